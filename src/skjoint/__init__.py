@@ -1,0 +1,26 @@
+"""One row of input, two kinds of answer: a number and a class label.
+
+Importing skjoint loads neither TensorFlow nor matplotlib; both come with the
+first ``fit`` or plot that needs them.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOME = {"JointRegressorClassifier": "skjoint.estimator"}
+_MODULES = ("datasets", "estimator", "metrics", "plots")
+
+__all__ = ["JointRegressorClassifier", "__version__", *_MODULES]
+
+
+def __getattr__(name):
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"skjoint.{name}")
+    raise AttributeError(f"module 'skjoint' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

@@ -1,0 +1,146 @@
+"""What X is: checked once, encoded to float32 for the network.
+
+Numbers are standardised, then missing ones become 0, which is imputation by
+the column's mean that honours sample weights. Text and categories become
+one-hot columns; a missing category is a category of its own; one that
+training never saw gives zeros only.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils import assert_all_finite
+from sklearn.utils.validation import validate_data
+
+
+def read_features(estimator, X, *, encode, reset):
+    """Check X as scikit-learn does and return a 2-D number array or a mixed DataFrame.
+
+    With ``encode`` false the numbers are for the network as they are: text
+    and missing entries are errors.
+    """
+    frame = _mixed_frame(X)
+    if frame is None:
+        return validate_data(
+            estimator,
+            X,
+            reset=reset,
+            dtype=[np.float64, np.float32] if encode else np.float32,
+            ensure_all_finite="allow-nan" if encode else True,
+        )
+    text = [name for name, dtype in frame.dtypes.items() if not _is_number(dtype)]
+    if not encode:
+        raise ValueError(
+            f"X must hold numbers only when preprocess=None. Got text or categories in column(s) "
+            f"{text} instead; encode them, or use preprocess='auto'."
+        )
+    for name in text:
+        if frame[name].dtype.kind in "mM":
+            raise ValueError(
+                f"Column {name!r} of X holds dates or durations ({frame[name].dtype}). Convert it "
+                "to numbers first, for example to days since a date."
+            )
+    if len(frame) == 0:
+        raise ValueError(
+            f"Found array with 0 sample(s) (shape={frame.shape}) while a minimum of 1 is required."
+        )
+    named = isinstance(X, pd.DataFrame)
+    validate_data(estimator, X if named else np.asarray(X), reset=reset, skip_check_array=True)
+    return frame
+
+
+def _is_number(dtype):
+    return pd.api.types.is_numeric_dtype(dtype) and not isinstance(dtype, pd.CategoricalDtype)
+
+
+def _mixed_frame(X):
+    """X as a DataFrame if it holds anything but numbers, else None."""
+    if isinstance(X, pd.DataFrame):
+        if not X.columns.is_unique:
+            raise ValueError(
+                "The columns of X must have distinct names. "
+                f"Repeated: {list(X.columns[X.columns.duplicated()].unique())}."
+            )
+        frame = X
+    else:
+        array = np.asarray(X, dtype=object) if isinstance(X, (list, tuple)) else X
+        if getattr(array, "dtype", np.dtype(float)) != object and (
+            getattr(getattr(array, "dtype", None), "kind", "f") not in "US"
+        ):
+            return None
+        array = np.asarray(array)
+        if array.ndim != 2:
+            return None
+        frame = pd.DataFrame(array.astype(object))
+    if any(dtype == object for dtype in frame.dtypes):
+        frame = frame.infer_objects()
+    if all(_is_number(dtype) for dtype in frame.dtypes):
+        return None
+    return frame
+
+
+class FeatureEncoder:
+    """Numbers standardised, categories one-hot, side by side as float32.
+
+    Parameters
+    ----------
+    enabled : bool
+        False passes the numbers on as they are.
+    """
+
+    def __init__(self, enabled):
+        self.enabled = enabled
+
+    def learn(self, X, sample_weight=None):
+        """Learn from what :func:`read_features` returned."""
+        if not self.enabled:
+            self.n_outputs_ = X.shape[1]
+            return self
+        if isinstance(X, pd.DataFrame):
+            numeric = np.array([_is_number(dtype) for dtype in X.dtypes])
+        else:
+            numeric = np.ones(X.shape[1], dtype=bool)
+        self.numbers_ = np.flatnonzero(numeric)
+        self.categories_ = np.flatnonzero(~numeric)
+        self.n_outputs_ = len(self.numbers_)
+        if len(self.numbers_):
+            self.scaler_ = StandardScaler().fit(self._numbers(X), sample_weight=sample_weight)
+        if len(self.categories_):
+            self.one_hot_ = OneHotEncoder(
+                handle_unknown="ignore", sparse_output=False, dtype=np.float32
+            ).fit(self._categories(X))
+            self.n_outputs_ += sum(len(c) for c in self.one_hot_.categories_)
+        return self
+
+    def encode(self, X):
+        """float32 array of shape (n_samples, n_outputs_)."""
+        if not self.enabled:
+            return X
+        parts = []
+        if len(self.numbers_):
+            parts.append(np.nan_to_num(self.scaler_.transform(self._numbers(X)), nan=0.0))
+        if len(self.categories_):
+            parts.append(self.one_hot_.transform(self._categories(X)))
+        encoded = np.hstack(parts).astype(np.float32)
+        assert_all_finite(encoded, input_name="X")
+        return encoded
+
+    def _numbers(self, X):
+        if not isinstance(X, pd.DataFrame):
+            return X[:, self.numbers_] if len(self.categories_) else X
+        for position in self.numbers_:
+            if not _is_number(X.dtypes.iloc[position]):
+                raise ValueError(
+                    f"Column {X.columns[position]!r} of X held numbers in fit. "
+                    f"Got {X.iloc[:, position].dropna().iloc[:1].tolist()} instead."
+                )
+        numbers = X.iloc[:, self.numbers_].to_numpy(dtype=np.float64, na_value=np.nan)
+        assert_all_finite(numbers, allow_nan=True, input_name="X")
+        return numbers
+
+    def _categories(self, X):
+        frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
+        columns = frame.iloc[:, self.categories_].astype(object)
+        return columns.where(columns.notna(), None).to_numpy()

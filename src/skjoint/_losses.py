@@ -1,0 +1,139 @@
+"""Losses: names to Keras losses, and the loss that a constant prediction has."""
+
+from __future__ import annotations
+
+import difflib
+
+import numpy as np
+
+from skjoint._network import import_keras
+
+# scikit-learn's names beside Keras' own.
+VALUE_LOSSES = {
+    "mse": "mean_squared_error",
+    "squared_error": "mean_squared_error",
+    "mae": "mean_absolute_error",
+    "absolute_error": "mean_absolute_error",
+    "huber": "huber",
+}
+CLASS_LOSSES = dict.fromkeys(
+    (
+        "crossentropy",
+        "cross_entropy",
+        "log_loss",
+        "sparse_categorical_crossentropy",
+        "categorical_crossentropy",
+    ),
+    "sparse_categorical_crossentropy",
+)
+
+
+def nearest_name(name, names):
+    """`` Did you mean 'adam'?``, or nothing when no known name is near."""
+    matches = difflib.get_close_matches(str(name), [str(n) for n in names], n=1)
+    return f" Did you mean '{matches[0]}'?" if matches else ""
+
+
+def value_loss(identifier):
+    """The Keras loss of a value head.
+
+    >>> value_loss("squared_error").name
+    'mean_squared_error'
+    """
+    return _keras_loss(identifier, VALUE_LOSSES, "value_loss")
+
+
+def class_loss(identifier, n_classes):
+    """The Keras loss of a class head, on integer codes and class probabilities.
+
+    Losses that want one-hot labels, such as focal loss, get them.
+    ``"binary_crossentropy"`` of two softmax units is the cross-entropy.
+    """
+    keras = import_keras()
+    if identifier == "binary_crossentropy":
+        if n_classes != 2:
+            raise ValueError(
+                "class_loss must be 'crossentropy' for more than two classes. "
+                f"Got 'binary_crossentropy' for {n_classes} classes instead."
+            )
+        identifier = "crossentropy"
+    loss = _keras_loss(identifier, CLASS_LOSSES, "class_loss")
+    if isinstance(loss, keras.losses.SparseCategoricalCrossentropy):
+        return loss
+    if isinstance(loss, keras.losses.CategoricalCrossentropy) and not loss.get_config().get(
+        "label_smoothing"
+    ):
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=loss.from_logits)
+
+    class OneHotLoss(keras.losses.Loss):
+        def call(self, y_true, y_pred):
+            codes = keras.ops.cast(keras.ops.reshape(y_true, (-1,)), "int32")
+            return per_sample(loss)(keras.ops.one_hot(codes, n_classes), y_pred)
+
+    return OneHotLoss(name="class_loss")
+
+
+def _keras_loss(identifier, aliases, parameter):
+    keras = import_keras()
+    if isinstance(identifier, str):
+        try:
+            identifier = keras.losses.get(aliases.get(identifier, identifier))
+        except ValueError:
+            known = [*aliases, *_keras_names(keras.losses, keras.losses.Loss)]
+            raise ValueError(
+                f"{parameter} must be one of {sorted(aliases)}, another Keras loss or a function. "
+                f"Got {identifier!r} instead.{nearest_name(identifier, known)}"
+            ) from None
+    if isinstance(identifier, type):
+        identifier = identifier()
+    if not callable(identifier):
+        raise ValueError(
+            f"{parameter} must be the name of a loss, a Keras loss or a function "
+            f"(y_true, y_pred) -> loss per row. Got {identifier!r} instead."
+        )
+    if isinstance(identifier, keras.losses.Loss):
+        return identifier
+    by_function = {
+        keras.losses.mean_squared_error: keras.losses.MeanSquaredError,
+        keras.losses.mean_absolute_error: keras.losses.MeanAbsoluteError,
+        keras.losses.huber: keras.losses.Huber,
+        keras.losses.sparse_categorical_crossentropy: keras.losses.SparseCategoricalCrossentropy,
+        keras.losses.categorical_crossentropy: keras.losses.CategoricalCrossentropy,
+    }
+    return by_function[identifier]() if identifier in by_function else identifier
+
+
+def _keras_names(module, base):
+    return [n for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, base)]
+
+
+def per_sample(loss):
+    """The function (y_true, y_pred) -> loss of each row, without any reduction."""
+    keras = import_keras()
+    return loss.call if isinstance(loss, keras.losses.Loss) else loss
+
+
+def constant_loss(loss, n_units, train, validation):
+    """Validation loss of the best constant prediction of one head; 1 where that is 0.
+
+    ``train`` and ``validation`` are (target, weight). The constant is learned
+    from the training rows: for a value the better of mean and median, for a
+    class the shares of the labels.
+    """
+    target, weight = train
+    if target.dtype.kind == "i":
+        shares = np.bincount(target, weight, minlength=n_units) + 1e-7
+        constants = [shares / shares.sum()]
+    else:
+        constants = [
+            np.average(target, axis=0, weights=weight),
+            np.median(target[weight > 0], axis=0),
+        ]
+    target, weight = validation
+    losses = []
+    for constant in constants:
+        prediction = np.tile(constant.astype(np.float32), (len(target), 1))
+        per_row = np.asarray(per_sample(loss)(target, prediction))
+        losses.append(float(np.average(per_row, weights=weight)))
+    best = np.nanmin(losses)
+    return best if np.isfinite(best) and best > 0 else 1.0

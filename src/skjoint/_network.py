@@ -1,0 +1,162 @@
+"""The network as plain data, and the Keras model built from it.
+
+A :class:`NetworkSpec` says everything about the shape of the network: a
+shared trunk of dense layers, then one branch per head. Together with a list
+of NumPy weights it is all that a fitted estimator keeps.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Head:
+    """One branch on top of the trunk: its own hidden layers and its output."""
+
+    name: str
+    kind: str  # "value" or "class"
+    n_units: int
+    activation: object
+    hidden: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Dense:
+    """One dense layer of the graph: ``activation(inputs @ kernel + bias)``."""
+
+    name: str
+    inputs: str  # name of the layer it reads; "input" is the network's input
+    n_inputs: int
+    n_units: int
+    activation: object
+    is_output: bool = False
+
+    @property
+    def n_parameters(self):
+        return (self.n_inputs + 1) * self.n_units
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """Shape and regularisation of the network; see the estimator for the terms."""
+
+    n_inputs: int
+    hidden: tuple[int, ...]
+    heads: tuple[Head, ...]
+    activation: object = "relu"
+    kernel_initializer: object = "he_normal"
+    dropout: float = 0.0
+    alpha: float = 0.0
+
+    def layers(self):
+        """All dense layers, every one after the layer it reads; weights follow this order."""
+        layers = []
+
+        def stack(sizes, prefix, inputs, n_inputs):
+            for i, n_units in enumerate(sizes, start=1):
+                name = f"{prefix}_{i}"
+                layers.append(Dense(name, inputs, n_inputs, n_units, self.activation))
+                inputs, n_inputs = name, n_units
+            return inputs, n_inputs
+
+        trunk = stack(self.hidden, "hidden", "input", self.n_inputs)
+        for head in self.heads:
+            inputs, n_inputs = stack(head.hidden, f"{head.name}_hidden", *trunk)
+            layers.append(
+                Dense(head.name, inputs, n_inputs, head.n_units, head.activation, is_output=True)
+            )
+        return layers
+
+    @property
+    def n_parameters(self):
+        return sum(layer.n_parameters for layer in self.layers())
+
+
+@contextlib.contextmanager
+def untouched_random():
+    """Give Python's global random state back as it was: Keras draws from it."""
+    state = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+def import_keras():
+    """Keras on TensorFlow, imported on first use and leaving no trace in the process."""
+    if "keras" in sys.modules:
+        import keras
+    else:
+        # Start-up chatter is for TensorFlow's developers; a level that the user set stands.
+        quiet = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
+        if quiet:
+            os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+        try:
+            with untouched_random():
+                import keras
+        finally:
+            if quiet:
+                del os.environ["TF_CPP_MIN_LOG_LEVEL"]
+    if keras.backend.backend() != "tensorflow":
+        raise ImportError(
+            "skjoint needs Keras on its TensorFlow backend. "
+            f"Got '{keras.backend.backend()}' instead; unset KERAS_BACKEND."
+        )
+    return keras
+
+
+def build_model(spec, seed=0):
+    """The ``keras.Model`` of a spec: encoded X in, a list with one output per head out.
+
+    Every initializer and dropout layer gets a seed of its own from ``seed``.
+    """
+    keras = import_keras()
+    layers = spec.layers()
+    seeds = np.random.SeedSequence(seed).generate_state(2 * len(layers)).tolist()
+    with untouched_random():
+        tensors = {"input": keras.Input((spec.n_inputs,), name="input")}
+        for layer, seed, dropout_seed in zip(
+            layers, seeds[: len(layers)], seeds[len(layers) :], strict=True
+        ):
+            output = keras.layers.Dense(
+                layer.n_units,
+                activation=layer.activation,
+                kernel_initializer=_seeded_initializer(
+                    keras, "glorot_uniform" if layer.is_output else spec.kernel_initializer, seed
+                ),
+                kernel_regularizer=keras.regularizers.L2(spec.alpha) if spec.alpha else None,
+                name=layer.name,
+            )(tensors[layer.inputs])
+            if spec.dropout and not layer.is_output:
+                output = keras.layers.Dropout(
+                    spec.dropout, seed=dropout_seed, name=f"{layer.name}_dropout"
+                )(output)
+            tensors[layer.name] = output
+        return keras.Model(tensors["input"], [tensors[head.name] for head in spec.heads])
+
+
+def _seeded_initializer(keras, identifier, seed):
+    initializer = keras.initializers.get(identifier)
+    if isinstance(initializer, keras.initializers.Initializer):
+        config = initializer.get_config()
+        if "seed" in config:
+            return type(initializer).from_config({**config, "seed": seed})
+    return initializer
+
+
+def get_weights(model, spec):
+    """Kernel and bias of every layer as NumPy arrays, in the order of ``spec.layers()``."""
+    return [w for layer in spec.layers() for w in model.get_layer(layer.name).get_weights()]
+
+
+def set_weights(model, spec, weights):
+    """The reverse of :func:`get_weights`."""
+    for i, layer in enumerate(spec.layers()):
+        model.get_layer(layer.name).set_weights(weights[2 * i : 2 * i + 2])

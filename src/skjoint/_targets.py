@@ -1,0 +1,736 @@
+"""What y is: the one gate from any form of y to lists of arrays and masks.
+
+Every target of y becomes one entry of a list, also when there is just one
+value and one class. Two orders of these lists exist:
+
+output order
+    all values, then all classes: the order of the network's outputs;
+predict order
+    the order of y's columns (a column that serves as both gives its value
+    first, then its class): the order of ``predict``'s columns and of a
+    ``sample_weight`` with one column per target.
+
+Everything below this module sees output order, arrays and masks only.
+
+Which columns are what, when nothing is declared:
+
+>>> import numpy as np, pandas as pd
+>>> from skjoint._targets import Targets
+>>> def describe(y, **declared):
+...     return [(t.name, t.kind, t.positions) for t in Targets.learn(y, **declared).outputs]
+
+One column of whole numbers is both the value and, each distinct number a
+label, the class:
+
+>>> describe(np.array([3, 5, 3, 9, 9, 5, 3, 3, 5, 5, 9, 3, 3, 9, 5]))
+[('value', 'value', (0,)), ('class', 'class', (0,))]
+
+In an array of two columns the first is the value, the second the class:
+
+>>> describe(np.array([[0.5, 1], [1.5, 0], [2.5, 1]]))
+[('value', 'value', (0,)), ('class', 'class', (1,))]
+
+In a DataFrame (or a dict of columns) the dtypes decide:
+
+>>> describe(pd.DataFrame({"stage": ["i", "ii", "i"], "days": [3.0, 9.5, 4.0]}))
+[('value', 'value', (1,)), ('class', 'class', (0,))]
+
+With several targets of one kind the names carry the column:
+
+>>> y = pd.DataFrame({"w": [3.0, 9.5], "h": [1, 2], "sex": ["f", "m"]})
+>>> [name for name, _, _ in describe(y)]
+['value_w', 'value_h', 'class_sex']
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from numbers import Integral, Real
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+# What str() makes of a missing entry when numbers and labels are stacked into
+# one array of text.
+_STACKED_MISSING = ("nan", "None", "<NA>")
+
+
+# --------------------------------------------------------------------- targets
+@dataclass(frozen=True)
+class ValueTarget:
+    """One value head: a number (or a vector of numbers) and its scaling."""
+
+    name: str
+    positions: tuple[int, ...]
+    offset: np.ndarray
+    scale: np.ndarray
+
+    kind = "value"
+
+    @property
+    def n_units(self):
+        return len(self.positions)
+
+    def encode(self, numbers):
+        """Numbers in original units, NaN where missing, to float32 (n, width)."""
+        return np.nan_to_num((numbers - self.offset) / self.scale, nan=0.0).astype(np.float32)
+
+    def decode(self, outputs):
+        """What the head gives, back in original units: (n,), or (n, width)."""
+        values = np.asarray(outputs, dtype=np.float64) * self.scale + self.offset
+        return values[:, 0] if self.n_units == 1 else values
+
+
+@dataclass(frozen=True)
+class ClassTarget:
+    """One class head: its labels, and how they are read from y's columns."""
+
+    name: str
+    positions: tuple[int, ...]
+    classes: np.ndarray
+    edges: np.ndarray | None = None
+    one_hot: bool = False
+    source: int | None = None  # the value (its index) that this class is cut from
+
+    kind = "class"
+
+    @property
+    def n_units(self):
+        return len(self.classes)
+
+    def codes(self, labels):
+        """Indices into ``classes``; -1 where training never saw the label."""
+        return pd.Index(self.classes).get_indexer(pd.Index(labels)).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class Column:
+    """What one target's columns say, row by row.
+
+    ``data`` holds the numbers (n, width) in original units with NaN where
+    missing, or the labels of the rows in ``mask`` only.
+    """
+
+    data: np.ndarray
+    mask: np.ndarray
+
+    def labels(self):
+        """Labels of all rows: their own dtype, or with NaN / None where missing."""
+        if self.mask.all():
+            return self.data
+        numeric = self.data.dtype.kind in "iuf"
+        full = np.full(len(self.mask), np.nan if numeric else None, float if numeric else object)
+        full[self.mask] = self.data
+        return full
+
+
+@dataclass(frozen=True)
+class Table:
+    """A y of any form as a DataFrame, and whether its columns carry names."""
+
+    frame: pd.DataFrame
+    named: bool
+
+    def __len__(self):
+        return len(self.frame)
+
+    def take(self, rows):
+        return Table(self.frame.iloc[rows], self.named)
+
+
+# ------------------------------------------------------------------------ gate
+@dataclass(frozen=True)
+class Targets:
+    """The gate, fitted: knows which columns of y are what and how to encode them."""
+
+    values: tuple[ValueTarget, ...]
+    classes: tuple[ClassTarget, ...]
+    names: tuple  # of y's columns; positions when y was an array
+    named: bool
+
+    @property
+    def outputs(self):
+        return self.values + self.classes
+
+    @property
+    def predict_order(self):
+        """Indices into ``outputs``, sorted by column, the value before the class."""
+        outputs = self.outputs
+        return sorted(
+            range(len(outputs)), key=lambda i: (min(outputs[i].positions), outputs[i].kind != "value")
+        )
+
+    @classmethod
+    def learn(
+        cls,
+        y,
+        *,
+        value_columns=None,
+        class_columns=None,
+        class_bins=None,
+        classes=None,
+        scale_value=True,
+        non_negative=False,
+        sample_weight=None,
+    ):
+        """Find the targets in y and learn their encodings.
+
+        Parameters are those of the estimator; ``non_negative`` says that the
+        value heads cannot give negative numbers, so that scaling must not move
+        zero. ``sample_weight`` is (n,) or (n, n_targets) in predict order.
+        """
+        table = read_table(y)
+        frame, named = table.frame, table.named
+        value_groups, class_groups = _layout(frame, named, value_columns, class_columns, class_bins)
+        names = tuple(frame.columns)
+        bare = len(value_groups) <= 1 and len(class_groups) <= 1
+
+        def output_name(kind, positions):
+            column = "_".join(str(names[p]) for p in positions)
+            return kind if bare else f"{kind}_{column}"
+
+        class_targets = tuple(
+            _learn_class(
+                frame,
+                group,
+                output_name("class", group),
+                class_bins=class_bins,
+                known=known,
+                source=value_groups.index(group) if group in value_groups else None,
+            )
+            for group, known in zip(
+                class_groups, _classes_by_target(classes, len(class_groups)), strict=True
+            )
+        )
+        # Without offsets and scales yet: the layout is all that weights need.
+        value_targets = tuple(
+            ValueTarget(output_name("value", g), g, None, None) for g in value_groups
+        )
+        gate = cls(value_targets, class_targets, names, named)
+        weights = gate.split_weights(sample_weight, len(frame))
+        return replace(
+            gate,
+            values=tuple(
+                _learn_value(
+                    target, _read_numbers(frame, target.positions), w, scale_value, not non_negative
+                )
+                for target, w in zip(value_targets, weights[: len(value_targets)], strict=True)
+            ),
+        )
+
+    def read(self, y):
+        """One :class:`Column` per target, in output order, from a y of the fitted form."""
+        frame = self._same_form(y)
+        columns = []
+        for target in self.values:
+            numbers = _read_numbers(frame, target.positions)
+            columns.append(Column(numbers, ~np.isnan(numbers).any(axis=1)))
+        for target in self.classes:
+            columns.append(_read_class(frame, target))
+        return columns
+
+    def encode(self, columns):
+        """Arrays for the network and masks of what is labelled, from what ``read`` gave."""
+        arrays = []
+        for target, column in zip(self.outputs, columns, strict=True):
+            if target.kind == "value":
+                arrays.append(target.encode(column.data))
+            else:
+                codes = np.zeros(len(column.mask), dtype=np.int32)
+                codes[column.mask] = _known_codes(target, column.data)
+                arrays.append(codes)
+        return arrays, [column.mask for column in columns]
+
+    def split_weights(self, sample_weight, n_samples):
+        """One weight vector per target, in output order, not yet normalised."""
+        n_targets = len(self.outputs)
+        if sample_weight is None:
+            return [np.ones(n_samples)] * n_targets
+        if sample_weight.ndim == 1:
+            return [sample_weight] * n_targets
+        if sample_weight.shape[1] != n_targets:
+            names = ", ".join(self.outputs[i].name for i in self.predict_order)
+            raise ValueError(
+                f"sample_weight must have shape (n_samples,) or (n_samples, {n_targets}), "
+                f"one column per target ({names}). Got shape {sample_weight.shape} instead."
+            )
+        column_of = {output: column for column, output in enumerate(self.predict_order)}
+        return [sample_weight[:, column_of[i]] for i in range(n_targets)]
+
+    def loss_weights(self, arrays, masks, sample_weight=None, class_weight=None):
+        """Weights per row and head: 0 where missing, otherwise of mean 1 over all rows.
+
+        With w the sample weight times the weight of the row's class,
+        w_i <- n * w_i / sum_j w_j. A batch loss that divides by the number of
+        rows is then an unbiased estimate of the weighted mean over the
+        labelled rows, however few they are.
+        """
+        weights = self.split_weights(sample_weight, len(masks[0]))
+        per_class = iter(_by_target(class_weight, len(self.classes), "class_weight"))
+        for i, target in enumerate(self.outputs):
+            w = np.where(masks[i], weights[i], 0.0)
+            if target.kind == "class":
+                w = w * _class_weights(target, arrays[i], w, next(per_class))[arrays[i]]
+            weights[i] = normalise(w, target.name)
+        return weights
+
+    def join(self, outputs):
+        """Decoded predictions, one per output, as the one array that ``predict`` returns."""
+        columns = [np.asarray(outputs[i]) for i in self.predict_order]
+        numeric = all(c.dtype.kind in "iuf" for c in columns)
+        return np.column_stack([c.astype(np.float64 if numeric else object) for c in columns])
+
+    def _same_form(self, y):
+        table = read_table(y)
+        frame = table.frame
+        if table.named and self.named:
+            missing = [name for name in self.names if name not in frame.columns]
+            if missing:
+                raise ValueError(
+                    f"y must have the columns it was fitted on, {list(self.names)}. "
+                    f"Got {list(frame.columns)} instead; missing: {missing}."
+                )
+            return frame[list(self.names)]
+        if frame.shape[1] != len(self.names):
+            raise ValueError(
+                f"y must have {len(self.names)} column(s), as in fit. "
+                f"Got {frame.shape[1]} instead."
+            )
+        return frame
+
+
+def normalise(weights, name):
+    """Scale weights to mean 1, in float32; an error when nothing has weight."""
+    total = weights.sum()
+    if not total > 0:
+        raise ValueError(
+            f"No row with a positive weight is labelled for target '{name}': "
+            "there is nothing to train its head on."
+        )
+    return (weights * (len(weights) / total)).astype(np.float32)
+
+
+# ---------------------------------------------------------------- reading a y
+def read_table(y):
+    """Any form of y as a :class:`Table`.
+
+    >>> read_table([[1.5, "a"], [2.5, "b"]]).frame.iloc[:, 0].tolist()
+    [1.5, 2.5]
+
+    Text that came from stacking numbers and labels is told apart again when
+    a column is read as a number:
+
+    >>> stacked = np.column_stack([[1.5, np.nan], ["a", "b"]])
+    >>> _read_numbers(read_table(stacked).frame, (0,)).tolist()
+    [[1.5], [nan]]
+    """
+    if isinstance(y, Table):
+        return y
+    if y is None:
+        raise ValueError(
+            "JointRegressorClassifier requires y to be passed, but the target y is None."
+        )
+    if sparse.issparse(y):
+        raise TypeError("Sparse y was passed, but dense y is required. Use y.toarray().")
+    if isinstance(y, Mapping):
+        lengths = {name: np.shape(column) for name, column in y.items()}
+        if len(set(lengths.values())) != 1 or any(len(shape) != 1 for shape in lengths.values()):
+            raise ValueError(
+                f"A dict y must hold 1-D arrays of one length. Got shapes {lengths} instead."
+            )
+        return Table(_checked_frame(pd.DataFrame(dict(y))), True)
+    if isinstance(y, pd.DataFrame):
+        return Table(_checked_frame(y), True)
+    if isinstance(y, pd.Series):
+        named = y.name is not None
+        return Table(_checked_frame(y.to_frame(y.name if named else 0)), named)
+    # dtype=object keeps numbers and labels of a nested list apart.
+    array = np.asarray(y, dtype=object) if isinstance(y, (list, tuple)) else np.asarray(y)
+    if array.ndim not in (1, 2):
+        raise ValueError(
+            "y must be 1-D or 2-D with equal row lengths. "
+            f"Got an array of shape {array.shape} instead."
+        )
+    stacked_text = array.ndim == 2 and array.dtype.kind in "US"
+    frame = pd.DataFrame(array.astype(object) if array.dtype.kind in "US" else array)
+    if stacked_text:
+        frame = frame.where(~frame.isin(_STACKED_MISSING), None)
+    return Table(_checked_frame(frame.infer_objects()), False)
+
+
+def _checked_frame(frame):
+    if not frame.columns.is_unique:
+        repeated = list(frame.columns[frame.columns.duplicated()].unique())
+        raise ValueError(f"The columns of y must have distinct names. Repeated: {repeated}.")
+    if frame.shape[0] == 0 or frame.shape[1] == 0:
+        raise ValueError(f"Found y with 0 sample(s) or column(s) (shape={frame.shape}).")
+    for name, dtype in frame.dtypes.items():
+        if dtype.kind == "c":
+            raise ValueError(f"Complex data not supported: column {name!r} of y.")
+        if dtype.kind in "mM":
+            raise ValueError(
+                f"Column {name!r} of y holds dates or durations ({dtype}), which are neither a "
+                "number nor a label. Convert it first, for example to days."
+            )
+    return frame
+
+
+def _is_numeric(series):
+    return pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(
+        series.dtype
+    )
+
+
+def _read_numbers(frame, positions):
+    """float64 (n, width), NaN where missing."""
+    return np.column_stack([_numbers(frame.iloc[:, p]) for p in positions])
+
+
+def _numbers(series):
+    if _is_numeric(series) or pd.api.types.is_bool_dtype(series.dtype):
+        numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        parsed = pd.to_numeric(series.astype(object), errors="coerce")
+        bad = series[parsed.isna() & series.notna()]
+        if len(bad):
+            raise ValueError(
+                f"Column {series.name!r} of y must hold numbers to be a value. "
+                f"Got {bad.iloc[0]!r} instead. Declare the columns with value_columns=... "
+                "and class_columns=..."
+            )
+        numbers = parsed.to_numpy(dtype=np.float64, na_value=np.nan)
+    if np.isinf(numbers).any():
+        raise ValueError(f"Input y contains infinity in column {series.name!r}.")
+    return numbers
+
+
+def _labels(series):
+    """The labels of the rows that have one, in their own dtype, and the mask of these rows."""
+    mask = series.notna().to_numpy()
+    present = series[mask]
+    if isinstance(present.dtype, pd.CategoricalDtype):
+        present = present.astype(present.cat.categories.dtype)
+    labels = pd.Series(present.to_numpy()).infer_objects().to_numpy()
+    if labels.dtype.kind not in "iufb":
+        labels = labels.astype(object)
+        odd = next((label for label in labels if not isinstance(label, str)), None)
+        if odd is not None:
+            raise ValueError(
+                f"The labels in column {series.name!r} of y must be uniformly text, numbers or "
+                f"booleans. Got {odd!r} of type {type(odd).__name__} among others; convert the "
+                "column with astype(str)."
+            )
+    return labels, mask
+
+
+def _label_kind(labels):
+    return {"b": "boolean", "O": "text"}.get(labels.dtype.kind, "number")
+
+
+def _read_class(frame, target):
+    """The :class:`Column` of labels of a fitted class target."""
+    if target.one_hot:
+        return _read_one_hot(frame, target.positions, target.classes)
+    series = frame.iloc[:, target.positions[0]]
+    if target.edges is not None:
+        numbers = _numbers(series)
+        mask = ~np.isnan(numbers)
+        return Column(target.classes[np.digitize(numbers[mask], target.edges)], mask)
+    labels, mask = _labels(series)
+    if len(labels) and _label_kind(labels) != _label_kind(target.classes):
+        raise ValueError(
+            f"Column {series.name!r} of y must hold labels of the type seen in fit "
+            f"({_label_kind(target.classes)}, such as {target.classes[0]!r}). "
+            f"Got {_label_kind(labels)} such as {labels[0]!r} instead."
+        )
+    return Column(labels, mask)
+
+
+def _read_one_hot(frame, positions, classes):
+    block = _read_numbers(frame, positions)
+    mask = ~np.isnan(block).all(axis=1)
+    valid = np.isin(block, (0, 1)).all(axis=1) & (block.sum(axis=1) == 1)
+    if not valid[mask].all():
+        row = int(np.flatnonzero(mask & ~valid)[0])
+        raise ValueError(
+            "Every row of a one-hot block must hold a single 1 and otherwise 0 (or be missing "
+            f"as a whole). Got {block[row].tolist()} in row {row} of columns "
+            f"{[frame.columns[p] for p in positions]}."
+        )
+    return Column(classes[block[mask].argmax(axis=1)], mask)
+
+
+# ------------------------------------------------------- which column is what
+def _layout(frame, named, value_columns, class_columns, class_bins):
+    """Groups of positions for the values and for the classes."""
+    everything = [(p,) for p in range(frame.shape[1])]
+    if value_columns is None and class_columns is None:
+        values, classes = _undeclared_layout(frame, named)
+    else:
+        values = _resolve(frame, value_columns, "value_columns")
+        classes = _resolve(frame, class_columns, "class_columns")
+        if values is None:
+            values = _rest(everything, classes, "value_columns")
+        elif classes is None:
+            if len(values) == 1 and (len(everything) == 1 or class_bins is not None):
+                used = {p for group in values for p in group}
+                classes = [g for g in everything if g[0] not in used] or values
+            else:
+                classes = _rest(everything, values, "class_columns")
+        if not values and not classes:
+            raise ValueError(
+                "value_columns and class_columns must not both be empty: declare a column of y."
+            )
+    return values, classes
+
+
+def _undeclared_layout(frame, named):
+    columns = list(frame.columns)
+    numeric = [p for p in range(len(columns)) if _is_numeric(frame.iloc[:, p])]
+    if len(columns) == 1:
+        if not numeric:
+            raise ValueError(
+                "A y of one column must hold numbers: the number is the value and, as a label or "
+                f"by class_bins, the class. Got {frame.iloc[0, 0]!r} instead. To train on labels "
+                "alone, pass value_columns=[]."
+            )
+        return [(0,)], [(0,)]
+    if named:
+        values = [(p,) for p in numeric]
+        classes = [(p,) for p in range(len(columns)) if p not in numeric]
+        if not classes or not values:
+            kind, missing, keyword = (
+                ("numbers", "class", "class_columns")
+                if not classes
+                else ("labels", "value", "value_columns")
+            )
+            raise ValueError(
+                f"The columns of y cannot be told apart: {columns} all hold {kind}, so none is the "
+                f"{missing}. Declare it, for example {keyword}=[{columns[-1]!r}]."
+            )
+        return values, classes
+    if len(columns) > 2:
+        raise ValueError(
+            f"The {len(columns)} columns of y cannot be told apart: without names only two are "
+            "expected, the value first and the class second. Declare them, for example "
+            "value_columns=[0], class_columns=[1]."
+        )
+    return [(0,)], [(1,)]
+
+
+def _rest(everything, used, parameter):
+    taken = {p for group in used for p in group}
+    rest = [group for group in everything if group[0] not in taken]
+    if not rest:
+        raise ValueError(
+            f"The declared columns leave no column of y for {parameter}. Name the column there "
+            f"too (a column may serve both), or pass {parameter}=[] to train without."
+        )
+    return rest
+
+
+def _resolve(frame, declared, parameter):
+    """Names or positions to groups of positions; a nested list is one group."""
+    if declared is None:
+        return None
+    if isinstance(declared, (str, Integral)):
+        declared = [declared]
+    groups = [
+        tuple(
+            _position(frame, column, parameter)
+            for column in (
+                entry
+                if isinstance(entry, Sequence) and not isinstance(entry, (str, bytes))
+                else [entry]
+            )
+        )
+        for entry in declared
+    ]
+    flat = [p for group in groups for p in group]
+    repeated = sorted({p for p in flat if flat.count(p) > 1})
+    if repeated:
+        raise ValueError(
+            f"{parameter} must name each column once. "
+            f"Repeated: {[frame.columns[p] for p in repeated]}."
+        )
+    return groups
+
+
+def _position(frame, column, parameter):
+    if column in frame.columns:
+        return int(frame.columns.get_loc(column))
+    is_position = isinstance(column, Integral) and not isinstance(column, bool)
+    if is_position and -frame.shape[1] <= column < frame.shape[1]:
+        return int(column) % frame.shape[1]
+    raise ValueError(
+        f"{parameter} must name columns of y. Got {column!r} instead; y has {list(frame.columns)}."
+    )
+
+
+# -------------------------------------------------------- learning encodings
+def _learn_value(target, numbers, weights, scale_value, centre):
+    width = len(target.positions)
+    offset, scale = np.zeros(width), np.ones(width)
+    labelled = ~np.isnan(numbers).any(axis=1) & (weights > 0)
+    if scale_value and labelled.any():
+        present, w = numbers[labelled], weights[labelled]
+        mean = np.average(present, axis=0, weights=w)
+        std = np.sqrt(np.average((present - mean) ** 2, axis=0, weights=w))
+        # A spread that is only rounding noise of the mean is a constant column.
+        scale = np.where(std > 10 * np.finfo(float).eps * np.abs(mean), std, 1.0)
+        offset = mean if centre else offset
+    return ValueTarget(target.name, target.positions, offset, scale)
+
+
+def _learn_class(frame, positions, name, *, class_bins, known, source):
+    if len(positions) > 1:
+        names = [frame.columns[p] for p in positions]
+        named = all(isinstance(column, str) for column in names)
+        labels = np.array(names, dtype=object) if named else np.arange(len(names))
+        return ClassTarget(name, positions, labels, one_hot=True)
+    series = frame.iloc[:, positions[0]]
+    if class_bins is not None:
+        edges = _band_edges(series, class_bins)
+        return ClassTarget(name, positions, np.arange(len(edges) + 1), edges, source=source)
+    labels, _ = _labels(series)
+    if labels.dtype.kind == "f" and (labels % 1 != 0).any():
+        raise ValueError(
+            f"Column {series.name!r} of y holds numbers with fractions, such as "
+            f"{labels[labels % 1 != 0][0]:g}, which make no labels. Cut them into bands with "
+            "class_bins=3 (or a sequence of edges), or declare the class with class_columns=..."
+        )
+    classes = np.unique(labels) if known is None else _declared_classes(known, labels)
+    if not len(labels):
+        raise ValueError(f"No row of y is labelled for target '{name}'.")
+    if len(classes) < 2:
+        raise ValueError(
+            f"Target '{name}' holds 1 class ({classes.tolist()[0]!r}), but at least 2 are needed. "
+            "Name the labels that may come later with classes=[...]."
+        )
+    if known is None and source is not None and len(classes) > 0.2 * len(frame):
+        warnings.warn(
+            f"y holds {len(classes)} distinct numbers in {len(frame)} rows and each is taken as a "
+            "label of its own. Cut them into bands with class_bins=... if that is not meant.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return ClassTarget(name, positions, classes, source=source)
+
+
+def _band_edges(series, class_bins):
+    """Inner edges of the bands; band j holds edges[j - 1] <= number < edges[j]."""
+    if not _is_numeric(series) and pd.to_numeric(series.astype(object), errors="coerce").isna().all():
+        raise ValueError(
+            f"class_bins cuts numbers into bands, but the class column {series.name!r} of y holds "
+            "labels. Drop class_bins, or declare a number column in class_columns."
+        )
+    numbers = _numbers(series)
+    numbers = numbers[~np.isnan(numbers)]
+    if isinstance(class_bins, Integral):
+        if not len(numbers):
+            raise ValueError(f"No row of y is labelled in column {series.name!r}.")
+        edges = np.unique(np.quantile(numbers, np.arange(1, class_bins) / class_bins))
+        occupied = np.unique(np.digitize(numbers, edges))
+        if 2 <= len(occupied) < class_bins:
+            warnings.warn(
+                f"The numbers in column {series.name!r} of y repeat so often that class_bins="
+                f"{class_bins} gives only {len(occupied)} band(s).",
+                UserWarning,
+                stacklevel=2,
+            )
+        if len(occupied) < 2:
+            raise ValueError(
+                f"class_bins={class_bins} finds 1 class in column {series.name!r} of y: its "
+                "quantiles all fall together. Give the edges of the bands instead."
+            )
+        return edges[occupied[1:] - 1]
+    edges = np.asarray(class_bins, dtype=np.float64)
+    if edges.ndim != 1 or not len(edges) or not np.isfinite(edges).all() or (np.diff(edges) <= 0).any():
+        raise ValueError(
+            "class_bins must be a whole number of bands or an increasing sequence of finite edges. "
+            f"Got {class_bins!r} instead."
+        )
+    return edges
+
+
+def _classes_by_target(classes, n_targets):
+    if classes is not None and n_targets == 1 and all(np.ndim(label) == 0 for label in classes):
+        classes = [classes]
+    return _by_target(classes, n_targets, "classes")
+
+
+def _by_target(parameter, n_targets, name):
+    """One entry per class target, from one for all or a list with one for each."""
+    if not isinstance(parameter, (list, tuple, np.ndarray)):
+        return [parameter] * n_targets
+    if len(parameter) != n_targets:
+        raise ValueError(
+            f"{name} must have one entry for each of the {n_targets} class targets. "
+            f"Got {parameter!r} instead."
+        )
+    return list(parameter)
+
+
+def _declared_classes(known, labels):
+    classes, _ = _labels(pd.Series(list(known)))
+    if len(classes) and len(labels) and _label_kind(classes) != _label_kind(labels):
+        raise ValueError(
+            f"classes must hold labels of the type of y's ({_label_kind(labels)}). "
+            f"Got {_label_kind(classes)} such as {classes[0]!r} instead."
+        )
+    classes = np.unique(classes)
+    unknown = np.setdiff1d(labels, classes)
+    if len(unknown):
+        raise ValueError(
+            f"classes must hold every label of y. Missing: {unknown[:10].tolist()}"
+            f"{' and more' if len(unknown) > 10 else ''}."
+        )
+    return classes
+
+
+def _known_codes(target, labels):
+    codes = target.codes(labels)
+    if (codes < 0).any():
+        unknown = pd.unique(pd.Series(labels[codes < 0])).tolist()
+        raise ValueError(
+            f"y holds labels of target '{target.name}' that the first fit did not know: "
+            f"{unknown[:10]}. Name all labels beforehand with classes=[...]."
+        )
+    return codes
+
+
+def _class_weights(target, codes, weights, class_weight):
+    """One weight per class, in the order of ``target.classes``.
+
+    "balanced" is scikit-learn's n / (n_classes * n_c), counted with the sample
+    weights and over the classes that occur.
+    """
+    per_class = np.ones(target.n_units)
+    if class_weight is None:
+        return per_class
+    if class_weight == "balanced":
+        counts = np.bincount(codes, weights, minlength=target.n_units)
+        present = counts > 0
+        per_class[present] = counts.sum() / (present.sum() * counts[present])
+        return per_class
+    bad = {k: w for k, w in class_weight.items() if not isinstance(w, Real) or not 0 <= w < np.inf}
+    if bad:
+        raise ValueError(f"class_weight must hold non-negative numbers. Got {bad} instead.")
+    unknown = []
+    for label, weight in class_weight.items():
+        code = target.codes([label])[0]
+        if code < 0:
+            unknown.append(label)
+        else:
+            per_class[code] = weight
+    if unknown:
+        warnings.warn(
+            f"class_weight names labels that y does not hold: {unknown}. "
+            f"Known labels: {target.classes[:20].tolist()}.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return per_class

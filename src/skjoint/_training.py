@@ -1,0 +1,261 @@
+"""The contract between the estimator and its engines.
+
+The estimator writes a :class:`Plan` (plain data: arrays, weights, settings),
+an engine carries it out and returns a :class:`Result`. An engine never sees
+the estimator, pandas or the user's y. After every epoch it calls one hook,
+
+    stop = on_epoch(epoch, logs, get_weights)
+
+with the epoch's index, its logs and a function that copies the weights of
+the moment. Early stopping, the stop at NaN, progress and anything that wants
+to listen are such hooks, the same for every engine; :func:`chain` makes one
+of many. Hooks may add to the logs; what they leave becomes the history.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+from sklearn.model_selection import StratifiedShuffleSplit, train_test_split
+
+from skjoint._losses import constant_loss
+from skjoint._network import NetworkSpec
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows to train or validate on: encoded X, and one array and weight per head.
+
+    Targets are float32 (n, width) for a value, in scaled units, and int32
+    codes (n,) for a class. A weight of 0 marks what is not labelled.
+    """
+
+    X: np.ndarray
+    targets: list[np.ndarray]
+    weights: list[np.ndarray]
+
+    def __len__(self):
+        return len(self.X)
+
+    def take(self, rows):
+        return Rows(self.X[rows], [t[rows] for t in self.targets], [w[rows] for w in self.weights])
+
+
+@dataclass(frozen=True)
+class OptimizerSpec:
+    """A Keras optimizer as its class and configuration, and the schedule of its rate."""
+
+    cls: type
+    config: dict
+    schedule: str = "constant"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that an engine needs to train a network; nothing here is written to.
+
+    ``losses`` holds Keras losses, one per head; ``value_scales`` turns the
+    absolute error of scaled values into original units. Epochs are numbered
+    from ``first_epoch`` on; the batch order of epoch e depends on ``seed``
+    and e only (:func:`epoch_order`).
+    """
+
+    network: NetworkSpec
+    rows: Rows
+    losses: list
+    loss_weights: list[float]
+    optimizer: OptimizerSpec
+    epochs: int
+    batch_size: int
+    seed: int
+    value_scales: list[np.ndarray] = field(default_factory=list)
+    validation: Rows | None = None
+    first_epoch: int = 0
+    weights: list[np.ndarray] | None = None  # to continue from; None draws new ones
+    optimizer_state: list | None = None
+
+    @property
+    def n_steps(self):
+        """Batches per epoch; the last one may be short."""
+        return -(-len(self.rows) // self.batch_size)
+
+    @property
+    def last_epoch(self):
+        return self.first_epoch + self.epochs
+
+
+@dataclass
+class Result:
+    """What training leaves behind."""
+
+    weights: list[np.ndarray]
+    optimizer_state: list
+    history: dict[str, list[float]]
+
+
+def epoch_order(seed, epoch, n_samples):
+    """The order in which an epoch visits the rows."""
+    return np.random.default_rng([seed, epoch]).permutation(n_samples).astype(np.int32)
+
+
+def split_validation(arrays, masks, fraction, seed):
+    """Row indices (train, validation), shuffled and stratified on the first class head.
+
+    Labels with a single row stay in training. Without a class head, or where
+    the labels are too many to be stratified, the split is shuffled only.
+    """
+    n_samples = len(arrays[0])
+    codes = next(
+        (np.where(m, a, -1) for a, m in zip(arrays, masks, strict=True) if a.dtype.kind == "i"),
+        np.zeros(n_samples, dtype=int),
+    )
+    _, inverse, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    single = np.flatnonzero(counts[inverse] == 1)
+    shared = np.flatnonzero(counts[inverse] > 1)
+    n_validation = int(np.ceil(fraction * n_samples))
+    if n_validation < 1 or n_samples - n_validation < 1:
+        raise ValueError(
+            f"validation_fraction={fraction} of {n_samples} rows leaves no row to train or to "
+            "validate on."
+        )
+    n_labels = len(np.unique(inverse[shared]))
+    if n_labels <= min(n_validation, len(shared) - n_validation):
+        split = StratifiedShuffleSplit(1, test_size=n_validation, random_state=seed)
+        train, validation = next(split.split(shared, inverse[shared]))
+        return np.sort(np.concatenate([single, shared[train]])), np.sort(shared[validation])
+    train, validation = train_test_split(
+        np.arange(n_samples), test_size=n_validation, random_state=seed
+    )
+    return np.sort(train), np.sort(validation)
+
+
+# ----------------------------------------------------------------------- hooks
+def chain(hooks):
+    """One hook that calls all of them in turn and stops when any asks to."""
+
+    def on_epoch(epoch, logs, get_weights):
+        return any([hook(epoch, logs, get_weights) for hook in hooks])
+
+    return on_epoch
+
+
+def stop_at_nan(head_names):
+    """Hook: training that has lost its way is an error, never a model."""
+
+    def on_epoch(epoch, logs, get_weights):
+        bad = [name for name, value in logs.items() if not np.isfinite(value)]
+        if not bad:
+            return False
+        heads = [name for name in head_names if f"{name}_loss" in bad]
+        raise ValueError(
+            f"The training loss became {logs[bad[0]]} in epoch {epoch + 1}"
+            f"{' at head ' + ', '.join(map(repr, heads)) if heads else ''}: training diverged and "
+            "no model was kept. The usual causes are a learning_rate that is too high and numbers "
+            "of very different size; lower the rate, or keep preprocess='auto' and "
+            "scale_value=True."
+        )
+
+    return on_epoch
+
+
+class JointMonitor:
+    """Hook: adds ``val_joint_loss`` to the logs.
+
+    The mean over heads of validation loss / loss of the best constant
+    prediction: 1 means that nothing was learned, whatever the scales.
+    """
+
+    def __init__(self, plan):
+        rows, validation = plan.rows, plan.validation
+        self.references = {}
+        for i, head in enumerate(plan.network.heads):
+            if not validation.weights[i].any():
+                continue
+            self.references[head.name] = constant_loss(
+                plan.losses[i],
+                head.n_units,
+                (rows.targets[i], rows.weights[i]),
+                (validation.targets[i], validation.weights[i]),
+            )
+
+    def __call__(self, epoch, logs, get_weights):
+        logs["val_joint_loss"] = float(
+            np.mean([logs[f"val_{name}_loss"] / ref for name, ref in self.references.items()])
+        )
+        return False
+
+
+class EarlyStopping:
+    """Hook: stops when the joint monitor has not improved for ``patience`` epochs."""
+
+    def __init__(self, patience):
+        self.patience = patience
+        self.best_loss = np.inf
+        self.best_epoch = None
+        self.best_weights = None
+
+    def __call__(self, epoch, logs, get_weights):
+        if logs["val_joint_loss"] < self.best_loss:
+            self.best_loss, self.best_epoch = logs["val_joint_loss"], epoch
+            self.best_weights = get_weights()
+        return epoch - self.best_epoch >= self.patience
+
+
+def format_logs(logs):
+    """Losses and metrics under their own names, training before validation."""
+    return " - ".join(f"{name}: {value:.4g}" for name, value in logs.items())
+
+
+def epoch_lines(last_epoch, stream=None):
+    """Hook for ``verbose=2``: one line per epoch."""
+
+    def on_epoch(epoch, logs, get_weights):
+        print(
+            f"Epoch {epoch + 1}/{last_epoch} - {format_logs(logs)}",
+            file=stream or sys.stdout,
+            flush=True,
+        )
+        return False
+
+    return on_epoch
+
+
+class ProgressBar:
+    """Hook for ``verbose=1``: a bar that redraws itself, or some lines where it cannot."""
+
+    width = 20
+
+    def __init__(self, first_epoch, last_epoch, stream=None):
+        self.first_epoch, self.last_epoch = first_epoch, last_epoch
+        self.stream = stream or sys.stdout
+        self.live = self.stream.isatty()
+        self.started = self.drawn = time.monotonic()
+        self.length = 0
+
+    def __call__(self, epoch, logs, get_weights):
+        done, total = epoch + 1 - self.first_epoch, self.last_epoch - self.first_epoch
+        now = time.monotonic()
+        # Ten redraws a second on a terminal, one line per tenth of the work in a log.
+        due = now - self.drawn > 0.1 if self.live else done * 10 // total > (done - 1) * 10 // total
+        if due or done in (1, total):
+            self.drawn = now
+            left = (now - self.started) / done * (total - done)
+            filled = self.width * done // total
+            shown = {k: v for k, v in logs.items() if k.endswith("loss")}
+            line = (
+                f"{epoch + 1}/{self.last_epoch} [{'=' * filled}{'.' * (self.width - filled)}] "
+                f"{left:.0f} s left - {format_logs(shown)}"
+            )
+            padding = " " * (self.length - len(line))
+            self.length = len(line)
+            self.stream.write(f"\r{line}{padding}" if self.live else f"{line}\n")
+            self.stream.flush()
+        return False
+
+    def close(self):
+        if self.live and self.length:
+            self.stream.write("\n")
+            self.stream.flush()

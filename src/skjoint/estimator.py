@@ -1,0 +1,991 @@
+"""The estimator: parameters, checks and wiring; ``_train`` reads as the data path."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
+
+from skjoint import _keras
+from skjoint._features import FeatureEncoder, read_features
+from skjoint._inference import FittedNetwork
+from skjoint._losses import class_loss, nearest_name, value_loss
+from skjoint._network import Head, NetworkSpec, import_keras
+from skjoint._targets import Targets, normalise, read_table
+from skjoint._training import (
+    EarlyStopping,
+    JointMonitor,
+    Plan,
+    ProgressBar,
+    Rows,
+    chain,
+    epoch_lines,
+    split_validation,
+    stop_at_nan,
+)
+from skjoint.metrics import agreement_score
+
+__all__ = ["JointRegressorClassifier"]
+
+ENGINES = {"keras": _keras.train}
+ROUTED = ("optimizer", "callbacks")
+
+
+class JointRegressorClassifier(BaseEstimator):
+    r"""A neural network that predicts a number and a class label from the same row.
+
+    A shared trunk of dense layers carries one head per target: a *value head*
+    for the number and a *class head* for the label. All are trained together
+    on the weighted sum of their losses [1]_,
+
+    .. math:: L = \sum_h \lambda_h \frac{1}{n} \sum_i w_{hi}\, \ell_h(y_{hi}, f_h(x_i))
+                  + \alpha \sum_W \lVert W \rVert^2
+
+    where h runs over the heads, :math:`\lambda_h` are the ``loss_weights`` and
+    the weights :math:`w_{hi}`, 0 where a row has no label for head h, are
+    scaled to mean 1 for every head.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default=(64, 64)
+        Units of the shared trunk's hidden layers. ``()`` puts the heads
+        directly on the input.
+    value_layer_sizes : int or sequence of int, default=()
+        Hidden layers that belong to the value head only.
+    class_layer_sizes : int or sequence of int, default=()
+        Hidden layers that belong to the class head only.
+    activation : str or callable, default="relu"
+        Activation of all hidden layers: a Keras name or function.
+    value_activation : str or callable, default="linear"
+        Activation of the value output. ``"relu"`` and ``"softplus"`` give
+        numbers that are never negative, in original units too.
+    kernel_initializer : str or Keras initializer, default="he_normal"
+        Draws the kernels of hidden layers, each with a seed from
+        ``random_state``. Output layers start from Keras' own
+        ``"glorot_uniform"``.
+    dropout : float in [0, 1), default=0.0
+        Share of units silenced after each hidden layer during training.
+    alpha : float, default=0.0
+        L2 penalty ``alpha * sum(W**2)`` over all kernels (Keras' convention:
+        no division by 2 nor by the number of rows).
+    value_loss : str, Keras loss or callable, default="mse"
+        Loss of the number, in scaled units: ``"mse"``, ``"mae"``, ``"huber"``,
+        scikit-learn's ``"squared_error"`` and ``"absolute_error"``, any other
+        Keras loss, or a function ``(y_true, y_pred) -> loss per row``.
+    class_loss : str, Keras loss or callable, default="crossentropy"
+        Loss of the label. ``"log_loss"`` and Keras' names of the
+        cross-entropy mean the same. Losses on one-hot labels, such as
+        ``keras.losses.CategoricalFocalCrossentropy()``, get one-hot labels.
+    loss_weights : sequence of float, default=(1.0, 1.0)
+        Factor of each head's loss, values first, then classes.
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each label in the loss of the class head. "balanced" is
+        ``n_samples / (n_classes * count)``.
+    value_columns, class_columns : list of str or int, default=None
+        Columns of y, by name or position, that hold the numbers and the
+        labels. One given implies that the rest is the other; a column may be
+        named in both; ``[]`` trains without that kind. A nested list in
+        ``class_columns`` is a one-hot block (labels are its column names, or
+        0, 1, ... for an array), in ``value_columns`` a vector of numbers under
+        one head. See the notes for what is assumed when nothing is declared.
+    class_bins : int or sequence of float, default=None
+        Cut the class from the number: that many bands at quantiles of the
+        training numbers (not weighted), or bands between the given inner
+        edges. Labels are 0, 1, ...; band j holds
+        ``edges[j - 1] <= number < edges[j]``; the outer bands are open. Give
+        edges in cross-validation, where quantiles would differ from fold to
+        fold.
+    classes : array-like, default=None
+        All labels that may occur, known beforehand, so that folds and chunks
+        need not hold each of them.
+    scale_value : bool, default=True
+        Standardise the number for training; predictions come back in original
+        units. With a ``value_activation`` that is never negative it is
+        divided only, not shifted.
+    preprocess : "auto" or None, default="auto"
+        "auto": numbers are standardised and then imputed by their mean, text
+        and categories become one-hot, unknown categories are tolerated. None:
+        X holds numbers that enter the network as they are.
+    optimizer : str, Keras optimizer class or instance, default="adam"
+        Instances are copied, never trained. ``optimizer__momentum=0.9``
+        reaches the arguments of a name or class.
+    learning_rate : float, default=None
+        None leaves the optimizer's own (0.001 for most). An error beside an
+        optimizer instance, which has its own.
+    learning_rate_schedule : {"constant", "cosine"}, default="constant"
+        "cosine" anneals the rate to 0 over the epochs of one ``fit`` [2]_.
+    epochs : int, default=100
+        Passes over the training rows.
+    batch_size : int, default=32
+        Rows per step; the last batch of an epoch may be smaller.
+    early_stopping : bool, default=False
+        Hold rows out, stop when the joint monitor has not improved for
+        ``n_iter_no_change`` epochs and restore the best weights. The monitor
+        is the mean over heads of validation loss divided by the loss of the
+        best constant prediction: 1 means "learned nothing".
+    validation_fraction : float in (0, 1), default=None
+        Share of rows to hold out, shuffled and stratified on the label; a
+        label's only row stays in training. None means 0.1 with
+        ``early_stopping`` and no validation without.
+    n_iter_no_change : int, default=10
+        Epochs without improvement before early stopping.
+    engine : {"auto", "keras"}, default="auto"
+        What trains the network: ``keras.Model.fit``.
+    callbacks : Keras callback, class, list or dict of these, default=None
+        Called at every epoch with the logs under the names of ``history_``.
+        Arguments of classes by scikeras' convention: ``callbacks__patience=3``,
+        ``callbacks__0__patience=3`` in a list, by key in a dict.
+    warm_start : bool, default=False
+        ``fit`` continues from the network, encoders and optimizer state of
+        the last one, with ``epochs`` more epochs.
+    random_state : int, RandomState instance or None, default=None
+        Seeds weights, batch order, dropout and the validation split. An int
+        gives the same result every time; None draws anew from the operating
+        system. Global seeds are neither used nor changed.
+    verbose : {0, 1, 2}, default=0
+        0 silent, 1 a progress bar, 2 one line per epoch with the loss and
+        metric of each head.
+    **routed : dict
+        ``optimizer__...`` and ``callbacks__...``; they survive ``clone`` and
+        work in ``set_params`` and searches.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,), or list of these
+        Labels, in the order of ``predict_proba``'s columns. A list with
+        several class targets.
+    class_bin_edges_ : ndarray of shape (n_classes - 1,), or list of these
+        Inner edges of the bands; only with ``class_bins``.
+    history_ : dict of list
+        ``loss`` (weighted sum and penalty), ``value_loss``, ``class_loss``,
+        ``value_mae`` (original units), ``class_accuracy``, and with validation
+        rows ``val_`` of each and ``val_joint_loss``, one entry per epoch.
+        Training figures are taken while the weights still change, as Keras
+        does.
+    n_iter_ : int
+        Epochs trained, over all continued fits.
+    best_epoch_ : int
+        Index into ``history_`` of the epoch whose weights were kept; only with
+        ``early_stopping``.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of X's columns, if all are strings.
+    model_ : keras.Model
+        The network: encoded X in; out a list with the value (scaled units) and
+        the class probabilities. A copy for inspection, rebuilt when asked for.
+
+    Notes
+    -----
+    When neither ``value_columns`` nor ``class_columns`` is given:
+
+    ====================================  ===================  ================
+    y                                     value                class
+    ====================================  ===================  ================
+    one column of whole numbers           the number           each number
+    one column with fractions             the number           by ``class_bins``
+    array of two columns                  first                second
+    DataFrame, or dict of 1-D arrays      float, int columns   text, category,
+                                                               bool columns
+    ====================================  ===================  ================
+
+    NaN, None and NA in y mean "not labelled": the row trains the other head
+    only, and ``score`` leaves it out for this one. A head's loss counts as
+    much when few rows are labelled as when all are.
+
+    A ``fit`` that fails or is interrupted leaves the estimator as it was.
+
+    References
+    ----------
+    .. [1] R. Caruana, "Multitask Learning", Machine Learning 28 (1997), 41-75.
+    .. [2] I. Loshchilov and F. Hutter, "SGDR: Stochastic Gradient Descent with
+       Warm Restarts", ICLR 2017.
+
+    Examples
+    --------
+    >>> from skjoint import JointRegressorClassifier
+    >>> from skjoint.datasets import load_diabetes_bands
+    >>> X, y = load_diabetes_bands(return_X_y=True)
+    >>> y.head(2)
+       progression    band
+    0        151.0  middle
+    1         75.0     low
+    >>> est = JointRegressorClassifier(epochs=20, random_state=0).fit(X, y)
+    >>> est.predict_value(X[:2]).shape, est.predict_class(X[:2]).shape
+    ((2,), (2,))
+    >>> est.classes_
+    array(['high', 'low', 'middle'], dtype=object)
+    >>> est.score(X, y) > 0.5
+    True
+    """
+
+    # Reaches `predict(output=...)` through a Pipeline also with metadata routing on.
+    __metadata_request__predict = {"output": True}
+
+    _sizes = [Interval(Integral, 1, None, closed="left"), "array-like"]
+    _columns = [None, str, Integral, list, tuple, np.ndarray]
+    _parameter_constraints = {
+        "hidden_layer_sizes": _sizes,
+        "value_layer_sizes": _sizes,
+        "class_layer_sizes": _sizes,
+        "activation": [str, callable],
+        "value_activation": [str, callable],
+        "kernel_initializer": [str, dict, callable],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "value_loss": [str, callable],
+        "class_loss": [str, callable],
+        "loss_weights": ["array-like"],
+        "class_weight": [StrOptions({"balanced"}), dict, list, None],
+        "value_columns": _columns,
+        "class_columns": _columns,
+        "class_bins": [Interval(Integral, 2, None, closed="left"), "array-like", None],
+        "classes": ["array-like", None],
+        "scale_value": ["boolean"],
+        "preprocess": [StrOptions({"auto"}), None],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
+        "learning_rate_schedule": [StrOptions({"constant", "cosine"})],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "engine": [StrOptions({"auto", *ENGINES})],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": [Interval(Integral, 0, 2, closed="both"), "boolean"],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(64, 64),
+        *,
+        value_layer_sizes=(),
+        class_layer_sizes=(),
+        activation="relu",
+        value_activation="linear",
+        kernel_initializer="he_normal",
+        dropout=0.0,
+        alpha=0.0,
+        value_loss="mse",
+        class_loss="crossentropy",
+        loss_weights=(1.0, 1.0),
+        class_weight=None,
+        value_columns=None,
+        class_columns=None,
+        class_bins=None,
+        classes=None,
+        scale_value=True,
+        preprocess="auto",
+        optimizer="adam",
+        learning_rate=None,
+        learning_rate_schedule="constant",
+        epochs=100,
+        batch_size=32,
+        early_stopping=False,
+        validation_fraction=None,
+        n_iter_no_change=10,
+        engine="auto",
+        callbacks=None,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        **routed,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.value_layer_sizes = value_layer_sizes
+        self.class_layer_sizes = class_layer_sizes
+        self.activation = activation
+        self.value_activation = value_activation
+        self.kernel_initializer = kernel_initializer
+        self.dropout = dropout
+        self.alpha = alpha
+        self.value_loss = value_loss
+        self.class_loss = class_loss
+        self.loss_weights = loss_weights
+        self.class_weight = class_weight
+        self.value_columns = value_columns
+        self.class_columns = class_columns
+        self.class_bins = class_bins
+        self.classes = classes
+        self.scale_value = scale_value
+        self.preprocess = preprocess
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.learning_rate_schedule = learning_rate_schedule
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.engine = engine
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+        for name, value in routed.items():
+            if not _is_routed(name):
+                raise TypeError(
+                    f"JointRegressorClassifier got an unexpected parameter '{name}'."
+                    f"{nearest_name(name, self._get_param_names())}"
+                )
+            setattr(self, name, value)
+
+    # ------------------------------------------------------------ parameters
+    def get_params(self, deep=True):
+        """Parameters by name, the routed ones included.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include parameters of parameters that are estimators.
+
+        Returns
+        -------
+        params : dict
+        """
+        return {**super().get_params(deep), **self._routed_params()}
+
+    def set_params(self, **params):
+        """Set parameters by name, the routed ones included.
+
+        Parameters
+        ----------
+        **params : dict
+            New values.
+
+        Returns
+        -------
+        self : JointRegressorClassifier
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown; the message has the nearest known one.
+        """
+        known = self._get_param_names()
+        for name in params:
+            if name not in known and not _is_routed(name):
+                raise ValueError(
+                    f"Invalid parameter {name!r} for estimator {self.__class__.__name__}."
+                    f"{nearest_name(name, known)} Valid parameters are: {known!r}."
+                )
+        for name, value in params.items():
+            setattr(self, name, value)
+        return self
+
+    def _routed_params(self, prefix=None):
+        """All routed parameters, or those of one prefix with the prefix cut off."""
+        routed = {name: value for name, value in vars(self).items() if _is_routed(name)}
+        if prefix is None:
+            return routed
+        start = f"{prefix}__"
+        return {n.removeprefix(start): v for n, v in routed.items() if n.startswith(start)}
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = None
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        encodes = self.preprocess == "auto"
+        tags.input_tags.allow_nan = encodes
+        tags.input_tags.categorical = encodes
+        tags.input_tags.string = encodes
+        return tags
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "_network")
+
+    # -------------------------------------------------------------- training
+    def fit(self, X, y, sample_weight=None):
+        """Train on X and y.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Numbers; with ``preprocess="auto"`` also text, categories and
+            missing entries.
+        y : array-like, DataFrame or dict
+            Number and label of each row, in any form of the table in the class
+            notes. NaN and None mean "not labelled".
+        sample_weight : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+            Weight of each row, or of each row and target in the order of
+            ``predict``'s columns. Rows of weight 0 count as absent.
+
+        Returns
+        -------
+        self : JointRegressorClassifier
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X, y or the weights cannot be used, or if the loss
+            becomes NaN or infinite.
+        """
+        with self._all_or_nothing():
+            self._validate_params()
+            continuing = self.warm_start and self.__sklearn_is_fitted__()
+            self._train(X, y, sample_weight, self.classes, self.epochs, continuing)
+        return self
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train one epoch on a chunk of rows.
+
+        The first call learns the encodings of X and y; later chunks are
+        encoded the same way. Neither early stopping, validation nor a
+        schedule takes part.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Chunk of rows.
+        y : array-like, DataFrame or dict
+            Its targets.
+        classes : array-like, default=None
+            All labels that may come, needed in the first call when the first
+            chunk does not hold each of them. None takes the parameter
+            ``classes``.
+        sample_weight : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+            As in ``fit``.
+
+        Returns
+        -------
+        self : JointRegressorClassifier
+            The estimator, trained one epoch further.
+
+        Raises
+        ------
+        ValueError
+            As in ``fit``, and if y holds a label that the first chunk and
+            ``classes`` did not.
+        """
+        with self._all_or_nothing():
+            self._validate_params()
+            classes = self.classes if classes is None else classes
+            continuing = self.__sklearn_is_fitted__()
+            self._train(X, y, sample_weight, classes, 1, continuing, whole=False)
+        return self
+
+    def _train(self, X, y, sample_weight, classes, epochs, continuing, whole=True):
+        X = read_features(self, X, encode=self.preprocess is not None, reset=not continuing)
+        y = read_table(y)
+        check_consistent_length(X, y.frame)
+        sample_weight = _check_weights(sample_weight, len(y))
+        X, y, sample_weight = _drop_unweighted(X, y, sample_weight)
+        if not continuing:
+            self._learn_encodings(X, y, sample_weight, classes)
+        arrays, masks = self._targets.encode(self._targets.read(y))
+        weights = self._targets.loss_weights(arrays, masks, sample_weight, self.class_weight)
+        rows = Rows(self._features.encode(X), arrays, weights)
+        plan = self._plan(rows, masks, epochs, continuing, whole)
+        self._carry_out(plan, continuing, whole)
+
+    def _learn_encodings(self, X, y, sample_weight, classes):
+        """Start anew: encodings of y and X, and the seed of everything random."""
+        self._targets = Targets.learn(
+            y,
+            value_columns=self.value_columns,
+            class_columns=self.class_columns,
+            class_bins=self.class_bins,
+            classes=classes,
+            scale_value=self.scale_value,
+            non_negative=self.value_activation in ("relu", "softplus"),
+            sample_weight=sample_weight,
+        )
+        row_weight = sample_weight
+        if sample_weight is not None and sample_weight.ndim == 2:
+            row_weight = sample_weight.mean(axis=1)
+        self._features = FeatureEncoder(self.preprocess is not None).learn(X, row_weight)
+        if self.random_state is None:
+            self._seed = int(np.random.SeedSequence().generate_state(1)[0])
+        else:
+            self._seed = int(check_random_state(self.random_state).randint(2**31))
+        self.n_iter_ = 0
+        self.history_ = {}
+        edges = [target.edges for target in self._targets.classes if target.edges is not None]
+        self._set_or_delete("class_bin_edges_", edges)
+        self._set_or_delete("classes_", [target.classes for target in self._targets.classes])
+
+    def _set_or_delete(self, name, entries):
+        """A fitted attribute with one entry per target; bare when there is one."""
+        if entries:
+            setattr(self, name, entries[0] if len(entries) == 1 else entries)
+        elif hasattr(self, name):
+            delattr(self, name)
+
+    def _network_spec(self):
+        """The network that parameters and targets ask for."""
+        sizes = {"value": self.value_layer_sizes, "class": self.class_layer_sizes}
+        activations = {"value": self.value_activation, "class": "softmax"}
+        self._check_names()
+        return NetworkSpec(
+            n_inputs=self._features.n_outputs_,
+            hidden=_layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes"),
+            heads=tuple(
+                Head(
+                    target.name,
+                    target.kind,
+                    target.n_units,
+                    activations[target.kind],
+                    _layer_sizes(sizes[target.kind], f"{target.kind}_layer_sizes"),
+                )
+                for target in self._targets.outputs
+            ),
+            activation=self.activation,
+            kernel_initializer=self.kernel_initializer,
+            dropout=float(self.dropout),
+            alpha=float(self.alpha),
+        )
+
+    def _check_names(self):
+        """Names that only Keras can judge."""
+        keras = import_keras()
+        for parameter, module in (
+            ("activation", keras.activations),
+            ("value_activation", keras.activations),
+            ("kernel_initializer", keras.initializers),
+        ):
+            identifier = getattr(self, parameter)
+            try:
+                module.get(identifier)
+            except (ValueError, TypeError):
+                names = [n for n in vars(module) if n.islower() and not n.startswith("_")]
+                raise ValueError(
+                    f"{parameter} must be a name that Keras knows, or a callable. "
+                    f"Got {identifier!r} instead.{nearest_name(identifier, names)}"
+                ) from None
+
+    def _plan(self, rows, masks, epochs, continuing, whole):
+        """All that the engine needs, as plain data."""
+        targets = self._targets
+        fraction = self.validation_fraction
+        if fraction is None and self.early_stopping:
+            fraction = 0.1
+        validation = None
+        if whole and fraction is not None:
+            train, held_out = split_validation(rows.targets, masks, fraction, self._seed)
+            names = [target.name for target in targets.outputs]
+            rows, validation = _normalised(rows.take(train), names), rows.take(held_out)
+            validation = _normalised(validation, names, strict=False)
+        return Plan(
+            network=self._network.spec if continuing else self._network_spec(),
+            rows=rows,
+            validation=validation,
+            losses=[
+                value_loss(self.value_loss)
+                if target.kind == "value"
+                else class_loss(self.class_loss, target.n_units)
+                for target in targets.outputs
+            ],
+            loss_weights=_check_loss_weights(self.loss_weights, targets),
+            value_scales=[target.scale for target in targets.values],
+            optimizer=_keras.optimizer_spec(
+                self.optimizer,
+                self.learning_rate,
+                self.learning_rate_schedule if whole else "constant",
+                self._routed_params("optimizer"),
+            ),
+            epochs=epochs,
+            batch_size=self.batch_size,
+            seed=self._seed,
+            first_epoch=self.n_iter_,
+            weights=self._network.weights if continuing else None,
+            optimizer_state=self._optimizer_state if continuing else None,
+        )
+
+    def _carry_out(self, plan, continuing, whole):
+        """Run the plan with its hooks and keep what it gives."""
+        hooks = [stop_at_nan([head.name for head in plan.network.heads])]
+        stopping = bar = None
+        if plan.validation is not None:
+            hooks.append(JointMonitor(plan))
+        if whole and self.early_stopping:
+            stopping = EarlyStopping(self.n_iter_no_change)
+            hooks.append(stopping)
+        if self.verbose == 2:
+            hooks.append(epoch_lines(plan.last_epoch))
+        elif self.verbose:
+            bar = ProgressBar(plan.first_epoch, plan.last_epoch)
+            hooks.append(bar)
+        callbacks = _keras.make_callbacks(self.callbacks, self._routed_params("callbacks"))
+        train = ENGINES["keras" if self.engine == "auto" else self.engine]
+        try:
+            result = train(plan, chain(hooks), callbacks)
+        finally:
+            if bar is not None:
+                bar.close()
+        self._network = FittedNetwork(
+            plan.network, stopping.best_weights if stopping else result.weights
+        )
+        self._optimizer_state = result.optimizer_state
+        self.history_ = {k: self.history_.get(k, []) + v for k, v in result.history.items()}
+        self.n_iter_ += len(result.history["loss"])
+        self._set_or_delete("best_epoch_", [stopping.best_epoch] if stopping else [])
+
+    @contextlib.contextmanager
+    def _all_or_nothing(self):
+        """Put every attribute back when fitting fails or is interrupted."""
+        before = dict(vars(self))
+        try:
+            yield
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    # ------------------------------------------------------------ prediction
+    def predict(self, X, output=None):
+        """Predict number and label.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with the columns of ``fit``.
+        output : {"value", "class"} or None, default=None
+            "value" and "class" give what ``predict_value`` and
+            ``predict_class`` give; this also reaches through a ``Pipeline``.
+
+        Returns
+        -------
+        y_pred : ndarray of shape (n_samples, n_targets)
+            All targets in the order of y's columns; a column that serves as
+            both gives its value first, then its class. float64 if all targets
+            are numeric, else object.
+
+        Raises
+        ------
+        ValueError
+            If ``output`` is unknown or X does not fit.
+        NotFittedError
+            Before ``fit``.
+        """
+        if output is None:
+            return self._targets_join(self._outputs(X))
+        if output == "value":
+            return self.predict_value(X)
+        if output == "class":
+            return self.predict_class(X)
+        raise ValueError(f"output must be 'value', 'class' or None. Got {output!r} instead.")
+
+    def _targets_join(self, outputs):
+        return self._targets.join(self._decode(outputs))
+
+    def predict_value(self, X):
+        """Predict the number.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with the columns of ``fit``.
+
+        Returns
+        -------
+        values : ndarray of shape (n_samples,) or (n_samples, n_values), float64
+            In original units.
+        """
+        return _side_by_side(self._decode(self._outputs(X, "value")))
+
+    def predict_class(self, X):
+        """Predict the label: the most probable one.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with the columns of ``fit``.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,) or (n_samples, n_class_targets)
+            Labels in their own dtype.
+        """
+        return _side_by_side(self._decode(self._outputs(X, "class")))
+
+    def predict_proba(self, X):
+        """Probabilities of the labels.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with the columns of ``fit``.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes), or list of these
+            Columns follow ``classes_``; rows sum to 1. A list with several
+            class targets.
+        """
+        outputs = self._outputs(X, "class")
+        proba = [outputs[i].astype(np.float64) for i in sorted(outputs)]
+        proba = [p / p.sum(axis=1, keepdims=True) for p in proba]
+        return proba[0] if len(proba) == 1 else proba
+
+    @property
+    def model_(self):
+        """The network as a ``keras.Model``."""
+        check_is_fitted(self)
+        return self._network.model()
+
+    def _outputs(self, X, kind=None):
+        """What the heads give, by output index."""
+        check_is_fitted(self)
+        X = read_features(self, X, encode=self._features.enabled, reset=False)
+        wanted = [i for i, t in enumerate(self._targets.outputs) if kind in (None, t.kind)]
+        if not wanted:
+            raise AttributeError(f"This estimator was trained without a {kind} target.")
+        names = [self._targets.outputs[i].name for i in wanted]
+        outputs = self._network.predict(self._features.encode(X), names)
+        return dict(zip(wanted, outputs, strict=True))
+
+    def _decode(self, outputs):
+        """Numbers in original units and labels, by output index."""
+        decoded = {}
+        for i, output in outputs.items():
+            target = self._targets.outputs[i]
+            if target.kind == "value":
+                decoded[i] = target.decode(output)
+            else:
+                decoded[i] = target.classes[output.argmax(axis=1)]
+        return decoded
+
+    # --------------------------------------------------------------- scoring
+    def split_targets(self, y):
+        """The values and labels inside a y of the form that was fitted.
+
+        Parameters
+        ----------
+        y : array-like, DataFrame or dict
+            As in ``fit``.
+
+        Returns
+        -------
+        values : ndarray of shape (n_samples,) or (n_samples, n_values), or None
+            float64, NaN where missing; comparable with ``predict_value``. None
+            if there is no value target.
+        labels : ndarray of shape (n_samples,) or (n_samples, n_class_targets), or None
+            Comparable with ``predict_class``; NaN or None where missing.
+        """
+        check_is_fitted(self)
+        columns = self._targets.read(y)
+        n_values = len(self._targets.values)
+        values = {
+            i: c.data[:, 0] if c.data.shape[1] == 1 else c.data
+            for i, c in enumerate(columns[:n_values])
+        }
+        labels = {i: c.labels() for i, c in enumerate(columns[n_values:])}
+        return _side_by_side(values), _side_by_side(labels)
+
+    def score(self, X, y, sample_weight=None):
+        """Mean over targets of R² (value) and accuracy (class); higher is better.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with the columns of ``fit``.
+        y : array-like, DataFrame or dict
+            True targets. Missing entries are left out; a label that training
+            never saw counts as wrong.
+        sample_weight : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+            As in ``fit``.
+
+        Returns
+        -------
+        score : float
+        """
+        return self._scores(X, y, sample_weight, only_score=True)["score"]
+
+    def evaluate(self, X, y, sample_weight=None):
+        """Usual metrics of every target.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with the columns of ``fit``.
+        y : array-like, DataFrame or dict
+            True targets. Missing entries are left out; a label that training
+            never saw counts as wrong, with probability 0 clipped to 2.2e-16 in
+            the log loss.
+        sample_weight : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+            As in ``fit``.
+
+        Returns
+        -------
+        metrics : dict of float
+            ``score``, ``value_mae``, ``value_rmse``, ``value_r2``,
+            ``class_accuracy``, ``class_log_loss``, and, where the class is cut
+            from the number, ``agreement`` (see
+            :func:`skjoint.metrics.agreement_score`).
+        """
+        return self._scores(X, y, sample_weight)
+
+    def _scores(self, X, y, sample_weight, only_score=False):
+        outputs = self._outputs(X)
+        decoded = self._decode(outputs)
+        y = read_table(y)
+        check_consistent_length(decoded[0], y.frame)
+        weights = self._targets.split_weights(_check_weights(sample_weight, len(y)), len(y))
+        if sample_weight is None:
+            weights = [None] * len(weights)
+        metrics, scores = {}, []
+        for i, (target, column) in enumerate(
+            zip(self._targets.outputs, self._targets.read(y), strict=True)
+        ):
+            mask = column.mask
+            if not mask.any():
+                continue
+            w = None if weights[i] is None else weights[i][mask]
+            if target.kind == "value":
+                true, pred = column.data[mask], decoded[i][mask]
+                score = r2_score(true, pred, sample_weight=w)
+                if not only_score:
+                    metrics[f"{target.name}_mae"] = mean_absolute_error(true, pred, sample_weight=w)
+                    metrics[f"{target.name}_rmse"] = root_mean_squared_error(
+                        true, pred, sample_weight=w
+                    )
+                    metrics[f"{target.name}_r2"] = score
+            else:
+                codes = _codes_of(target, column.data)
+                score = float(np.average(codes == outputs[i][mask].argmax(axis=1), weights=w))
+                if not only_score:
+                    metrics[f"{target.name}_accuracy"] = score
+                    metrics[f"{target.name}_log_loss"] = _log_loss(outputs[i][mask], codes, w)
+            scores.append(score)
+        if not scores:
+            raise ValueError("No target of y has a labelled row: there is nothing to score.")
+        if not only_score:
+            metrics.update(self._agreements(decoded))
+        return {"score": float(np.mean(scores)), **{k: float(v) for k, v in metrics.items()}}
+
+    def _agreements(self, decoded):
+        """How often label and number agree, where the label is cut from the number."""
+        agreements = {}
+        for i, target in enumerate(self._targets.classes, start=len(self._targets.values)):
+            if target.source is not None:
+                name = "agreement" if target.name == "class" else f"{target.name}_agreement"
+                agreements[name] = agreement_score(
+                    decoded[target.source],
+                    decoded[i],
+                    classes=target.classes,
+                    bin_edges=target.edges,
+                )
+        return agreements
+
+
+# scikit-learn takes every name in the signature for a parameter; `routed` is none.
+_signature = inspect.signature(JointRegressorClassifier.__init__)
+JointRegressorClassifier.__init__.__signature__ = _signature.replace(
+    parameters=[p for p in _signature.parameters.values() if p.kind != p.VAR_KEYWORD]
+)
+
+
+def _is_routed(name):
+    return "__" in name and name.split("__")[0] in ROUTED
+
+
+def _side_by_side(outputs):
+    """One array from one per target: as it is if there is one, else as columns."""
+    arrays = [outputs[i] for i in sorted(outputs)]
+    if len(arrays) <= 1:
+        return arrays[0] if arrays else None
+    if len({a.dtype for a in arrays}) > 1 and any(a.dtype.kind not in "iuf" for a in arrays):
+        arrays = [a.astype(object) for a in arrays]
+    return np.column_stack(arrays)
+
+
+def _layer_sizes(sizes, parameter):
+    """A tuple of ints from an int or a sequence."""
+    sizes = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
+    if any(not isinstance(n, Integral) or isinstance(n, bool) or n < 1 for n in sizes):
+        raise ValueError(f"{parameter} must hold whole numbers of at least 1. Got {sizes} instead.")
+    return tuple(int(n) for n in sizes)
+
+
+def _check_loss_weights(loss_weights, targets):
+    """One non-negative float per output."""
+    names = [target.name for target in targets.outputs]
+    weights = list(loss_weights)
+    if len(names) == 1 and len(weights) == 2:
+        # The default, a pair, for a network with a single head.
+        weights = weights[:1] if targets.values else weights[1:]
+    numbers = all(isinstance(w, Real) and 0 <= w < np.inf for w in weights)
+    if len(weights) != len(names) or not numbers or not any(weights):
+        raise ValueError(
+            f"loss_weights must hold a non-negative number for each of {names}, and not only "
+            f"zeros. Got {loss_weights!r} instead."
+        )
+    return [float(w) for w in weights]
+
+
+def _check_weights(sample_weight, n_samples):
+    """float64 weights of shape (n_samples,) or (n_samples, n_targets), or None."""
+    if sample_weight is None:
+        return None
+    if isinstance(sample_weight, Real):
+        return np.full(n_samples, float(sample_weight))
+    weights = check_array(
+        sample_weight,
+        ensure_2d=False,
+        dtype=np.float64,
+        ensure_all_finite=True,
+        input_name="sample_weight",
+    )
+    if weights.ndim > 2 or len(weights) != n_samples:
+        raise ValueError(
+            f"sample_weight must have shape ({n_samples},) or ({n_samples}, n_targets). "
+            f"Got {weights.shape} instead."
+        )
+    if (weights < 0).any():
+        raise ValueError("Negative values in data passed to `sample_weight`.")
+    if not weights.any():
+        raise ValueError("sample_weight must hold at least one positive weight: all are zero.")
+    return weights
+
+
+def _drop_unweighted(X, y, sample_weight):
+    """Leave out rows of weight 0, so that they equal rows that are not there."""
+    if sample_weight is None:
+        return X, y, None
+    kept = np.flatnonzero(sample_weight if sample_weight.ndim == 1 else sample_weight.any(axis=1))
+    if len(kept) == len(y):
+        return X, y, sample_weight
+    X = X.iloc[kept] if hasattr(X, "iloc") else X[kept]
+    return X, y.take(kept), sample_weight[kept]
+
+
+def _normalised(rows, names, strict=True):
+    """Rows with every head's weights scaled to mean 1 again, after a split."""
+    weights = [
+        normalise(w, name) if strict or w.any() else w
+        for w, name in zip(rows.weights, names, strict=True)
+    ]
+    return Rows(rows.X, rows.targets, weights)
+
+
+def _codes_of(target, labels):
+    """Codes of true labels; -1, which no prediction equals, for unseen ones, with a warning."""
+    codes = target.codes(labels)
+    if (codes < 0).any():
+        unseen = sorted(set(labels[codes < 0].tolist()))
+        warnings.warn(
+            f"y holds labels of target '{target.name}' that training never saw; they count as "
+            f"wrong: {unseen[:10]}{' and more' if len(unseen) > 10 else ''}.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return codes
+
+
+def _log_loss(proba, codes, weights):
+    """Mean of -log p(true label), p clipped as scikit-learn does, 0 for unseen labels."""
+    proba = proba.astype(np.float64)
+    eps = np.finfo(np.float64).eps
+    p = np.where(codes >= 0, proba[np.arange(len(codes)), codes], 0.0)
+    return float(np.average(-np.log(np.clip(p, eps, 1 - eps)), weights=weights))

@@ -1,0 +1,135 @@
+"""Scores of a number and a label predicted together."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.metrics import r2_score
+
+__all__ = ["agreement_score", "joint_score"]
+
+
+def joint_score(y_true, y_pred, *, sample_weight=None):
+    r"""Mean over all targets of R² (numbers) and accuracy (labels).
+
+    .. math:: \frac{1}{k} \left( \sum_{\text{values}} R^2 + \sum_{\text{classes}} \text{acc}
+              \right)
+
+    This is what ``JointRegressorClassifier.score`` returns. Missing entries
+    of ``y_true`` (NaN, None) are left out, target by target; a target without
+    any entry does not count.
+
+    Parameters
+    ----------
+    y_true : tuple (values, labels)
+        True numbers and labels, each of shape (n_samples,) or
+        (n_samples, n_targets_of_that_kind), or None: what ``est.split_targets(y)``
+        returns.
+    y_pred : tuple (values, labels)
+        Predictions of the same shapes, such as
+        ``(est.predict_value(X), est.predict_class(X))``.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each row.
+
+    Returns
+    -------
+    score : float
+        Best is 1. 0 for the constant mean and labels that are all wrong; may
+        be negative.
+
+    Raises
+    ------
+    ValueError
+        If no target has a labelled row, or lengths differ.
+
+    Examples
+    --------
+    >>> from skjoint.metrics import joint_score
+    >>> joint_score(([1.0, 2.0, 3.0], ["a", "b", "a"]), ([1.0, 2.0, 3.0], ["a", "b", "b"]))
+    0.833...
+    """
+    scores = []
+    for metric, true, pred in zip((r2_score, _accuracy), y_true, y_pred, strict=True):
+        for t, p in _target_pairs(true, pred):
+            mask = _labelled(t)
+            if mask.any():
+                weight = None if sample_weight is None else np.asarray(sample_weight)[mask]
+                scores.append(metric(t[mask], p[mask], sample_weight=weight))
+    if not scores:
+        raise ValueError("No target of y_true has a labelled row: there is nothing to score.")
+    return float(np.mean(scores))
+
+
+def _accuracy(true, pred, sample_weight):
+    return np.average(true == pred, weights=sample_weight)
+
+
+def agreement_score(value, label, *, classes, bin_edges=None, sample_weight=None):
+    """Share of rows whose predicted label is the label of the predicted number.
+
+    Two answers from one row can contradict each other: a number in one band
+    and a label that names another. Only where the class is cut from the
+    number is there a label of a number: with ``bin_edges`` its band, else the
+    nearest label.
+
+    Parameters
+    ----------
+    value : array-like of shape (n_samples,)
+        Predicted numbers.
+    label : array-like of shape (n_samples,)
+        Predicted labels.
+    classes : array-like of shape (n_classes,)
+        All labels, in the order of the bands if there are bands.
+    bin_edges : array-like of shape (n_classes - 1,), default=None
+        Inner edges of the bands: band j holds
+        ``bin_edges[j - 1] <= number < bin_edges[j]``.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each row.
+
+    Returns
+    -------
+    agreement : float between 0 and 1
+        1 - agreement is the rate of contradictions.
+
+    Examples
+    --------
+    >>> from skjoint.metrics import agreement_score
+    >>> agreement_score([8.7, 10.2], [9, 11], classes=[7, 8, 9, 10, 11])
+    0.5
+    >>> agreement_score([8.7, 10.2], [0, 1], classes=[0, 1], bin_edges=[9.5])
+    1.0
+    """
+    value, classes = np.asarray(value, dtype=np.float64), np.asarray(classes)
+    if bin_edges is None:
+        order = np.argsort(classes)
+        numbers = classes[order].astype(np.float64)
+        of_number = classes[order[np.digitize(value, (numbers[1:] + numbers[:-1]) / 2)]]
+    else:
+        if len(bin_edges) != len(classes) - 1:
+            raise ValueError(
+                f"bin_edges must hold one edge less than there are classes, {len(classes) - 1}. "
+                f"Got {len(bin_edges)} instead."
+            )
+        of_number = classes[np.digitize(value, bin_edges)]
+    return float(np.average(of_number == np.asarray(label), weights=sample_weight))
+
+
+def _target_pairs(true, pred):
+    if true is None:
+        return []
+    true, pred = np.asarray(true), np.asarray(pred)
+    if true.shape != pred.shape:
+        raise ValueError(
+            f"y_true and y_pred must have the same shape. Got {true.shape} and {pred.shape}."
+        )
+    if true.ndim == 1:
+        return [(true, pred)]
+    return list(zip(true.T, pred.T, strict=True))
+
+
+def _labelled(values):
+    """Mask of the entries that are not NaN or None."""
+    if values.dtype.kind == "f":
+        return ~np.isnan(values)
+    if values.dtype == object:
+        return np.array([v is not None and v == v for v in values], dtype=bool)
+    return np.ones(len(values), dtype=bool)
