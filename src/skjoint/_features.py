@@ -22,25 +22,29 @@ def read_features(estimator, X, *, encode, reset):
     and missing entries are errors.
     """
     frame = _mixed_frame(X)
+    if not encode:
+        try:
+            return validate_data(estimator, X, reset=reset, dtype=np.float32)
+        except ValueError as error:
+            if frame is None and "NaN" not in str(error):
+                raise
+            raise ValueError(
+                "X must hold numbers only, without gaps, when preprocess=None. Encode and impute "
+                f"it first, or use preprocess='auto'. {error}"
+            ) from error
     if frame is None:
         return validate_data(
             estimator,
             X,
             reset=reset,
-            dtype=[np.float64, np.float32] if encode else np.float32,
-            ensure_all_finite="allow-nan" if encode else True,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite="allow-nan",
         )
-    text = [name for name, dtype in frame.dtypes.items() if not _is_number(dtype)]
-    if not encode:
-        raise ValueError(
-            f"X must hold numbers only when preprocess=None. Got text or categories in column(s) "
-            f"{text} instead; encode them, or use preprocess='auto'."
-        )
-    for name in text:
-        if frame[name].dtype.kind in "mM":
+    for name, dtype in frame.dtypes.items():
+        if dtype.kind in "mM":
             raise ValueError(
-                f"Column {name!r} of X holds dates or durations ({frame[name].dtype}). Convert it "
-                "to numbers first, for example to days since a date."
+                f"Column {name!r} of X holds dates or durations ({dtype}). Convert it to numbers "
+                "first, for example to days since a date."
             )
     if len(frame) == 0:
         raise ValueError(
@@ -63,19 +67,14 @@ def _mixed_frame(X):
                 "The columns of X must have distinct names. "
                 f"Repeated: {list(X.columns[X.columns.duplicated()].unique())}."
             )
-        frame = X
+        frame = X.infer_objects()
     else:
         array = np.asarray(X, dtype=object) if isinstance(X, (list, tuple)) else X
-        if getattr(array, "dtype", np.dtype(float)) != object and (
-            getattr(getattr(array, "dtype", None), "kind", "f") not in "US"
-        ):
+        if getattr(getattr(array, "dtype", None), "kind", None) not in ("O", "U", "S"):
             return None
-        array = np.asarray(array)
         if array.ndim != 2:
             return None
-        frame = pd.DataFrame(array.astype(object))
-    if any(dtype == object for dtype in frame.dtypes):
-        frame = frame.infer_objects()
+        frame = pd.DataFrame(np.asarray(array).astype(object)).infer_objects()
     if all(_is_number(dtype) for dtype in frame.dtypes):
         return None
     return frame

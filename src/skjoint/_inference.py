@@ -94,7 +94,9 @@ class FittedNetwork:
         )
         forward, chunk = (self._forward, CHUNK) if by_numpy else (self._keras_forward, KERAS_CHUNK)
         parts = [forward(X[i : i + chunk], heads) for i in range(0, len(X), chunk)]
-        return parts[0] if len(parts) == 1 else [np.concatenate(p) for p in zip(*parts, strict=True)]
+        return (
+            parts[0] if len(parts) == 1 else [np.concatenate(p) for p in zip(*parts, strict=True)]
+        )
 
     def _forward(self, X, heads):
         needed = self._ancestors(heads)

@@ -18,8 +18,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from skjoint._losses import nearest_name
-from skjoint._network import build_model, get_weights, import_keras, set_weights, untouched_random
+from skjoint._network import (
+    build_model,
+    get_weights,
+    import_keras,
+    nearest_name,
+    set_weights,
+    untouched_random,
+)
 from skjoint._training import OptimizerSpec, Result, epoch_order
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-
 import numpy as np
 
-from skjoint._network import import_keras
+from skjoint._network import import_keras, nearest_name
 
 # scikit-learn's names beside Keras' own.
 VALUE_LOSSES = {
@@ -26,12 +24,6 @@ CLASS_LOSSES = dict.fromkeys(
     ),
     "sparse_categorical_crossentropy",
 )
-
-
-def nearest_name(name, names):
-    """`` Did you mean 'adam'?``, or nothing when no known name is near."""
-    matches = difflib.get_close_matches(str(name), [str(n) for n in names], n=1)
-    return f" Did you mean '{matches[0]}'?" if matches else ""
 
 
 def value_loss(identifier):

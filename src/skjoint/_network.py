@@ -8,12 +8,19 @@ of NumPy weights it is all that a fitted estimator keeps.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import os
 import random
+import re
 import sys
+import tempfile
 from dataclasses import dataclass
 
 import numpy as np
+
+STARTUP_NOTE = re.compile(
+    rb"[IWE]\d{4} \d\d:\d\d:|WARNING: All log messages before absl::|To enable the following instr"
+)
 
 
 @dataclass(frozen=True)
@@ -94,22 +101,64 @@ def import_keras():
     if "keras" in sys.modules:
         import keras
     else:
-        # Start-up chatter is for TensorFlow's developers; a level that the user set stands.
-        quiet = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
-        if quiet:
-            os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
-        try:
-            with untouched_random():
-                import keras
-        finally:
-            if quiet:
-                del os.environ["TF_CPP_MIN_LOG_LEVEL"]
+        with untouched_random(), _quiet_startup():
+            import keras
     if keras.backend.backend() != "tensorflow":
         raise ImportError(
             "skjoint needs Keras on its TensorFlow backend. "
             f"Got '{keras.backend.backend()}' instead; unset KERAS_BACKEND."
         )
     return keras
+
+
+@contextlib.contextmanager
+def _quiet_startup():
+    """Keep TensorFlow's start-up notes off the terminal; a level set by the user stands.
+
+    They are written before TensorFlow reads any log level, so they are taken
+    out of the stream; everything else that was written comes through after.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or "tensorflow" in sys.modules:
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as written:
+        os.dup2(written.fileno(), 2)
+        try:
+            yield
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()  # looks for accelerators, with a note each
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            del os.environ["TF_CPP_MIN_LOG_LEVEL"]
+            written.seek(0)
+            for line in written.read().splitlines(keepends=True):
+                if not STARTUP_NOTE.match(line):
+                    os.write(2, line)
+
+
+def nearest_name(name, names):
+    """`` Did you mean 'adam'?``, or nothing when no known name is near."""
+    matches = difflib.get_close_matches(str(name), [str(n) for n in names], n=1)
+    return f" Did you mean '{matches[0]}'?" if matches else ""
+
+
+def check_identifier(parameter, identifier):
+    """Raise unless Keras can make an activation or initializer of it."""
+    keras = import_keras()
+    module = keras.initializers if parameter == "kernel_initializer" else keras.activations
+    try:
+        with untouched_random():
+            module.get(identifier)
+    except (ValueError, TypeError):
+        names = [name for name in vars(module) if name.islower() and not name.startswith("_")]
+        raise ValueError(
+            f"{parameter} must be a name that Keras knows, or a callable. "
+            f"Got {identifier!r} instead.{nearest_name(identifier, names)}"
+        ) from None
 
 
 def build_model(spec, seed=0):

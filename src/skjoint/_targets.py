@@ -45,17 +45,20 @@ With several targets of one kind the names carry the column:
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
-# What str() makes of a missing entry when numbers and labels are stacked into
-# one array of text.
-_STACKED_MISSING = ("nan", "None", "<NA>")
+from skjoint._table import (
+    column_numbers,
+    is_numeric,
+    layout,
+    read_labels,
+    read_numbers,
+    read_table,
+)
 
 
 # --------------------------------------------------------------------- targets
@@ -127,20 +130,6 @@ class Column:
         return full
 
 
-@dataclass(frozen=True)
-class Table:
-    """A y of any form as a DataFrame, and whether its columns carry names."""
-
-    frame: pd.DataFrame
-    named: bool
-
-    def __len__(self):
-        return len(self.frame)
-
-    def take(self, rows):
-        return Table(self.frame.iloc[rows], self.named)
-
-
 # ------------------------------------------------------------------------ gate
 @dataclass(frozen=True)
 class Targets:
@@ -160,7 +149,8 @@ class Targets:
         """Indices into ``outputs``, sorted by column, the value before the class."""
         outputs = self.outputs
         return sorted(
-            range(len(outputs)), key=lambda i: (min(outputs[i].positions), outputs[i].kind != "value")
+            range(len(outputs)),
+            key=lambda i: (min(outputs[i].positions), outputs[i].kind != "value"),
         )
 
     @classmethod
@@ -184,7 +174,7 @@ class Targets:
         """
         table = read_table(y)
         frame, named = table.frame, table.named
-        value_groups, class_groups = _layout(frame, named, value_columns, class_columns, class_bins)
+        value_groups, class_groups = layout(frame, named, value_columns, class_columns, class_bins)
         names = tuple(frame.columns)
         bare = len(value_groups) <= 1 and len(class_groups) <= 1
 
@@ -215,7 +205,7 @@ class Targets:
             gate,
             values=tuple(
                 _learn_value(
-                    target, _read_numbers(frame, target.positions), w, scale_value, not non_negative
+                    target, read_numbers(frame, target.positions), w, scale_value, not non_negative
                 )
                 for target, w in zip(value_targets, weights[: len(value_targets)], strict=True)
             ),
@@ -226,7 +216,7 @@ class Targets:
         frame = self._same_form(y)
         columns = []
         for target in self.values:
-            numbers = _read_numbers(frame, target.positions)
+            numbers = read_numbers(frame, target.positions)
             columns.append(Column(numbers, ~np.isnan(numbers).any(axis=1)))
         for target in self.classes:
             columns.append(_read_class(frame, target))
@@ -296,8 +286,7 @@ class Targets:
             return frame[list(self.names)]
         if frame.shape[1] != len(self.names):
             raise ValueError(
-                f"y must have {len(self.names)} column(s), as in fit. "
-                f"Got {frame.shape[1]} instead."
+                f"y must have {len(self.names)} column(s), as in fit. Got {frame.shape[1]} instead."
             )
         return frame
 
@@ -314,118 +303,6 @@ def normalise(weights, name):
 
 
 # ---------------------------------------------------------------- reading a y
-def read_table(y):
-    """Any form of y as a :class:`Table`.
-
-    >>> read_table([[1.5, "a"], [2.5, "b"]]).frame.iloc[:, 0].tolist()
-    [1.5, 2.5]
-
-    Text that came from stacking numbers and labels is told apart again when
-    a column is read as a number:
-
-    >>> stacked = np.column_stack([[1.5, np.nan], ["a", "b"]])
-    >>> _read_numbers(read_table(stacked).frame, (0,)).tolist()
-    [[1.5], [nan]]
-    """
-    if isinstance(y, Table):
-        return y
-    if y is None:
-        raise ValueError(
-            "JointRegressorClassifier requires y to be passed, but the target y is None."
-        )
-    if sparse.issparse(y):
-        raise TypeError("Sparse y was passed, but dense y is required. Use y.toarray().")
-    if isinstance(y, Mapping):
-        lengths = {name: np.shape(column) for name, column in y.items()}
-        if len(set(lengths.values())) != 1 or any(len(shape) != 1 for shape in lengths.values()):
-            raise ValueError(
-                f"A dict y must hold 1-D arrays of one length. Got shapes {lengths} instead."
-            )
-        return Table(_checked_frame(pd.DataFrame(dict(y))), True)
-    if isinstance(y, pd.DataFrame):
-        return Table(_checked_frame(y), True)
-    if isinstance(y, pd.Series):
-        named = y.name is not None
-        return Table(_checked_frame(y.to_frame(y.name if named else 0)), named)
-    # dtype=object keeps numbers and labels of a nested list apart.
-    array = np.asarray(y, dtype=object) if isinstance(y, (list, tuple)) else np.asarray(y)
-    if array.ndim not in (1, 2):
-        raise ValueError(
-            "y must be 1-D or 2-D with equal row lengths. "
-            f"Got an array of shape {array.shape} instead."
-        )
-    stacked_text = array.ndim == 2 and array.dtype.kind in "US"
-    frame = pd.DataFrame(array.astype(object) if array.dtype.kind in "US" else array)
-    if stacked_text:
-        frame = frame.where(~frame.isin(_STACKED_MISSING), None)
-    return Table(_checked_frame(frame.infer_objects()), False)
-
-
-def _checked_frame(frame):
-    if not frame.columns.is_unique:
-        repeated = list(frame.columns[frame.columns.duplicated()].unique())
-        raise ValueError(f"The columns of y must have distinct names. Repeated: {repeated}.")
-    if frame.shape[0] == 0 or frame.shape[1] == 0:
-        raise ValueError(f"Found y with 0 sample(s) or column(s) (shape={frame.shape}).")
-    for name, dtype in frame.dtypes.items():
-        if dtype.kind == "c":
-            raise ValueError(f"Complex data not supported: column {name!r} of y.")
-        if dtype.kind in "mM":
-            raise ValueError(
-                f"Column {name!r} of y holds dates or durations ({dtype}), which are neither a "
-                "number nor a label. Convert it first, for example to days."
-            )
-    return frame
-
-
-def _is_numeric(series):
-    return pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(
-        series.dtype
-    )
-
-
-def _read_numbers(frame, positions):
-    """float64 (n, width), NaN where missing."""
-    return np.column_stack([_numbers(frame.iloc[:, p]) for p in positions])
-
-
-def _numbers(series):
-    if _is_numeric(series) or pd.api.types.is_bool_dtype(series.dtype):
-        numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
-    else:
-        parsed = pd.to_numeric(series.astype(object), errors="coerce")
-        bad = series[parsed.isna() & series.notna()]
-        if len(bad):
-            raise ValueError(
-                f"Column {series.name!r} of y must hold numbers to be a value. "
-                f"Got {bad.iloc[0]!r} instead. Declare the columns with value_columns=... "
-                "and class_columns=..."
-            )
-        numbers = parsed.to_numpy(dtype=np.float64, na_value=np.nan)
-    if np.isinf(numbers).any():
-        raise ValueError(f"Input y contains infinity in column {series.name!r}.")
-    return numbers
-
-
-def _labels(series):
-    """The labels of the rows that have one, in their own dtype, and the mask of these rows."""
-    mask = series.notna().to_numpy()
-    present = series[mask]
-    if isinstance(present.dtype, pd.CategoricalDtype):
-        present = present.astype(present.cat.categories.dtype)
-    labels = pd.Series(present.to_numpy()).infer_objects().to_numpy()
-    if labels.dtype.kind not in "iufb":
-        labels = labels.astype(object)
-        odd = next((label for label in labels if not isinstance(label, str)), None)
-        if odd is not None:
-            raise ValueError(
-                f"The labels in column {series.name!r} of y must be uniformly text, numbers or "
-                f"booleans. Got {odd!r} of type {type(odd).__name__} among others; convert the "
-                "column with astype(str)."
-            )
-    return labels, mask
-
-
 def _label_kind(labels):
     return {"b": "boolean", "O": "text"}.get(labels.dtype.kind, "number")
 
@@ -436,21 +313,21 @@ def _read_class(frame, target):
         return _read_one_hot(frame, target.positions, target.classes)
     series = frame.iloc[:, target.positions[0]]
     if target.edges is not None:
-        numbers = _numbers(series)
+        numbers = column_numbers(series)
         mask = ~np.isnan(numbers)
         return Column(target.classes[np.digitize(numbers[mask], target.edges)], mask)
-    labels, mask = _labels(series)
+    labels, mask = read_labels(series)
     if len(labels) and _label_kind(labels) != _label_kind(target.classes):
         raise ValueError(
             f"Column {series.name!r} of y must hold labels of the type seen in fit "
-            f"({_label_kind(target.classes)}, such as {target.classes[0]!r}). "
-            f"Got {_label_kind(labels)} such as {labels[0]!r} instead."
+            f"({_label_kind(target.classes)}, such as {target.classes.tolist()[0]!r}). "
+            f"Got {_label_kind(labels)} such as {labels.tolist()[0]!r} instead."
         )
     return Column(labels, mask)
 
 
 def _read_one_hot(frame, positions, classes):
-    block = _read_numbers(frame, positions)
+    block = read_numbers(frame, positions)
     mask = ~np.isnan(block).all(axis=1)
     valid = np.isin(block, (0, 1)).all(axis=1) & (block.sum(axis=1) == 1)
     if not valid[mask].all():
@@ -461,113 +338,6 @@ def _read_one_hot(frame, positions, classes):
             f"{[frame.columns[p] for p in positions]}."
         )
     return Column(classes[block[mask].argmax(axis=1)], mask)
-
-
-# ------------------------------------------------------- which column is what
-def _layout(frame, named, value_columns, class_columns, class_bins):
-    """Groups of positions for the values and for the classes."""
-    everything = [(p,) for p in range(frame.shape[1])]
-    if value_columns is None and class_columns is None:
-        values, classes = _undeclared_layout(frame, named)
-    else:
-        values = _resolve(frame, value_columns, "value_columns")
-        classes = _resolve(frame, class_columns, "class_columns")
-        if values is None:
-            values = _rest(everything, classes, "value_columns")
-        elif classes is None:
-            if len(values) == 1 and (len(everything) == 1 or class_bins is not None):
-                used = {p for group in values for p in group}
-                classes = [g for g in everything if g[0] not in used] or values
-            else:
-                classes = _rest(everything, values, "class_columns")
-        if not values and not classes:
-            raise ValueError(
-                "value_columns and class_columns must not both be empty: declare a column of y."
-            )
-    return values, classes
-
-
-def _undeclared_layout(frame, named):
-    columns = list(frame.columns)
-    numeric = [p for p in range(len(columns)) if _is_numeric(frame.iloc[:, p])]
-    if len(columns) == 1:
-        if not numeric:
-            raise ValueError(
-                "A y of one column must hold numbers: the number is the value and, as a label or "
-                f"by class_bins, the class. Got {frame.iloc[0, 0]!r} instead. To train on labels "
-                "alone, pass value_columns=[]."
-            )
-        return [(0,)], [(0,)]
-    if named:
-        values = [(p,) for p in numeric]
-        classes = [(p,) for p in range(len(columns)) if p not in numeric]
-        if not classes or not values:
-            kind, missing, keyword = (
-                ("numbers", "class", "class_columns")
-                if not classes
-                else ("labels", "value", "value_columns")
-            )
-            raise ValueError(
-                f"The columns of y cannot be told apart: {columns} all hold {kind}, so none is the "
-                f"{missing}. Declare it, for example {keyword}=[{columns[-1]!r}]."
-            )
-        return values, classes
-    if len(columns) > 2:
-        raise ValueError(
-            f"The {len(columns)} columns of y cannot be told apart: without names only two are "
-            "expected, the value first and the class second. Declare them, for example "
-            "value_columns=[0], class_columns=[1]."
-        )
-    return [(0,)], [(1,)]
-
-
-def _rest(everything, used, parameter):
-    taken = {p for group in used for p in group}
-    rest = [group for group in everything if group[0] not in taken]
-    if not rest:
-        raise ValueError(
-            f"The declared columns leave no column of y for {parameter}. Name the column there "
-            f"too (a column may serve both), or pass {parameter}=[] to train without."
-        )
-    return rest
-
-
-def _resolve(frame, declared, parameter):
-    """Names or positions to groups of positions; a nested list is one group."""
-    if declared is None:
-        return None
-    if isinstance(declared, (str, Integral)):
-        declared = [declared]
-    groups = [
-        tuple(
-            _position(frame, column, parameter)
-            for column in (
-                entry
-                if isinstance(entry, Sequence) and not isinstance(entry, (str, bytes))
-                else [entry]
-            )
-        )
-        for entry in declared
-    ]
-    flat = [p for group in groups for p in group]
-    repeated = sorted({p for p in flat if flat.count(p) > 1})
-    if repeated:
-        raise ValueError(
-            f"{parameter} must name each column once. "
-            f"Repeated: {[frame.columns[p] for p in repeated]}."
-        )
-    return groups
-
-
-def _position(frame, column, parameter):
-    if column in frame.columns:
-        return int(frame.columns.get_loc(column))
-    is_position = isinstance(column, Integral) and not isinstance(column, bool)
-    if is_position and -frame.shape[1] <= column < frame.shape[1]:
-        return int(column) % frame.shape[1]
-    raise ValueError(
-        f"{parameter} must name columns of y. Got {column!r} instead; y has {list(frame.columns)}."
-    )
 
 
 # -------------------------------------------------------- learning encodings
@@ -595,7 +365,7 @@ def _learn_class(frame, positions, name, *, class_bins, known, source):
     if class_bins is not None:
         edges = _band_edges(series, class_bins)
         return ClassTarget(name, positions, np.arange(len(edges) + 1), edges, source=source)
-    labels, _ = _labels(series)
+    labels, _ = read_labels(series)
     if labels.dtype.kind == "f" and (labels % 1 != 0).any():
         raise ValueError(
             f"Column {series.name!r} of y holds numbers with fractions, such as "
@@ -622,12 +392,15 @@ def _learn_class(frame, positions, name, *, class_bins, known, source):
 
 def _band_edges(series, class_bins):
     """Inner edges of the bands; band j holds edges[j - 1] <= number < edges[j]."""
-    if not _is_numeric(series) and pd.to_numeric(series.astype(object), errors="coerce").isna().all():
+    if (
+        not is_numeric(series)
+        and pd.to_numeric(series.astype(object), errors="coerce").isna().all()
+    ):
         raise ValueError(
             f"class_bins cuts numbers into bands, but the class column {series.name!r} of y holds "
             "labels. Drop class_bins, or declare a number column in class_columns."
         )
-    numbers = _numbers(series)
+    numbers = column_numbers(series)
     numbers = numbers[~np.isnan(numbers)]
     if isinstance(class_bins, Integral):
         if not len(numbers):
@@ -648,7 +421,12 @@ def _band_edges(series, class_bins):
             )
         return edges[occupied[1:] - 1]
     edges = np.asarray(class_bins, dtype=np.float64)
-    if edges.ndim != 1 or not len(edges) or not np.isfinite(edges).all() or (np.diff(edges) <= 0).any():
+    if (
+        edges.ndim != 1
+        or not len(edges)
+        or not np.isfinite(edges).all()
+        or (np.diff(edges) <= 0).any()
+    ):
         raise ValueError(
             "class_bins must be a whole number of bands or an increasing sequence of finite edges. "
             f"Got {class_bins!r} instead."
@@ -675,11 +453,11 @@ def _by_target(parameter, n_targets, name):
 
 
 def _declared_classes(known, labels):
-    classes, _ = _labels(pd.Series(list(known)))
+    classes, _ = read_labels(pd.Series(list(known)))
     if len(classes) and len(labels) and _label_kind(classes) != _label_kind(labels):
         raise ValueError(
             f"classes must hold labels of the type of y's ({_label_kind(labels)}). "
-            f"Got {_label_kind(classes)} such as {classes[0]!r} instead."
+            f"Got {_label_kind(classes)} such as {classes.tolist()[0]!r} instead."
         )
     classes = np.unique(classes)
     unknown = np.setdiff1d(labels, classes)

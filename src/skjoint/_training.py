@@ -137,7 +137,8 @@ def chain(hooks):
     """One hook that calls all of them in turn and stops when any asks to."""
 
     def on_epoch(epoch, logs, get_weights):
-        return any([hook(epoch, logs, get_weights) for hook in hooks])
+        stops = [hook(epoch, logs, get_weights) for hook in hooks]  # all of them hear it
+        return any(stops)
 
     return on_epoch
 

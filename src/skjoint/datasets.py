@@ -147,7 +147,9 @@ def _abalone_path(data_home, download_if_missing):
         with urllib.request.urlopen(ABALONE_URL, timeout=30) as response:
             content = response.read()
     except URLError as error:
-        raise OSError(f"abalone.csv not found and not to be downloaded ({error}). {manual}") from error
+        raise OSError(
+            f"abalone.csv not found and not to be downloaded ({error}). {manual}"
+        ) from error
     _check_digest(content, ABALONE_URL)
     path = Path(get_data_home(data_home)) / "abalone.csv"
     # Whole or not at all: a second process may be looking for it.

@@ -17,9 +17,10 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 from skjoint import _keras
 from skjoint._features import FeatureEncoder, read_features
 from skjoint._inference import FittedNetwork
-from skjoint._losses import class_loss, nearest_name, value_loss
-from skjoint._network import Head, NetworkSpec, import_keras
-from skjoint._targets import Targets, normalise, read_table
+from skjoint._losses import class_loss, value_loss
+from skjoint._network import Head, NetworkSpec, check_identifier, nearest_name
+from skjoint._table import read_table
+from skjoint._targets import Targets, normalise
 from skjoint._training import (
     EarlyStopping,
     JointMonitor,
@@ -526,7 +527,8 @@ class JointRegressorClassifier(BaseEstimator):
         """The network that parameters and targets ask for."""
         sizes = {"value": self.value_layer_sizes, "class": self.class_layer_sizes}
         activations = {"value": self.value_activation, "class": "softmax"}
-        self._check_names()
+        for parameter in ("activation", "value_activation", "kernel_initializer"):
+            check_identifier(parameter, getattr(self, parameter))
         return NetworkSpec(
             n_inputs=self._features.n_outputs_,
             hidden=_layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes"),
@@ -545,24 +547,6 @@ class JointRegressorClassifier(BaseEstimator):
             dropout=float(self.dropout),
             alpha=float(self.alpha),
         )
-
-    def _check_names(self):
-        """Names that only Keras can judge."""
-        keras = import_keras()
-        for parameter, module in (
-            ("activation", keras.activations),
-            ("value_activation", keras.activations),
-            ("kernel_initializer", keras.initializers),
-        ):
-            identifier = getattr(self, parameter)
-            try:
-                module.get(identifier)
-            except (ValueError, TypeError):
-                names = [n for n in vars(module) if n.islower() and not n.startswith("_")]
-                raise ValueError(
-                    f"{parameter} must be a name that Keras knows, or a callable. "
-                    f"Got {identifier!r} instead.{nearest_name(identifier, names)}"
-                ) from None
 
     def _plan(self, rows, masks, epochs, continuing, whole):
         """All that the engine needs, as plain data."""
