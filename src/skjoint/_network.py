@@ -43,6 +43,7 @@ class Dense:
     n_inputs: int
     n_units: int
     activation: object
+    branch: str | None = None  # the head it belongs to; None for the trunk
     is_output: bool = False
 
     @property
@@ -66,19 +67,19 @@ class NetworkSpec:
         """All dense layers, every one after the layer it reads; weights follow this order."""
         layers = []
 
-        def stack(sizes, prefix, inputs, n_inputs):
+        def stack(sizes, branch, inputs, n_inputs):
+            prefix = f"{branch}_hidden" if branch else "hidden"
             for i, n_units in enumerate(sizes, start=1):
                 name = f"{prefix}_{i}"
-                layers.append(Dense(name, inputs, n_inputs, n_units, self.activation))
+                layers.append(Dense(name, inputs, n_inputs, n_units, self.activation, branch))
                 inputs, n_inputs = name, n_units
             return inputs, n_inputs
 
-        trunk = stack(self.hidden, "hidden", "input", self.n_inputs)
+        trunk = stack(self.hidden, None, "input", self.n_inputs)
         for head in self.heads:
-            inputs, n_inputs = stack(head.hidden, f"{head.name}_hidden", *trunk)
-            layers.append(
-                Dense(head.name, inputs, n_inputs, head.n_units, head.activation, is_output=True)
-            )
+            inputs, n_inputs = stack(head.hidden, head.name, *trunk)
+            output = (head.n_units, head.activation, head.name, True)
+            layers.append(Dense(head.name, inputs, n_inputs, *output))
         return layers
 
     @property

@@ -41,7 +41,7 @@ Source: UCI Machine Learning Repository, doi 10.24432/C55C7W, CC BY 4.0.
 """
 
 BANDS = np.array(["low", "middle", "high"], dtype=object)
-BAND_EDGES = (94.0, 168.0)  # near the thirds of the 442 patients
+BAND_EDGES = (100.0, 180.0)  # near the thirds of the 442 patients
 
 
 def load_diabetes_bands(*, return_X_y=False):
@@ -49,7 +49,7 @@ def load_diabetes_bands(*, return_X_y=False):
 
     scikit-learn's own diabetes data (442 patients, 10 standardised features)
     with two targets: ``progression`` after one year (25 to 346) and its
-    ``band``: low below 94, middle below 168, else high, about a third of the
+    ``band``: low below 100, middle below 180, else high, about a third of the
     patients each.
 
     Parameters
@@ -71,7 +71,7 @@ def load_diabetes_bands(*, return_X_y=False):
     >>> from skjoint.datasets import load_diabetes_bands
     >>> X, y = load_diabetes_bands(return_X_y=True)
     >>> X.shape, y["band"].value_counts().to_dict()
-    ((442, 10), {'high': 152, 'low': 146, 'middle': 144})
+    ((442, 10), {'high': 156, 'low': 147, 'middle': 139})
     """
     source = load_diabetes(as_frame=True)
     progression = source.target.rename("progression")

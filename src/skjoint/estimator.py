@@ -180,6 +180,9 @@ class JointRegressorClassifier(BaseEstimator):
         Number of columns of X.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of X's columns, if all are strings.
+    network_ : NetworkSpec
+        The network as plain data; ``network_.n_parameters`` counts its
+        parameters.
     model_ : keras.Model
         The network: encoded X in; out a list with the value (scaled units) and
         the class probabilities. A copy for inspection, rebuilt when asked for.
@@ -711,6 +714,12 @@ class JointRegressorClassifier(BaseEstimator):
         proba = [outputs[i].astype(np.float64) for i in sorted(outputs)]
         proba = [p / p.sum(axis=1, keepdims=True) for p in proba]
         return proba[0] if len(proba) == 1 else proba
+
+    @property
+    def network_(self):
+        """The network as plain data: layers, units, parameters."""
+        check_is_fitted(self)
+        return self._network.spec
 
     @property
     def model_(self):

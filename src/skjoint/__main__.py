@@ -1,0 +1,266 @@
+"""``python -m skjoint``: one joint model against two separate ones.
+
+Without arguments on data that is embedded, with ``compare data.csv`` on any
+table. Exit code 2 and one line on standard error say what was wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.model_selection import train_test_split
+
+from skjoint import JointRegressorClassifier, __version__
+from skjoint._network import import_keras, nearest_name
+from skjoint.datasets import load_diabetes_bands
+from skjoint.metrics import agreement_score
+
+PLOT = "skjoint-comparison.png"
+COLUMNS = {
+    "value_mae": "MAE",
+    "value_rmse": "RMSE",
+    "class_accuracy": "accuracy",
+    "class_log_loss": "log loss",
+    "disagreement": "disagree",
+    "n_parameters": "parameters",
+    "seconds": "seconds",
+}
+
+
+@dataclass
+class Task:
+    """A table to learn, and how its columns make a number and a label."""
+
+    name: str
+    X: pd.DataFrame
+    y: pd.DataFrame | pd.Series
+    value: str
+    label: str
+    bins: int | None = None  # bands cut from the number
+    bin_edges: tuple | None = None  # known edges between the labels `classes`
+    classes: np.ndarray | None = None
+
+
+def main(argv=None):
+    """Run the command line; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        task = _csv_task(arguments) if arguments.command == "compare" else _diabetes_task()
+        compare(task, arguments.test_size, arguments.seed, Path(arguments.plot))
+    except (ValueError, OSError) as error:
+        print(f"skjoint: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="python -m skjoint", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"skjoint {__version__}")
+    options = argparse.ArgumentParser(add_help=False)
+    options.add_argument(
+        "--test-size",
+        type=float,
+        default=0.3,
+        help="share of rows (or, from 1 on, number of rows) to test on (default: 0.3)",
+    )
+    options.add_argument("--seed", type=int, default=0, help="of split and training (default: 0)")
+    options.add_argument(
+        "--plot", default=PLOT, metavar="PNG", help=f"picture to write (default: {PLOT})"
+    )
+    parser.set_defaults(test_size=0.3, seed=0, plot=PLOT)
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    command = commands.add_parser(
+        "compare",
+        parents=[options],
+        help="joint against separate models on a CSV file",
+        description="Train one joint and two separate models on a CSV file and compare them.",
+    )
+    command.add_argument("csv", help="table with a header line")
+    command.add_argument("--value", required=True, metavar="COL", help="column with the number")
+    label = command.add_mutually_exclusive_group(required=True)
+    label.add_argument(
+        "--class", dest="label", metavar="COL", help="column with the label; may be the number's"
+    )
+    label.add_argument(
+        "--class-bins", type=int, metavar="K", help="cut the label from the number: K bands"
+    )
+    command.add_argument(
+        "--drop", nargs="+", default=[], metavar="COL", help="columns that are no features"
+    )
+    return parser
+
+
+def _diabetes_task():
+    data = load_diabetes_bands()
+    return Task(
+        "diabetes data of scikit-learn",
+        data.data,
+        data.target,
+        "progression",
+        "band",
+        bin_edges=data.band_edges,
+        classes=np.array(["low", "middle", "high"], dtype=object),
+    )
+
+
+def _csv_task(arguments):
+    try:
+        table = pd.read_csv(arguments.csv)
+    except FileNotFoundError:
+        raise ValueError(f"There is no file {arguments.csv}.") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{arguments.csv} is not a readable CSV table: {error}") from error
+    label = arguments.label or arguments.value
+    for column in [arguments.value, label, *arguments.drop]:
+        if column not in table.columns:
+            raise ValueError(
+                f"{arguments.csv} has no column {column!r}.{nearest_name(column, table.columns)} "
+                f"Its columns are: {', '.join(map(str, table.columns))}."
+            )
+    if not pd.api.types.is_numeric_dtype(table[arguments.value]):
+        raise ValueError(
+            f"Column {arguments.value!r} must hold numbers. Got {table[arguments.value].dtype} "
+            f"such as {table[arguments.value].iloc[0]!r} instead."
+        )
+    targets = list(dict.fromkeys([arguments.value, label]))
+    features = table.drop(columns=[*targets, *arguments.drop])
+    if not features.shape[1]:
+        raise ValueError(f"{arguments.csv} has no column left to predict from.")
+    return Task(
+        arguments.csv,
+        features,
+        table[targets],
+        arguments.value,
+        label,
+        bins=arguments.class_bins,
+    )
+
+
+def compare(task, test_size, seed, plot_path):
+    """Train both kinds of model on the same split, print a table, draw a picture."""
+    if not plot_path.parent.is_dir():
+        raise ValueError(f"There is no folder {plot_path.parent} to write {plot_path.name} to.")
+    X_train, X_test, y_train, y_test = train_test_split(
+        task.X, task.y, test_size=test_size if test_size < 1 else int(test_size), random_state=seed
+    )
+    start = time.perf_counter()
+    import_keras()
+    import_seconds = time.perf_counter() - start
+    joint = JointRegressorClassifier(
+        value_columns=[task.value],
+        class_columns=[task.label],
+        class_bins=task.bins,
+        early_stopping=True,
+        random_state=seed,
+    )
+    alone = [
+        clone(joint).set_params(class_columns=[], class_bins=None),
+        clone(joint).set_params(value_columns=[]),
+    ]
+    rows = {"joint model": _measure([joint], X_train, y_train, X_test, y_test, task)}
+    rows["two separate models"] = _measure(alone, X_train, y_train, X_test, y_test, task)
+    rows["best constant"] = _constant(joint, y_train, y_test)
+    _print_report(task, joint, len(X_train), len(X_test), rows, import_seconds)
+    _draw(joint, X_test, y_test, plot_path)
+
+
+def _measure(estimators, X_train, y_train, X_test, y_test, task):
+    """Metrics of one joint estimator, or of a pair of which each has one target."""
+    start = time.perf_counter()
+    for estimator in estimators:
+        estimator.fit(X_train, y_train)
+    seconds = time.perf_counter() - start
+    metrics = {}
+    for estimator in estimators:
+        metrics |= estimator.evaluate(X_test, y_test)
+    value, label = estimators[0].predict_value(X_test), estimators[-1].predict_class(X_test)
+    classes, edges = task.classes, task.bin_edges
+    if task.bins is not None:
+        classes, edges = estimators[-1].classes_, estimators[-1].class_bin_edges_
+    elif task.value == task.label:
+        classes = estimators[-1].classes_
+    if classes is not None:
+        agreement = agreement_score(value, label, classes=classes, bin_edges=edges)
+        metrics["disagreement"] = 1 - agreement
+    metrics["n_parameters"] = sum(e.network_.n_parameters for e in estimators)
+    metrics["seconds"] = seconds
+    return metrics
+
+
+def _constant(estimator, y_train, y_test):
+    """Metrics of the mean number and of the shares of the labels."""
+    values, labels = (pd.Series(part).dropna() for part in estimator.split_targets(y_train))
+    true_values, true_labels = (pd.Series(part).dropna() for part in estimator.split_targets(y_test))
+    shares = labels.value_counts(normalize=True)
+    errors = true_values - values.mean()
+    probabilities = true_labels.map(shares).fillna(np.finfo(float).eps).astype(float)
+    return {
+        "value_mae": errors.abs().mean(),
+        "value_rmse": np.sqrt((errors**2).mean()),
+        "class_accuracy": (true_labels == shares.index[0]).mean(),
+        "class_log_loss": -np.log(probabilities).mean(),
+    }
+
+
+def _print_report(task, joint, n_train, n_test, rows, import_seconds):
+    classes = [str(label) for label in joint.classes_]
+    shown = ", ".join(classes[:6]) + (", ..." if len(classes) > 6 else "")
+    origin = f"{joint.network_.n_inputs} encoded from {task.X.shape[1]}"
+    print(f"skjoint {__version__}, {task.name}")
+    print(f"  rows      {n_train} to train, {n_test} to test")
+    print(f"  features  {origin}")
+    print(f"  number    {task.value}")
+    print(f"  label     {task.label if task.bins is None else 'its band'}: {shown}\n")
+    table = pd.DataFrame(rows).T.reindex(columns=COLUMNS).rename(columns=COLUMNS)
+    formats = {
+        "accuracy": "{:.3f}",
+        "log loss": "{:.3f}",
+        "disagree": "{:.1%}",
+        "parameters": "{:,.0f}",
+        "seconds": "{:.1f}",
+    }
+    formatted = {
+        name: [
+            "-" if pd.isna(entry) else formats.get(name, "{:.4g}").format(entry)
+            for entry in table[name]
+        ]
+        for name in table
+    }
+    print(pd.DataFrame(formatted, index=table.index).to_string())
+    print(
+        "\nErrors on the test rows. disagree: share of them whose label is not the label of the "
+        "number\n(known where the label is cut from the number). seconds: training, after "
+        f"{import_seconds:.1f} s of\nimporting TensorFlow."
+    )
+
+
+def _draw(joint, X_test, y_test, path):
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        print('\nNo picture: matplotlib is not installed (pip install "skjoint[plot]").')
+        return
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from skjoint.plots import JointPredictionDisplay, TrainingCurveDisplay
+
+    figure, axes = plt.subplots(
+        3, 2, figsize=(11, 11), height_ratios=(5, 3, 3), layout="constrained"
+    )
+    JointPredictionDisplay.from_estimator(joint, X_test, y_test, ax=axes[0])
+    TrainingCurveDisplay.from_estimator(joint, ax=axes[1:])
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+    print(f"\nPredictions and training curves of the joint model: {path.resolve()}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
