@@ -112,7 +112,7 @@ def _diabetes_task():
 
 def _csv_task(arguments):
     try:
-        table = pd.read_csv(arguments.csv)
+        table = pd.read_csv(arguments.csv, na_values=["?"])
     except FileNotFoundError:
         raise ValueError(f"There is no file {arguments.csv}.") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:

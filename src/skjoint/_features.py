@@ -24,7 +24,8 @@ def read_features(estimator, X, *, encode, reset):
     frame = _mixed_frame(X)
     if not encode:
         try:
-            return validate_data(estimator, X, reset=reset, dtype=np.float32)
+            with np.errstate(over="ignore"):  # what overflows is reported as infinite
+                return validate_data(estimator, X, reset=reset, dtype=np.float32)
         except ValueError as error:
             if frame is None and "NaN" not in str(error):
                 raise
@@ -105,7 +106,8 @@ class FeatureEncoder:
         self.categories_ = np.flatnonzero(~numeric)
         self.n_outputs_ = len(self.numbers_)
         if len(self.numbers_):
-            self.scaler_ = StandardScaler().fit(self._numbers(X), sample_weight=sample_weight)
+            with np.errstate(invalid="ignore"):  # a column of gaps only has no mean
+                self.scaler_ = StandardScaler().fit(self._numbers(X), sample_weight=sample_weight)
         if len(self.categories_):
             self.one_hot_ = OneHotEncoder(
                 handle_unknown="ignore", sparse_output=False, dtype=np.float32
@@ -122,7 +124,8 @@ class FeatureEncoder:
             parts.append(np.nan_to_num(self.scaler_.transform(self._numbers(X)), nan=0.0))
         if len(self.categories_):
             parts.append(self.one_hot_.transform(self._categories(X)))
-        encoded = np.hstack(parts).astype(np.float32)
+        with np.errstate(over="ignore"):
+            encoded = np.hstack(parts).astype(np.float32)
         assert_all_finite(encoded, input_name="X")
         return encoded
 

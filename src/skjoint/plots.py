@@ -163,7 +163,7 @@ class JointPredictionDisplay:
         else:
             # A label that training never saw has no place among the estimator's.
             unseen = np.setdiff1d(class_true, labels)
-            labels = np.concatenate([np.asarray(labels), unseen]) if len(unseen) else labels
+            labels = np.union1d(labels, unseen) if len(unseen) else labels
         display = cls(
             value_true=value_true.astype(float),
             value_pred=value_pred,

@@ -1,0 +1,44 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skjoint import JointRegressorClassifier
+
+
+def pytest_report_header():
+    return f"SKJOINT_DATA: {os.environ.get('SKJOINT_DATA', 'not set, real-data tests skip')}"
+
+
+@pytest.fixture(scope="session")
+def data_folder():
+    """Folder of the real data sets; tests that need it skip without."""
+    folder = os.environ.get("SKJOINT_DATA")
+    if not folder or not (Path(folder) / "abalone.csv").is_file():
+        pytest.skip("real data: set SKJOINT_DATA to the folder that holds abalone.csv")
+    return Path(folder)
+
+
+def make_data(n_samples=120, seed=0):
+    """Features, a number and a three-way label that both depend on them."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_samples, 4))
+    value = 100 + 20 * X[:, 0] - 10 * X[:, 1] + rng.normal(size=n_samples)
+    label = np.array(["low", "mid", "top"], dtype=object)[
+        np.digitize(X[:, 0] + X[:, 2], [-0.6, 0.6])
+    ]
+    return X, pd.DataFrame({"value": value, "label": label})
+
+
+@pytest.fixture
+def data():
+    return make_data()
+
+
+@pytest.fixture(scope="session")
+def fitted():
+    """One fitted estimator for tests that only read from it."""
+    X, y = make_data()
+    return JointRegressorClassifier((16, 8), epochs=30, random_state=0).fit(X, y)

@@ -1,0 +1,134 @@
+"""What X may be, and how it becomes float32."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.preprocessing import StandardScaler
+
+from skjoint._features import FeatureEncoder, read_features
+
+RNG = np.random.default_rng(0)
+NUMBERS = RNG.normal(5, 3, size=(30, 2))
+COLOUR = np.array(["red", "green", None], dtype=object)[np.arange(30) % 3]
+
+
+def read(X, encode=True):
+    return read_features(BaseEstimator(), X, encode=encode, reset=True)
+
+
+def encoded(X, X_new=None):
+    encoder = FeatureEncoder(True).learn(read(X))
+    return encoder.encode(read(X if X_new is None else X_new))
+
+
+def test_numbers_are_standardised():
+    assert_allclose(encoded(NUMBERS), StandardScaler().fit_transform(NUMBERS), rtol=1e-5)
+    assert encoded(NUMBERS).dtype == np.float32
+
+
+def test_a_gap_is_the_mean_of_its_column():
+    X = NUMBERS.copy()
+    X[3, 1] = np.nan
+    result = encoded(X)
+    assert result[3, 1] == 0
+    filled = X.copy()
+    filled[3, 1] = np.nanmean(X[:, 1])
+    assert_allclose(encoded(X, filled)[3, 1], 0, atol=1e-6)
+    # a column of gaps only says nothing and breaks nothing
+    empty = np.column_stack([NUMBERS[:, 0], np.full(30, np.nan)])
+    assert (encoded(empty)[:, 1] == 0).all()
+
+
+@pytest.mark.parametrize("kind", ["object", "category", "string", "array"])
+def test_text_becomes_one_hot(kind):
+    X = pd.DataFrame({"a": NUMBERS[:, 0], "colour": COLOUR, "flag": NUMBERS[:, 1] > 5})
+    X_new = X.iloc[:2].assign(colour=["green", "violet"])
+    if kind == "array":
+        X, X_new = X.to_numpy(), X_new.to_numpy()
+    else:
+        X, X_new = X.astype({"colour": kind}), X_new.astype({"colour": kind})
+    result = encoded(X)
+    assert result.shape == (30, 2 + 3)
+    assert_array_equal(np.unique(result[:, 2:].sum(axis=1)), [1])
+    new = encoded(X, X_new)
+    assert new[0, 2:].sum() == 1
+    assert new[1, 2:].sum() == 0  # unknown: nothing is on
+
+
+def test_nullable_and_integer_columns():
+    X = pd.DataFrame({"a": pd.array([1, None, 3, 4], dtype="Int64"), "b": [1, 2, 3, 4]})
+    result = encoded(X)
+    assert result[1, 0] == 0
+    assert_allclose(result[:, 1], StandardScaler().fit_transform(X[["b"]])[:, 0], rtol=1e-6)
+
+
+def test_weights_are_repeats():
+    weights = np.arange(30) % 3
+    by_weight = FeatureEncoder(True).learn(NUMBERS[weights > 0], weights[weights > 0].astype(float))
+    by_repeat = FeatureEncoder(True).learn(NUMBERS.repeat(weights, axis=0))
+    assert_allclose(by_weight.encode(NUMBERS), by_repeat.encode(NUMBERS), rtol=1e-5)
+
+
+def test_as_they_are():
+    X = read(NUMBERS, encode=False)
+    assert X.dtype == np.float32
+    assert FeatureEncoder(False).learn(X).encode(X) is X
+
+
+ERRORS = {
+    "sparse": (sparse.csr_matrix(NUMBERS), True, TypeError, "Sparse"),
+    "infinite": (np.array([[1.0, np.inf]]), True, ValueError, "infinity"),
+    "infinite in a frame with text": (
+        pd.DataFrame({"a": [1.0, np.inf], "b": ["x", "y"]}),
+        True,
+        ValueError,
+        "infinity",
+    ),
+    "1-D": (NUMBERS[0], True, ValueError, "Reshape your data"),
+    "no rows": (np.zeros((0, 2)), True, ValueError, "0 sample"),
+    "no rows with text": (
+        pd.DataFrame({"a": pd.Series([], dtype=object)}),
+        True,
+        ValueError,
+        "0 sample",
+    ),
+    "complex": (NUMBERS * 1j, True, ValueError, "Complex data not supported"),
+    "dates": (
+        pd.DataFrame({"when": pd.date_range("2020", periods=3)}),
+        True,
+        ValueError,
+        "'when' of X holds dates",
+    ),
+    "repeated names": (
+        pd.DataFrame(NUMBERS, columns=["a", "a"]),
+        True,
+        ValueError,
+        "distinct names. Repeated: \\['a'\\]",
+    ),
+    "gap as they are": (np.array([[1.0, np.nan]]), False, ValueError, "preprocess='auto'.*NaN"),
+    "text as they are": (
+        pd.DataFrame({"a": ["x"]}),
+        False,
+        ValueError,
+        "numbers only.*preprocess='auto'.*'x'",
+    ),
+    "too large as they are": (np.array([[1e300]]), False, ValueError, "too large"),
+}
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_bad_x(case):
+    X, encode, error, message = ERRORS[case]
+    with pytest.raises(error, match=f"(?s){message}"):
+        encoder = FeatureEncoder(encode)
+        encoder.learn(read(X, encode)).encode(read(X, encode))
+
+
+def test_text_where_numbers_were():
+    X = pd.DataFrame({"a": NUMBERS[:, 0], "b": COLOUR})
+    encoder = FeatureEncoder(True).learn(read(X))
+    with pytest.raises(ValueError, match="'a' of X held numbers in fit. Got \\['red'\\]"):
+        encoder.encode(read(X.assign(a="red")))

@@ -1,0 +1,131 @@
+"""The contract: order of rows, validation split, hooks. No engine here."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skjoint._losses import class_loss, constant_loss, value_loss
+from skjoint._training import (
+    EarlyStopping,
+    ProgressBar,
+    chain,
+    epoch_lines,
+    epoch_order,
+    split_validation,
+    stop_at_nan,
+)
+
+
+def test_epoch_order_depends_on_seed_and_epoch_only():
+    order = epoch_order(3, 5, 100)
+    assert_array_equal(order, epoch_order(3, 5, 100))
+    assert_array_equal(np.sort(order), np.arange(100))
+    assert (order != epoch_order(3, 6, 100)).any()
+    assert (order != epoch_order(4, 5, 100)).any()
+
+
+@given(
+    st.lists(st.integers(0, 4), min_size=4, max_size=60),
+    st.floats(0.05, 0.6),
+    st.integers(0, 1000),
+)
+def test_validation_split(codes, fraction, seed):
+    codes = np.array(codes, dtype=np.int32)
+    mask = np.ones(len(codes), dtype=bool)
+    n_validation = int(np.ceil(fraction * len(codes)))
+    train, validation = split_validation([codes], [mask], fraction, seed)
+    assert_array_equal(np.sort(np.concatenate([train, validation])), np.arange(len(codes)))
+    assert len(validation) == n_validation
+    again = split_validation([codes], [mask], fraction, seed)[1]
+    assert_array_equal(validation, again)
+
+
+def test_validation_split_is_stratified_and_keeps_single_rows():
+    codes = np.repeat([0, 1, 2], [60, 39, 1]).astype(np.int32)
+    train, validation = split_validation([codes], [np.ones(100, bool)], 0.2, 0)
+    assert np.bincount(codes[validation]).tolist() == [12, 8]
+    assert 99 in train
+    with pytest.raises(ValueError, match=r"validation_fraction=0\.9 of 1 rows"):
+        split_validation([codes[:1]], [np.ones(1, bool)], 0.9, 0)
+
+
+def test_early_stopping_keeps_the_best_weights():
+    stopping = EarlyStopping(patience=2)
+    losses = [3.0, 1.0, 2.0, 1.5]
+    stops = [
+        stopping(epoch, {"val_joint_loss": loss}, lambda epoch=epoch: [np.array(epoch)])
+        for epoch, loss in enumerate(losses)
+    ]
+    assert stops == [False, False, False, True]
+    assert stopping.best_epoch == 1
+    assert stopping.best_weights == [np.array(1)]
+
+
+def test_chain_calls_every_hook():
+    heard = []
+    hooks = [lambda *_: True, lambda *_: heard.append(1)]
+    assert chain(hooks)(0, {}, None)
+    assert heard == [1]
+
+
+def test_nan_names_epoch_head_and_cause():
+    hook = stop_at_nan(["value", "class"])
+    assert not hook(0, {"loss": 1.0, "value_loss": 1.0}, None)
+    with pytest.raises(ValueError, match=r"nan in epoch 3 at head 'value'.*learning_rate"):
+        hook(2, {"loss": np.nan, "value_loss": np.nan, "class_loss": 1.0}, None)
+
+
+def test_the_best_constant():
+    """Of squares the variance, of absolutes the mean deviation, of labels the entropy."""
+    rng = np.random.default_rng(0)
+    y = rng.exponential(size=(500, 1)).astype(np.float32)
+    w = np.ones(500, dtype=np.float32)
+    assert_allclose(constant_loss(value_loss("mse"), 1, (y, w), (y, w)), y.var(), rtol=1e-5)
+    deviation = np.abs(y - np.median(y)).mean()
+    assert_allclose(constant_loss(value_loss("mae"), 1, (y, w), (y, w)), deviation, rtol=1e-5)
+    codes = rng.integers(0, 3, 500).astype(np.int32)
+    p = np.bincount(codes) / 500
+    entropy = -(p * np.log(p)).sum()
+    loss = class_loss("crossentropy", 3)
+    assert_allclose(constant_loss(loss, 3, (codes, w), (codes, w)), entropy, rtol=1e-5)
+    constant = np.ones_like(y)
+    assert constant_loss(value_loss("mse"), 1, (constant, w), (constant, w)) == 1
+
+
+LOGS = {"loss": 2.0, "value_loss": 1.5, "class_loss": 0.5, "value_mae": 3.0, "class_accuracy": 0.5}
+
+
+def test_epoch_lines_name_every_loss_and_metric():
+    stream = io.StringIO()
+    epoch_lines(10, stream)(1, LOGS, None)
+    assert stream.getvalue() == (
+        "Epoch 2/10 - loss: 2 - value_loss: 1.5 - class_loss: 0.5 - value_mae: 3 - "
+        "class_accuracy: 0.5\n"
+    )
+
+
+def test_progress_bar_in_a_log_and_on_a_terminal():
+    stream = io.StringIO()
+    bar = ProgressBar(0, 100, stream)
+    for epoch in range(100):
+        bar(epoch, LOGS, None)
+    bar.close()
+    lines = stream.getvalue().splitlines()
+    assert 10 <= len(lines) <= 11
+    assert lines[-1].startswith("100/100 [====================] 0 s left - loss: 2 - value_loss")
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    stream = Terminal()
+    bar = ProgressBar(0, 3, stream)
+    for epoch in range(3):
+        bar(epoch, LOGS, None)
+    bar.close()
+    assert stream.getvalue().count("\n") == 1
+    assert "\r3/3 [" in stream.getvalue()
