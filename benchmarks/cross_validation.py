@@ -261,27 +261,31 @@ def print_scores(name, value, label, scores):
 def outcome_of(results, metric, rival):
     """Of joint against a rival: ratios of the means, and where it wins and loses."""
     title, sign = METRICS[metric]
-    verdict = {"metric": title, "rival": rival, "ratio": {}, "better": [], "worse": []}
+    verdict = {"metric": title, "rival": rival, "ratio": {}, "better": [], "equal": [], "worse": []}
     for name, scores in results.items():
         joint, other = scores["joint"][metric], scores[rival][metric]
         verdict["ratio"][name] = np.mean(joint) / np.mean(other)
-        better, equal, worse = wins(joint, other, sign)
-        side = "better" if sign * (np.mean(joint) - np.mean(other)) > 0 else "worse"
-        folds = better if side == "better" else worse
-        verdict[side].append(f"{name} ({folds} of {better + equal + worse} folds)")
+        lead = sign * (np.mean(joint) - np.mean(other))
+        side = "better" if lead > 0 else "worse" if lead < 0 else "equal"
+        agreeing = dict(zip(("better", "equal", "worse"), wins(joint, other, sign), strict=True))
+        verdict[side].append(f"{name} ({agreeing[side]}/{len(joint)})")
     return verdict
 
 
 def print_outcome(verdicts):
-    print("\nOutcome of joint, by the mean over the folds (and the folds that agree):")
+    print(
+        "\nOutcome of joint, by the mean over the folds; in brackets the folds that agree; ratio:\n"
+        "joint / rival, geometric mean over the data sets"
+    )
     for verdict in verdicts:
-        ratios = list(verdict["ratio"].values())
-        print(
-            f"  {verdict['metric']} against {verdict['rival']}: ratio "
-            f"{np.exp(np.mean(np.log(ratios))):.3f} (geometric mean over the data sets)"
-        )
-        for side in ("better", "worse"):
-            print(f"    {side} on {len(verdict[side])}: {', '.join(verdict[side]) or 'none'}")
+        print(f"  {verdict['metric']} against {verdict['rival']}: ratio {_overall(verdict):.3f}")
+        for side in ("better", "equal", "worse"):
+            if verdict[side]:
+                print(f"    {side} on {len(verdict[side])}: {', '.join(verdict[side])}")
+
+
+def _overall(verdict):
+    return np.exp(np.mean(np.log(list(verdict["ratio"].values()))))
 
 
 def print_time(results):
@@ -318,7 +322,7 @@ def main():
             continue
         results[name] = compare(*data, args)
         print_scores(name, *data[1:], results[name])
-    verdicts = [outcome_of(results, m, r) for r in ("separate", "scikit-learn") for m in METRICS]
+    verdicts = [outcome_of(results, m, r) for r in METHODS[1:] for m in METRICS]
     if results:
         print_outcome(verdicts)
         print_time(results)

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from skjoint._losses import per_sample
 from skjoint._network import (
     build_model,
     get_weights,
@@ -27,6 +28,9 @@ from skjoint._network import (
     untouched_random,
 )
 from skjoint._training import OptimizerSpec, Result, epoch_order
+
+
+ROW_LOSS = "loss_by_row"
 
 
 def train(plan, on_epoch, callbacks=()):
@@ -116,22 +120,19 @@ def _batches(plan):
     arrays = [tf.constant(a) for a in (plan.rows.X, *plan.rows.targets, *plan.rows.weights)]
     n_heads = len(plan.rows.targets)
 
-    def orders():
-        for epoch in range(plan.first_epoch, plan.last_epoch):
-            yield epoch_order(plan.seed, epoch, n_samples)
+    def order(epoch):
+        rows = tf.numpy_function(
+            lambda epoch: epoch_order(plan.seed, int(epoch), n_samples), [epoch], tf.int32
+        )
+        rows.set_shape((n_samples,))
+        return tf.data.Dataset.from_tensor_slices(rows).batch(plan.batch_size)
 
     def gather(rows):
         X, *rest = [tf.gather(array, rows) for array in arrays]
         return X, _one_or_many(rest[:n_heads]), _one_or_many(rest[n_heads:])
 
-    return (
-        tf.data.Dataset.from_generator(
-            orders, output_signature=tf.TensorSpec((n_samples,), tf.int32)
-        )
-        .flat_map(lambda order: tf.data.Dataset.from_tensor_slices(order).batch(plan.batch_size))
-        .map(gather)
-        .prefetch(2)
-    )
+    epochs = tf.data.Dataset.range(plan.first_epoch, plan.last_epoch)
+    return epochs.flat_map(order).map(gather).prefetch(2)
 
 
 def _whole(rows):
@@ -149,6 +150,8 @@ def _one_or_many(arrays):
 
 def _sort_logs(logs, heads):
     """Losses before metrics and heads in output order, in place: Keras sorts by name."""
+    for name in [name for name in logs if name.endswith(ROW_LOSS)]:
+        logs[f"{name.removesuffix(ROW_LOSS)}loss"] = logs.pop(name)
     names = ["loss", *(f"{h.name}_loss" for h in heads)]
     names += [f"{h.name}_{'mae' if h.kind == 'value' else 'accuracy'}" for h in heads]
     names += [f"val_{name}" for name in names]
@@ -159,23 +162,25 @@ def _sort_logs(logs, heads):
 
 
 def _metrics(keras, plan):
-    """Per head: the error of the number in original units, or the accuracy."""
+    """Per head: its loss, and the error of the number in original units or the accuracy.
+
+    Keras logs the losses of heads too, but as the mean over batches, in which
+    the rows of a short last batch count for more, and not at all for a single
+    head. Weights have mean 1, so a metric's weighted mean is the head's loss.
+    """
     metrics = []
     scales = iter(plan.value_scales)
     single = len(plan.network.heads) == 1
     for head, loss in zip(plan.network.heads, plan.losses, strict=True):
+        # Keras puts the name of the head before the metric's only when there are several.
         prefix = f"{head.name}_" if single else ""
         if head.kind == "value":
             metric = _absolute_error(keras, f"{prefix}mae", next(scales))
         else:
             metric = keras.metrics.SparseCategoricalAccuracy(name=f"{prefix}accuracy")
-        metrics.append([metric])
-        if single:
-            # With one output Keras logs the total loss only, L2 included. The weights have
-            # mean 1, so the weighted mean of the loss is the loss of the head.
-            per_row = loss.call if isinstance(loss, keras.losses.Loss) else loss
-            metrics[0].append(keras.metrics.MeanMetricWrapper(per_row, name=f"{prefix}loss"))
-    return metrics if not single else metrics[0]
+        row_loss = keras.metrics.MeanMetricWrapper(per_sample(loss), name=f"{prefix}{ROW_LOSS}")
+        metrics.append([metric, row_loss])
+    return metrics[0] if single else metrics
 
 
 def _absolute_error(keras, name, scale):
@@ -262,7 +267,7 @@ def make_optimizer(plan):
 
 
 def _optimizer_state(optimizer):
-    return [(variable.name, np.array(variable)) for variable in optimizer.variables]
+    return [(variable.name, variable.numpy()) for variable in optimizer.variables]
 
 
 def _set_optimizer_state(optimizer, state):

@@ -1,0 +1,286 @@
+"""The Keras engine is keras.Model.fit on the same batches, and its routing."""
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import make_data
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skjoint import JointRegressorClassifier
+from skjoint._keras import make_callbacks, optimizer_spec, scikeras_tools
+from skjoint._network import build_model, get_weights
+from skjoint._training import epoch_order
+
+
+def plain_keras(est, X, y, *, loss, optimizer, epochs, batch_size, weights):
+    """What a user would write by hand, given initial weights and batch order."""
+    spec = est.network_
+    model = build_model(spec, seed=[est._seed, 0])
+    model.compile(optimizer, loss=loss, loss_weights=[1.0, 0.5])
+    value, label = y
+    history = []
+    for epoch in range(epochs):
+        rows = epoch_order(est._seed, epoch, len(X))
+        result = model.fit(
+            X[rows],
+            [value[rows], label[rows]],
+            sample_weight=[w[rows] for w in weights],
+            batch_size=batch_size,
+            shuffle=False,
+            verbose=0,
+        )
+        history.append(result.history["loss"][0])
+    return get_weights(model, spec), history
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "value_loss", "options"),
+    [
+        (keras.optimizers.Adam(0.01), "mse", {}),
+        (keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True), "mae", {"alpha": 0.01}),
+        (keras.optimizers.RMSprop(0.005), "huber", {"dropout": 0.2}),
+        (keras.optimizers.AdamW(0.01), "log_cosh", {"activation": "tanh"}),
+    ],
+)
+def test_same_mathematics_as_model_fit(optimizer, value_loss, options):
+    """Masks, weights, L2, dropout and the short last batch (100 rows by 32) included."""
+    X, y = make_data(100)
+    y.loc[:9, "value"] = np.nan
+    y.loc[5:19, "label"] = None
+    sample_weight = np.random.default_rng(0).uniform(0.5, 2, 100)
+    est = JointRegressorClassifier(
+        (12, 8),
+        optimizer=optimizer,
+        value_loss=value_loss,
+        loss_weights=(1.0, 0.5),
+        epochs=4,
+        batch_size=32,
+        random_state=1,
+        **options,
+    ).fit(X, y, sample_weight)
+    arrays, masks = est._targets.encode(est._targets.read(y))
+    expected, history = plain_keras(
+        est,
+        est._features.encode(X),
+        arrays,
+        loss=[value_loss, "sparse_categorical_crossentropy"],
+        optimizer=type(optimizer).from_config(optimizer.get_config()),
+        epochs=4,
+        batch_size=32,
+        weights=est._targets.loss_weights(arrays, masks, sample_weight),
+    )
+    assert_allclose(est.history_["loss"], history, rtol=1e-4)
+    for ours, theirs in zip(est._network.weights, expected, strict=True):
+        assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
+
+
+def test_single_heads_log_under_their_own_names(data):
+    X, y = data
+    value = JointRegressorClassifier(
+        (8,), value_columns=["value"], class_columns=[], alpha=0.1, epochs=2
+    ).fit(X, y)
+    assert list(value.history_) == ["loss", "value_loss", "value_mae"]
+    assert value.history_["loss"][0] > value.history_["value_loss"][0]  # L2 is in the first
+    label = JointRegressorClassifier(
+        (8,), value_columns=[], class_columns=["label"], epochs=2, validation_fraction=0.2
+    ).fit(X, y)
+    assert list(label.history_)[:3] == ["loss", "class_loss", "class_accuracy"]
+    assert label.predict(X).shape == (len(X), 1)
+
+
+def test_history_is_what_the_metrics_say(data):
+    """With a rate of nearly zero the logs of an epoch are the metrics of the fitted model."""
+    X, y = data
+    sample_weight = np.linspace(0.5, 1.5, len(X))
+    est = JointRegressorClassifier(
+        (8,), learning_rate=1e-12, epochs=1, batch_size=50, random_state=0
+    ).fit(X, y, sample_weight)
+    metrics = est.evaluate(X, y, sample_weight)
+    assert_allclose(est.history_["value_mae"][0], metrics["value_mae"], rtol=1e-4)
+    assert_allclose(est.history_["class_accuracy"][0], metrics["class_accuracy"], rtol=1e-4)
+    assert_allclose(est.history_["class_loss"][0], metrics["class_log_loss"], rtol=1e-4)
+    mse = (metrics["value_rmse"] / est._targets.values[0].scale[0]) ** 2
+    assert_allclose(est.history_["value_loss"][0], mse, rtol=1e-4)
+
+
+def test_optimizer_by_name_class_and_instance(data):
+    X, y = data
+    rate = {"epochs": 2, "random_state": 0}
+    fits = [
+        JointRegressorClassifier((8,), **rate, **how).fit(X, y)
+        for how in (
+            {"optimizer": "sgd", "learning_rate": 0.1, "optimizer__momentum": 0.9},
+            {"optimizer": "SGD", "optimizer__learning_rate": 0.1, "optimizer__momentum": 0.9},
+            {"optimizer": keras.optimizers.SGD, "learning_rate": 0.1, "optimizer__momentum": 0.9},
+            {"optimizer": keras.optimizers.SGD(0.1, momentum=0.9)},
+        )
+    ]
+    for other in fits[1:]:
+        assert other.history_ == fits[0].history_
+
+
+def test_an_optimizer_instance_is_not_trained(data):
+    optimizer = keras.optimizers.Adam()
+    est = JointRegressorClassifier((8,), optimizer=optimizer, epochs=2)
+    est.fit(*data).fit(*data)
+    assert int(optimizer.iterations) == 0
+
+
+def test_cosine_schedule_ends_at_zero(data):
+    X, y = data
+    rates = []
+    log = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: rates.append(float(log.model.optimizer.learning_rate))
+    )
+    JointRegressorClassifier(
+        (8,), learning_rate_schedule="cosine", learning_rate=0.1, epochs=4, callbacks=log
+    ).fit(X, y)
+    assert_allclose(rates, 0.05 * (1 + np.cos(np.pi * np.arange(1, 5) / 4)), atol=1e-6)
+
+
+class Recorder(keras.callbacks.Callback):
+    def __init__(self, stop_after=None):
+        super().__init__()
+        self.stop_after = stop_after
+        self.logs = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.logs.append((epoch, dict(logs)))
+        if self.stop_after == epoch + 1:
+            self.model.stop_training = True
+
+
+def test_keras_callbacks_see_logs_and_stop(data, tmp_path):
+    recorder = Recorder(stop_after=3)
+    est = JointRegressorClassifier(
+        (8,),
+        epochs=10,
+        validation_fraction=0.2,
+        callbacks=[recorder, keras.callbacks.CSVLogger(tmp_path / "log.csv")],
+    ).fit(*data)
+    assert est.n_iter_ == len(recorder.logs) == len(est.history_["loss"]) == 3
+    assert recorder.logs[1][1]["val_joint_loss"] == est.history_["val_joint_loss"][1]
+    assert recorder.model is None  # nothing keeps the network alive
+    table = pd.read_csv(tmp_path / "log.csv")
+    assert {"loss", "value_mae", "val_class_accuracy", "val_joint_loss"} <= set(table)
+
+
+def test_callbacks_by_scikeras_convention(data):
+    stop = keras.callbacks.EarlyStopping
+    est = JointRegressorClassifier(
+        (8,),
+        epochs=30,
+        learning_rate=1e-12,
+        validation_fraction=0.2,
+        callbacks={"stop": stop, "log": Recorder},
+        callbacks__stop__monitor="val_value_mae",
+        callbacks__stop__mode="min",
+        callbacks__stop__patience=2,
+        callbacks__stop__min_delta=0.1,
+    ).fit(*data)
+    assert est.n_iter_ == 3
+    assert [type(c) for c in make_callbacks([stop, Recorder], {"0__patience": 4})] == [
+        stop,
+        Recorder,
+    ]
+    assert make_callbacks([stop, Recorder], {"0__patience": 4})[0].patience == 4
+    assert make_callbacks(stop, {"patience": 4})[0].patience == 4
+
+
+def test_batch_callbacks_are_called_for_every_batch(data):
+    batches = []
+    callback = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: batches.append(batch)
+    )
+    JointRegressorClassifier((8,), epochs=2, batch_size=50, callbacks=callback).fit(*data)
+    assert batches == [0, 1, 2] * 2
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "learning_rate", "schedule", "routed", "message"),
+    [
+        ("adma", None, "constant", {}, "Got 'adma' instead. Did you mean 'adam'?"),
+        (3, None, "constant", {}, "Got 3 instead"),
+        (dict, None, "constant", {}, "must be the name of a Keras optimizer"),
+        ("sgd", None, "constant", {"momentun": 0.9}, "Did you mean 'momentum'?"),
+        ("sgd", 0.1, "constant", {"learning_rate": 0.2}, "same setting"),
+        (keras.optimizers.SGD(), 0.1, "constant", {}, "learning_rate must be None"),
+        (keras.optimizers.SGD(), None, "constant", {"momentum": 0.1}, "name or a class"),
+        (
+            keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 10)),
+            None,
+            "cosine",
+            {},
+            "schedule of its own",
+        ),
+    ],
+)
+def test_bad_optimizers(optimizer, learning_rate, schedule, routed, message):
+    with pytest.raises(ValueError, match=message):
+        optimizer_spec(optimizer, learning_rate, schedule, routed)
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "routed", "message"),
+    [
+        ("early", {}, "must be Keras callbacks"),
+        ([3], {}, "Got 3 instead"),
+        (None, {"patience": 3}, "needs callbacks"),
+        (Recorder(), {"stop_after": 3}, "callback classes only"),
+        (Recorder, {"patience": 3}, "callback classes only"),
+    ],
+)
+def test_bad_callbacks(callbacks, routed, message):
+    with pytest.raises(ValueError, match=message):
+        make_callbacks(callbacks, routed)
+
+
+def test_scikeras_tools_are_imported_once():
+    assert scikeras_tools() is scikeras_tools()
+
+
+def test_class_losses(data):
+    X, y = data
+    common = {"hidden_layer_sizes": (8,), "epochs": 2, "random_state": 0}
+    reference = JointRegressorClassifier(**common).fit(X, y)
+    for name in ("log_loss", "categorical_crossentropy", keras.losses.CategoricalCrossentropy()):
+        other = JointRegressorClassifier(**common, class_loss=name).fit(X, y)
+        assert other.history_ == reference.history_
+    focal = JointRegressorClassifier(
+        **common, class_loss=keras.losses.CategoricalFocalCrossentropy(gamma=0.0, alpha=1.0)
+    ).fit(X, y)
+    assert_allclose(focal.history_["class_loss"], reference.history_["class_loss"], rtol=1e-3)
+    binary = y.assign(label=y["label"] == "top")
+    two = JointRegressorClassifier(**common).fit(X, binary)
+    as_binary = JointRegressorClassifier(**common, class_loss="binary_crossentropy").fit(X, binary)
+    assert two.history_ == as_binary.history_
+    with pytest.raises(ValueError, match="for 3 classes"):
+        JointRegressorClassifier(**common, class_loss="binary_crossentropy").fit(X, y)
+
+
+def test_own_value_loss(data):
+    X, y = data
+    common = {"hidden_layer_sizes": (8,), "epochs": 2, "random_state": 0}
+
+    def squared(y_true, y_pred):
+        return keras.ops.mean((y_true - y_pred) ** 2, axis=-1)
+
+    own = JointRegressorClassifier(**common, value_loss=squared, early_stopping=True).fit(X, y)
+    named = JointRegressorClassifier(**common, value_loss="mse", early_stopping=True).fit(X, y)
+    assert_allclose(own.history_["val_joint_loss"], named.history_["val_joint_loss"], rtol=1e-4)
+
+
+def test_dropout_does_not_repeat_its_masks_when_continuing(data):
+    X, y = data
+    est = JointRegressorClassifier((8,), dropout=0.5, learning_rate=1e-12, random_state=0)
+    est.partial_fit(X, y).partial_fit(X, y)
+    assert est.history_["loss"][0] != est.history_["loss"][1]
+
+
+def test_weights_equal_seeded_initial_ones_at_rate_zero(data):
+    X, y = data
+    est = JointRegressorClassifier((8,), learning_rate=1e-45, epochs=1, random_state=3).fit(X, y)
+    initial = get_weights(build_model(est.network_, [est._seed, 0]), est.network_)
+    for before, after in zip(initial, est._network.weights, strict=True):
+        assert_array_equal(before, after)
