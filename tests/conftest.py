@@ -41,4 +41,6 @@ def data():
 def fitted():
     """One fitted estimator for tests that only read from it."""
     X, y = make_data()
-    return JointRegressorClassifier((16, 8), epochs=30, random_state=0).fit(X, y)
+    return JointRegressorClassifier((16, 8), epochs=60, learning_rate=0.01, random_state=0).fit(
+        X, y
+    )

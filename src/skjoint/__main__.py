@@ -196,8 +196,9 @@ def _measure(estimators, X_train, y_train, X_test, y_test, task):
 
 def _constant(estimator, y_train, y_test):
     """Metrics of the mean number and of the shares of the labels."""
-    values, labels = (pd.Series(part).dropna() for part in estimator.split_targets(y_train))
-    true_values, true_labels = (pd.Series(part).dropna() for part in estimator.split_targets(y_test))
+    values, labels, true_values, true_labels = (
+        pd.Series(part).dropna() for y in (y_train, y_test) for part in estimator.split_targets(y)
+    )
     shares = labels.value_counts(normalize=True)
     errors = true_values - values.mean()
     probabilities = true_labels.map(shares).fillna(np.finfo(float).eps).astype(float)

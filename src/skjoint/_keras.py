@@ -29,7 +29,6 @@ from skjoint._network import (
 )
 from skjoint._training import OptimizerSpec, Result, epoch_order
 
-
 ROW_LOSS = "loss_by_row"
 
 

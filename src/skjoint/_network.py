@@ -143,8 +143,12 @@ def _quiet_startup():
 
 def nearest_name(name, names):
     """`` Did you mean 'adam'?``, or nothing when no known name is near."""
-    matches = difflib.get_close_matches(str(name), [str(n) for n in names], n=1)
-    return f" Did you mean '{matches[0]}'?" if matches else ""
+    matches = difflib.get_close_matches(str(name), [str(n) for n in names])
+    if not matches:
+        return ""
+    # Letters swapped are likelier than letters forgotten: 'adma' is 'adam', not 'adamax'.
+    nearest = min(matches, key=lambda match: abs(len(match) - len(str(name))))
+    return f" Did you mean '{nearest}'?"
 
 
 def check_identifier(parameter, identifier):

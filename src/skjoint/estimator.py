@@ -80,7 +80,10 @@ class JointRegressorClassifier(BaseEstimator):
     value_loss : str, Keras loss or callable, default="mse"
         Loss of the number, in scaled units: ``"mse"``, ``"mae"``, ``"huber"``,
         scikit-learn's ``"squared_error"`` and ``"absolute_error"``, any other
-        Keras loss, or a function ``(y_true, y_pred) -> loss per row``.
+        Keras loss, or a function ``(y_true, y_pred) -> loss per row``. Give a
+        loss with settings as a function, such as
+        ``functools.partial(keras.losses.huber, delta=2.0)``: copies of Keras'
+        ``Huber`` object forget ``delta`` (Keras 3.15), and ``clone`` copies.
     class_loss : str, Keras loss or callable, default="crossentropy"
         Loss of the label. ``"log_loss"`` and Keras' names of the
         cross-entropy mean the same. Losses on one-hot labels, such as
@@ -507,7 +510,8 @@ class JointRegressorClassifier(BaseEstimator):
         )
         row_weight = sample_weight
         if sample_weight is not None and sample_weight.ndim == 2:
-            row_weight = sample_weight.mean(axis=1)
+            # A weight of 0 for one target is a missing label, not half a row.
+            row_weight = sample_weight.max(axis=1)
         self._features = FeatureEncoder(self.preprocess is not None).learn(X, row_weight)
         if self.random_state is None:
             self._seed = int(np.random.SeedSequence().generate_state(1)[0])

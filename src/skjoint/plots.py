@@ -228,9 +228,7 @@ class JointPredictionDisplay:
             ]
         ax.legend(handles=handles, fontsize="small", framealpha=0.5)
         error = np.abs(self.value_true - self.value_pred).mean()
-        ax.set(
-            xlabel="True number", ylabel="Predicted number", title=f"Number: MAE {error:.4g}"
-        )
+        ax.set(xlabel="True number", ylabel="Predicted number", title=f"Number: MAE {error:.4g}")
 
     def _colors(self, plt):
         n_classes = len(self.labels)

@@ -1,0 +1,183 @@
+"""At home in scikit-learn: its checks, composition, searches, metadata routing."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.compose import make_column_transformer
+from sklearn.model_selection import (
+    GridSearchCV,
+    KFold,
+    RandomizedSearchCV,
+    cross_val_predict,
+    cross_val_score,
+    cross_validate,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
+from sklearn.utils import get_tags
+from sklearn.utils.estimator_checks import check_estimator
+
+from conftest import make_data
+from skjoint import JointRegressorClassifier
+
+SMALL = {"hidden_layer_sizes": (8,), "epochs": 3, "random_state": 0}
+
+EXPECTED_FAILURES = {
+    "check_sample_weights_shape": (
+        "asks for an error when sample_weight has two columns and y one; here a column of whole "
+        "numbers is two targets, and sample_weight may have a column for each"
+    ),
+    "check_sample_weight_equivalence_on_dense_data": (
+        "asks for predictions equal to 1e-7; training is in float32, and the order of its sums "
+        "differs between repeated and weighted rows (equal to 1e-4 in test_estimator.py)"
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("preprocess", ["auto", None])
+def test_check_estimator(preprocess):
+    results = check_estimator(
+        JointRegressorClassifier(epochs=5, preprocess=preprocess),
+        expected_failed_checks=EXPECTED_FAILURES,
+        on_fail=None,
+    )
+    failed = {r["check_name"]: r["exception"] for r in results if r["status"] == "failed"}
+    assert failed == {}
+    assert len(results) > 40
+
+
+def test_tags():
+    tags = get_tags(JointRegressorClassifier())
+    assert tags.estimator_type is None
+    assert tags.target_tags.required
+    assert tags.target_tags.multi_output
+    assert tags.input_tags.allow_nan
+    assert not get_tags(JointRegressorClassifier(preprocess=None)).input_tags.allow_nan
+
+
+@pytest.mark.parametrize("routing", [False, True])
+def test_pipeline(data, routing):
+    X, y = data
+    with sklearn.config_context(enable_metadata_routing=routing):
+        est = JointRegressorClassifier(**SMALL, preprocess=None)
+        weights = {"jointregressorclassifier__sample_weight": np.arange(120.0)}
+        if routing:
+            est.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+            weights = {"sample_weight": np.arange(120.0)}
+        pipeline = make_pipeline(MinMaxScaler(), est).fit(X, y, **weights)
+        final = pipeline[-1]
+        Z = pipeline[0].transform(X)
+        assert_array_equal(pipeline.predict(X), final.predict(Z))
+        assert_array_equal(pipeline.predict(X, output="value"), final.predict_value(Z))
+        assert_array_equal(pipeline.predict(X, output="class"), final.predict_class(Z))
+        assert_array_equal(pipeline.predict_proba(X), final.predict_proba(Z))
+        w = np.linspace(0, 1, 120)
+        assert_allclose(pipeline.score(X, y, sample_weight=w), final.score(Z, y, w))
+        unweighted = JointRegressorClassifier(**SMALL, preprocess=None).fit(Z, y)
+        assert (unweighted.predict_value(Z) != final.predict_value(Z)).any()
+
+
+@pytest.mark.parametrize("routing", [False, True])
+@pytest.mark.parametrize("columns", [1, 2])
+def test_weights_are_sliced_by_cross_validation(data, routing, columns):
+    X, y = data
+    weights = np.ones(120) if columns == 1 else np.ones((120, 2))
+    weights[60:] = 0
+    est = JointRegressorClassifier(**SMALL)
+    splits = [(np.arange(120), np.arange(120))]
+    with sklearn.config_context(enable_metadata_routing=routing):
+        if routing:
+            est.set_fit_request(sample_weight=True).set_score_request(sample_weight=False)
+        (score,) = cross_val_score(est, X, y, cv=splits, params={"sample_weight": weights})
+    expected = JointRegressorClassifier(**SMALL).fit(X[:60], y[:60]).score(X, y)
+    assert_allclose(score, expected)
+
+
+def test_column_transformer_before_it():
+    X, y = make_data()
+    X = pd.DataFrame(X, columns=list("abcd")).assign(colour=np.where(X[:, 0] > 0, "red", "blue"))
+    columns = make_column_transformer(
+        (OneHotEncoder(sparse_output=False), ["colour"]), remainder=StandardScaler()
+    )
+    pipeline = make_pipeline(columns, JointRegressorClassifier(**SMALL, preprocess=None))
+    assert np.isfinite(cross_val_score(pipeline, X, y, cv=2)).all()
+
+
+Y_FORMS = {
+    "frame": lambda y: y,
+    "object array": lambda y: y.to_numpy(),
+    "numbers": lambda y: np.column_stack([y["value"], pd.factorize(y["label"])[0]]),
+    "whole numbers": lambda y: (y["value"] // 20).to_numpy(),
+}
+
+
+@pytest.mark.filterwarnings("ignore:y holds labels of target 'class' that training never saw")
+@pytest.mark.parametrize("form", Y_FORMS)
+def test_cross_validation_of_every_y(data, form):
+    X, y = data
+    y = Y_FORMS[form](y)
+    est = JointRegressorClassifier(**SMALL)
+    cv = KFold(3, shuffle=True, random_state=0)
+    scores = cross_val_score(est, X, y, cv=cv)
+    assert np.isfinite(scores).all()
+    result = cross_validate(
+        est, X, y, cv=cv, scoring=lambda est, X, y: est.evaluate(X, y), return_train_score=True
+    )
+    assert_allclose(result["test_score"], scores)
+    assert np.isfinite(result["train_value_mae"]).all()
+    predicted = cross_val_predict(est, X, y, cv=cv)
+    assert predicted.shape == (120, 2)
+
+
+def test_searches(data):
+    X, y = data
+    grid = {"learning_rate": [1e-6, 0.01], "optimizer__beta_1": [0.8, 0.9]}
+    search = GridSearchCV(JointRegressorClassifier(**SMALL), grid, cv=2, error_score="raise")
+    search.fit(X, y)
+    assert search.best_params_["learning_rate"] == 0.01
+    assert search.best_estimator_.predict(X, output="value").shape == (120,)
+    assert search.predict(X).shape == (120, 2)
+    pipeline = make_pipeline(StandardScaler(), JointRegressorClassifier(**SMALL))
+    search = RandomizedSearchCV(
+        pipeline,
+        {"jointregressorclassifier__hidden_layer_sizes": [(4,), (8,), (4, 4)]},
+        n_iter=2,
+        cv=2,
+        random_state=0,
+        error_score="raise",
+    ).fit(X, y)
+    assert len(search.cv_results_["params"]) == 2
+
+
+@pytest.mark.slow
+def test_search_in_worker_processes(data):
+    X, y = data
+    est = JointRegressorClassifier(**SMALL)
+    alone = GridSearchCV(est, {"alpha": [0.0, 0.1]}, cv=2, error_score="raise").fit(X, y)
+    workers = GridSearchCV(est, {"alpha": [0.0, 0.1]}, cv=2, n_jobs=2, error_score="raise").fit(
+        X, y
+    )
+    assert_allclose(
+        alone.cv_results_["mean_test_score"], workers.cv_results_["mean_test_score"], rtol=1e-6
+    )
+
+
+def test_set_output_style_reprs(fitted):
+    assert "epochs=60" in repr(fitted)
+    html = fitted._repr_html_()
+    assert "JointRegressorClassifier" in html
+    assert "hidden_layer_sizes" in html
+
+
+def test_five_folds_on_abalone(data_folder):
+    from skjoint.datasets import fetch_abalone
+
+    X, y = fetch_abalone(data_home=data_folder, return_X_y=True)
+    with pytest.warns(UserWarning, match="never saw"):
+        scores = cross_val_score(JointRegressorClassifier(epochs=3, random_state=0), X, y, cv=5)
+    assert scores.shape == (5,)
+    assert np.isfinite(scores).all()
