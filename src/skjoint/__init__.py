@@ -6,17 +6,19 @@ first ``fit`` or plot that needs them.
 
 import importlib
 
+from skjoint._network import untouched_random
+
+with untouched_random():  # importing scikit-learn draws from Python's global generator
+    from skjoint.estimator import JointRegressorClassifier
+
 __version__ = "0.1.0"
 
-_HOME = {"JointRegressorClassifier": "skjoint.estimator"}
-_MODULES = ("datasets", "estimator", "metrics", "plots")
+_MODULES = ("datasets", "metrics", "plots")
 
 __all__ = ["JointRegressorClassifier", "__version__", *_MODULES]
 
 
 def __getattr__(name):
-    if name in _HOME:
-        return getattr(importlib.import_module(_HOME[name]), name)
     if name in _MODULES:
         return importlib.import_module(f"skjoint.{name}")
     raise AttributeError(f"module 'skjoint' has no attribute {name!r}")

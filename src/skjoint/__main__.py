@@ -72,7 +72,10 @@ def _parser():
     )
     options.add_argument("--seed", type=int, default=0, help="of split and training (default: 0)")
     options.add_argument(
-        "--plot", default=PLOT, metavar="PNG", help=f"picture to write (default: {PLOT})"
+        "--plot",
+        default=PLOT,
+        metavar="FILE",
+        help=f"picture to write, PNG, PDF or SVG (default: {PLOT})",
     )
     parser.set_defaults(test_size=0.3, seed=0, plot=PLOT)
     commands = parser.add_subparsers(dest="command", metavar="command")
@@ -147,6 +150,8 @@ def compare(task, test_size, seed, plot_path):
     """Train both kinds of model on the same split, print a table, draw a picture."""
     if not plot_path.parent.is_dir():
         raise ValueError(f"There is no folder {plot_path.parent} to write {plot_path.name} to.")
+    if plot_path.suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise ValueError(f"--plot must end in .png, .pdf or .svg. Got {plot_path} instead.")
     X_train, X_test, y_train, y_test = train_test_split(
         task.X, task.y, test_size=test_size if test_size < 1 else int(test_size), random_state=seed
     )

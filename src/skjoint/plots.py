@@ -405,7 +405,7 @@ def plot_network(estimator, *, ax=None):
     >>> from skjoint.plots import plot_network
     >>> X, y = load_diabetes_bands(return_X_y=True)
     >>> ax = plot_network(JointRegressorClassifier((20, 10), epochs=1).fit(X, y))
-    >>> [text.get_text().split()[0] for text in ax.texts]
+    >>> [text.get_text().split()[0] for text in ax.texts if text.get_text()]
     ['input', 'hidden_1', 'hidden_2', 'value', 'class']
     """
     plt = _pyplot()

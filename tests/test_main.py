@@ -1,0 +1,129 @@
+"""The command line, as a user calls it."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import make_data
+from skjoint import __main__, __version__
+
+
+@pytest.fixture
+def csv(tmp_path):
+    X, y = make_data()
+    path = tmp_path / "data.csv"
+    pd.DataFrame(X, columns=list("abcd")).join(y).to_csv(path, index=False)
+    return path
+
+
+def test_main_job(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert __main__.main([]) == 0
+    out = capsys.readouterr().out
+    assert "joint model" in out
+    assert "two separate models" in out
+    assert "best constant" in out
+    for column in ("MAE", "accuracy", "log loss", "disagree", "parameters", "seconds"):
+        assert column in out
+    picture = tmp_path / "skjoint-comparison.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert str(picture) in out
+
+
+@pytest.mark.filterwarnings("ignore:y holds:UserWarning")
+def test_compare(csv, tmp_path, capsys):
+    picture = tmp_path / "my.png"
+    for target in (["--class", "label"], ["--class-bins", "3", "--drop", "label"]):
+        code = __main__.main(
+            [
+                "compare",
+                str(csv),
+                "--value",
+                "value",
+                *target,
+                "--test-size",
+                "30",
+                "--plot",
+                str(picture),
+            ]
+        )
+        out = capsys.readouterr().out
+        assert code == 0
+        assert "90 to train, 30 to test" in out
+        row = next(line for line in out.splitlines() if line.startswith("joint model")).split()
+        assert (row[-3] == "-") == ("--class" in target)  # disagreement is known for bands
+    assert picture.exists()
+
+
+def errors(csv):
+    table = pd.read_csv(csv)
+    only_targets = csv.with_name("targets.csv")
+    table[["value", "label"]].to_csv(only_targets, index=False)
+    infinite = csv.with_name("infinite.csv")
+    table.assign(a=np.inf).to_csv(infinite, index=False)
+    broken = csv.with_name("broken.csv")
+    broken.write_bytes(b"\x89PNG\x00\xff")
+    empty = csv.with_name("empty.csv")
+    empty.write_text("")
+    usual = ["--value", "value", "--class", "label"]
+    return {
+        "no file": (["nowhere.csv", *usual], "There is no file nowhere.csv"),
+        "a folder": ([csv.parent, *usual], "directory"),
+        "not text": ([broken, *usual], "not a readable CSV table"),
+        "empty": ([empty, *usual], "not a readable CSV table"),
+        "misspelt column": (
+            [csv, "--value", "valu", "--class", "label"],
+            "no column 'valu'. Did you mean 'value'? Its columns are: a, b, c, d, value, label",
+        ),
+        "text as number": ([csv, "--value", "label", "--class", "value"], "must hold numbers"),
+        "no features": ([only_targets, *usual], "no column left to predict from"),
+        "infinite": ([infinite, *usual], "infinity"),
+        "one band": ([csv, "--value", "value", "--class-bins", "1"], "'class_bins' parameter"),
+        "too many test rows": ([csv, *usual, "--test-size", "500"], "test_size=500"),
+        "no such folder": ([csv, *usual, "--plot", "no/where.png"], "There is no folder no"),
+        "wrong ending": ([csv, *usual, "--plot", "where.pgn"], "--plot must end in .png"),
+    }
+
+
+CASES = [
+    "no file", "a folder", "not text", "empty", "misspelt column", "text as number", "no features",
+    "infinite", "one band", "too many test rows", "no such folder", "wrong ending",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_input_is_one_line_and_exit_code_2(csv, capsys, case):
+    arguments, message = errors(csv)[case]
+    assert __main__.main(["compare", *map(str, arguments)]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("skjoint: error: ")
+    assert captured.err.count("\n") == 1
+    assert message in captured.err
+
+
+def test_without_matplotlib(tmp_path, monkeypatch, capsys, csv):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    picture = tmp_path / "none.png"
+    arguments = ["compare", str(csv), "--value", "value", "--class", "label"]
+    assert __main__.main([*arguments, "--plot", str(picture)]) == 0
+    assert 'pip install "skjoint[plot]"' in capsys.readouterr().out
+    assert not picture.exists()
+
+
+def test_usage_and_version():
+    done = subprocess.run(
+        [sys.executable, "-m", "skjoint", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"skjoint {__version__}\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "skjoint", "compare", "x.csv"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "--value" in done.stderr

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+from skjoint.metrics import agreement_score, joint_score
+
+
+def test_joint_score_is_the_mean_of_r2_and_accuracy():
+    values, labels = np.array([1.0, 2.0, 4.0]), np.array(["a", "b", "b"])
+    perfect = joint_score((values, labels), (values, labels))
+    assert perfect == 1
+    constant = joint_score((values, labels), (np.full(3, values.mean()), np.array(["c"] * 3)))
+    assert_allclose(constant, 0, atol=1e-12)
+    assert joint_score((values, None), (values, None)) == 1
+    two = np.column_stack([values, values[::-1]])
+    assert_allclose(
+        joint_score((two, labels), (two, np.array(["a", "a", "b"]))), (1 + 1 + 2 / 3) / 3
+    )
+
+
+def test_joint_score_leaves_gaps_out():
+    values, labels = np.array([1.0, np.nan, 4.0]), np.array(["a", "b", None], dtype=object)
+    predicted = (np.array([1.0, 9.0, 4.0]), np.array(["a", "b", "z"], dtype=object))
+    assert joint_score((values, labels), predicted) == 1
+    with pytest.raises(ValueError, match="nothing to score"):
+        joint_score((np.full(3, np.nan), None), (values, None))
+    with pytest.raises(ValueError, match="same shape"):
+        joint_score((values, None), (values[:2], None))
+
+
+@given(st.lists(st.tuples(st.floats(-50, 50), st.integers(0, 3)), min_size=1, max_size=30))
+def test_agreement_of_bands_is_digitize(rows):
+    value, label = (np.array(column) for column in zip(*rows, strict=True))
+    edges = [-10.0, 0.0, 5.5]
+    expected = np.mean(np.digitize(value, edges) == label)
+    assert agreement_score(value, label, classes=range(4), bin_edges=edges) == expected
+
+
+def test_agreement_of_labels_in_any_order():
+    assert agreement_score([1.4, 2.6, 9.0], [1, 3, 7], classes=[7, 1, 3]) == 1
+    with pytest.raises(ValueError, match="one edge less than there are classes, 1. Got 2"):
+        agreement_score([1.0], [0], classes=[0, 1], bin_edges=[0.0, 1.0])
