@@ -12,8 +12,8 @@ often A's number and B's label contradict each other, and C's number and label.
 
 The data come from ``skjoint.datasets.fetch_abalone``: from the folder that the
 environment variable SKJOINT_DATA names, else by download. With the published
-number of epochs the script fails (exit status 1) when a mean over the seeds
-lies outside MAE 1.50 ± 0.06 or accuracy 0.265 ± 0.02.
+number of epochs and at least 5 seeds the script fails (exit status 1) when a
+mean lies outside MAE 1.50 ± 0.06 or accuracy 0.265 ± 0.02.
 """
 
 import time
@@ -53,6 +53,7 @@ TARGETS = {
 }
 A, B, C = TARGETS
 PUBLISHED_EPOCHS = 150
+ENOUGH_SEEDS = 5  # one seed's MAE alone swings by ± 0.04
 PUBLISHED = {  # one run each
     A: {"value_mae": 1.554},
     B: {"class_accuracy": 0.274},
@@ -175,6 +176,16 @@ def print_outcome(runs, contradictions, constant):
     print(f"  seconds to fit: {seconds[C] / (seconds[A] + seconds[B]):.2f} times those of A and B")
 
 
+def print_distances(runs):
+    """Whether the published runs could be seeds of ours."""
+    print("\nPublished run minus our mean, in standard deviations of our seeds:")
+    for name, published in PUBLISHED.items():
+        for metric, figure in published.items():
+            values = collect(runs[name], metric)
+            distance = (figure - np.mean(values)) / np.std(values, ddof=1)
+            print(f"  {name}: {LABELS[metric]} {distance:+.1f}")
+
+
 def misses(runs):
     """The means over the seeds that lie outside what was expected."""
     found = []
@@ -200,6 +211,8 @@ def main():
     warm_up()
     runs, contradictions, parameters, constant = train_all(args.seeds, args.epochs)
     print_scores(runs, parameters, constant)
+    if args.seeds > 1:
+        print_distances(runs)
     print_contradictions(contradictions)
     print_outcome(runs, contradictions, constant)
     missed = misses(runs)
@@ -215,7 +228,7 @@ def main():
             "outside_expected": missed,
         },
     )
-    if args.epochs == PUBLISHED_EPOCHS:
+    if args.epochs == PUBLISHED_EPOCHS and args.seeds >= ENOUGH_SEEDS:
         require(not missed, "; ".join(missed))
         print("\nReproduced: every mean lies within MAE 1.50 ± 0.06 and accuracy 0.265 ± 0.02.")
 

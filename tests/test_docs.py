@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import pkgutil
+import re
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,37 @@ def test_docstring_examples(name):
     module = importlib.import_module(f"skjoint.{name}")
     result = doctest.testmod(module, optionflags=FLAGS)
     assert result.failed == 0
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(), re.S | re.M)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_readme_examples(tmp_path, monkeypatch, capsys):
+    """All python blocks, one after another in one namespace, as a reader would run them."""
+    mpl = pytest.importorskip("matplotlib")
+    mpl.use("Agg")
+    monkeypatch.chdir(tmp_path)
+    namespace = {}
+    for block in blocks("python"):
+        exec(compile(block, "README.md", "exec"), namespace)
+    lines = capsys.readouterr().out.splitlines()
+    names = ["loss", "value_loss", "class_loss", "value_mae", "class_accuracy"]
+    assert sum(all(f"{name}: " in line for name in names) for line in lines) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_readme_has_the_two_commands():
+    commands = [line for block in blocks("bash") for line in block.splitlines()]
+    assert len(commands) == 2
+    assert commands[0].endswith("-m skjoint")
+    assert commands[1].endswith("-m pytest")
+
+
+def test_readme_lists_every_default():
+    """The table of defaults names every parameter with the value that it has."""
+    text = README.read_text()
+    for name, value in skjoint.JointRegressorClassifier().get_params().items():
+        assert f"`{name}={value!r}`".replace("'", '"') in text, name

@@ -8,8 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
-from skjoint._keras import make_callbacks, optimizer_spec, scikeras_tools
 from skjoint._network import build_model, get_weights
+from skjoint._routing import make_callbacks, optimizer_spec, scikeras_tools
 from skjoint._training import epoch_order
 
 

@@ -442,7 +442,7 @@ def _classes_by_target(classes, n_targets):
 
 def _by_target(parameter, n_targets, name):
     """One entry per class target, from one for all or a list with one for each."""
-    if not isinstance(parameter, (list, tuple, np.ndarray)):
+    if n_targets == 0 or not isinstance(parameter, (list, tuple, np.ndarray)):
         return [parameter] * n_targets
     if len(parameter) != n_targets:
         raise ValueError(

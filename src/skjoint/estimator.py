@@ -9,7 +9,6 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
@@ -19,6 +18,7 @@ from skjoint._features import FeatureEncoder, read_features
 from skjoint._inference import FittedNetwork
 from skjoint._losses import class_loss, value_loss
 from skjoint._network import Head, NetworkSpec, check_identifier, nearest_name
+from skjoint._routing import make_callbacks, optimizer_spec
 from skjoint._table import read_table
 from skjoint._targets import Targets, normalise
 from skjoint._training import (
@@ -32,7 +32,7 @@ from skjoint._training import (
     split_validation,
     stop_at_nan,
 )
-from skjoint.metrics import agreement_score
+from skjoint.metrics import agreement_score, class_metrics, value_metrics
 
 __all__ = ["JointRegressorClassifier"]
 
@@ -126,7 +126,7 @@ class JointRegressorClassifier(BaseEstimator):
         optimizer instance, which has its own.
     learning_rate_schedule : {"constant", "cosine"}, default="constant"
         "cosine" anneals the rate to 0 over the epochs of one ``fit`` [2]_.
-    epochs : int, default=100
+    epochs : int, default=30
         Passes over the training rows.
     batch_size : int, default=32
         Rows per step; the last batch of an epoch may be smaller.
@@ -295,7 +295,7 @@ class JointRegressorClassifier(BaseEstimator):
         optimizer="adam",
         learning_rate=None,
         learning_rate_schedule="constant",
-        epochs=100,
+        epochs=30,
         batch_size=32,
         early_stopping=False,
         validation_fraction=None,
@@ -579,7 +579,7 @@ class JointRegressorClassifier(BaseEstimator):
             ],
             loss_weights=_check_loss_weights(self.loss_weights, targets),
             value_scales=[target.scale for target in targets.values],
-            optimizer=_keras.optimizer_spec(
+            optimizer=optimizer_spec(
                 self.optimizer,
                 self.learning_rate,
                 self.learning_rate_schedule if whole else "constant",
@@ -607,7 +607,7 @@ class JointRegressorClassifier(BaseEstimator):
         elif self.verbose:
             bar = ProgressBar(plan.first_epoch, plan.last_epoch)
             hooks.append(bar)
-        callbacks = _keras.make_callbacks(self.callbacks, self._routed_params("callbacks"))
+        callbacks = make_callbacks(self.callbacks, self._routed_params("callbacks"))
         train = ENGINES["keras" if self.engine == "auto" else self.engine]
         try:
             result = train(plan, chain(hooks), callbacks)
@@ -797,7 +797,7 @@ class JointRegressorClassifier(BaseEstimator):
         -------
         score : float
         """
-        return self._scores(X, y, sample_weight, only_score=True)["score"]
+        return self.evaluate(X, y, sample_weight)["score"]
 
     def evaluate(self, X, y, sample_weight=None):
         """Usual metrics of every target.
@@ -821,16 +821,12 @@ class JointRegressorClassifier(BaseEstimator):
             from the number, ``agreement`` (see
             :func:`skjoint.metrics.agreement_score`).
         """
-        return self._scores(X, y, sample_weight)
-
-    def _scores(self, X, y, sample_weight, only_score=False):
         outputs = self._outputs(X)
         decoded = self._decode(outputs)
         y = read_table(y)
         check_consistent_length(decoded[0], y.frame)
-        weights = self._targets.split_weights(_check_weights(sample_weight, len(y)), len(y))
-        if sample_weight is None:
-            weights = [None] * len(weights)
+        sample_weight = _check_weights(sample_weight, len(y))
+        weights = self._targets.split_weights(sample_weight, len(y))
         metrics, scores = {}, []
         for i, (target, column) in enumerate(
             zip(self._targets.outputs, self._targets.read(y), strict=True)
@@ -838,28 +834,16 @@ class JointRegressorClassifier(BaseEstimator):
             mask = column.mask
             if not mask.any():
                 continue
-            w = None if weights[i] is None else weights[i][mask]
             if target.kind == "value":
-                true, pred = column.data[mask], decoded[i][mask]
-                score = r2_score(true, pred, sample_weight=w)
-                if not only_score:
-                    metrics[f"{target.name}_mae"] = mean_absolute_error(true, pred, sample_weight=w)
-                    metrics[f"{target.name}_rmse"] = root_mean_squared_error(
-                        true, pred, sample_weight=w
-                    )
-                    metrics[f"{target.name}_r2"] = score
+                found = value_metrics(column.data[mask], decoded[i][mask], weights[i][mask])
             else:
                 codes = _codes_of(target, column.data)
-                score = float(np.average(codes == outputs[i][mask].argmax(axis=1), weights=w))
-                if not only_score:
-                    metrics[f"{target.name}_accuracy"] = score
-                    metrics[f"{target.name}_log_loss"] = _log_loss(outputs[i][mask], codes, w)
-            scores.append(score)
+                found = class_metrics(codes, outputs[i][mask], weights[i][mask])
+            metrics |= {f"{target.name}_{name}": figure for name, figure in found.items()}
+            scores.append(found["r2" if target.kind == "value" else "accuracy"])
         if not scores:
             raise ValueError("No target of y has a labelled row: there is nothing to score.")
-        if not only_score:
-            metrics.update(self._agreements(decoded))
-        return {"score": float(np.mean(scores)), **{k: float(v) for k, v in metrics.items()}}
+        return {"score": float(np.mean(scores)), **metrics, **self._agreements(decoded)}
 
     def _agreements(self, decoded):
         """How often label and number agree, where the label is cut from the number."""
@@ -975,14 +959,6 @@ def _codes_of(target, labels):
             f"y holds labels of target '{target.name}' that training never saw; they count as "
             f"wrong: {unseen[:10]}{' and more' if len(unseen) > 10 else ''}.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
     return codes
-
-
-def _log_loss(proba, codes, weights):
-    """Mean of -log p(true label), p clipped as scikit-learn does, 0 for unseen labels."""
-    proba = proba.astype(np.float64)
-    eps = np.finfo(np.float64).eps
-    p = np.where(codes >= 0, proba[np.arange(len(codes)), codes], 0.0)
-    return float(np.average(-np.log(np.clip(p, eps, 1 - eps)), weights=weights))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.metrics import r2_score
+from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
 __all__ = ["agreement_score", "joint_score"]
 
@@ -111,6 +111,29 @@ def agreement_score(value, label, *, classes, bin_edges=None, sample_weight=None
             )
         of_number = classes[np.digitize(value, bin_edges)]
     return float(np.average(of_number == np.asarray(label), weights=sample_weight))
+
+
+def value_metrics(true, pred, weight):
+    """What ``evaluate`` says of a number."""
+    return {
+        "mae": float(mean_absolute_error(true, pred, sample_weight=weight)),
+        "rmse": float(root_mean_squared_error(true, pred, sample_weight=weight)),
+        "r2": float(r2_score(true, pred, sample_weight=weight)),
+    }
+
+
+def class_metrics(codes, proba, weight):
+    """What ``evaluate`` says of a label, from true codes (-1: no known label).
+
+    The log loss clips as scikit-learn does; an unknown label had probability 0.
+    """
+    proba = proba.astype(np.float64)
+    eps = np.finfo(np.float64).eps
+    p = np.where(codes >= 0, proba[np.arange(len(codes)), codes], 0.0)
+    return {
+        "accuracy": float(np.average(codes == proba.argmax(axis=1), weights=weight)),
+        "log_loss": float(np.average(-np.log(np.clip(p, eps, 1 - eps)), weights=weight)),
+    }
 
 
 def _target_pairs(true, pred):
