@@ -8,13 +8,13 @@ separate
     the same estimator trained on each target alone: two networks;
 scikit-learn
     ``MLPRegressor`` (target standardised) and ``MLPClassifier``, with the same
-    layers, optimizer, batches and epochs: a referee by other authors. Their
-    weights start smaller (Glorot) than the estimator's default (he_normal);
+    layers, initial weights (Glorot's), optimizer, batches and epochs: a referee
+    by other authors;
 constant
     the median, and the shares of the labels, of the training rows.
 
     python benchmarks/cross_validation.py
-    python benchmarks/cross_validation.py mpg diabetes --epochs 30    # quick look
+    python benchmarks/cross_validation.py mpg diabetes    # quick look
 
 The data sets, files in the folder that the environment variable SKJOINT_DATA
 names; one that is not there is skipped:
@@ -303,7 +303,7 @@ def print_time(results):
 def main():
     parser = option_parser("cross_validation", __doc__)
     parser.add_argument("datasets", nargs="*", metavar="DATASET", help=f"of {', '.join(LOADERS)}")
-    parser.add_argument("--epochs", type=count, default=100, help="default: 100")
+    parser.add_argument("--epochs", type=count, default=30, help="default: 30, the estimator's")
     parser.add_argument("--folds", type=int, default=5, help="default: 5")
     parser.add_argument("--seed", type=int, default=0, help="of all networks (default: 0)")
     args = parser.parse_args()

@@ -136,7 +136,7 @@ def test_features_of_a_frame_are_checked_by_name():
 def test_several_targets_in_every_method(data):
     X, y = data
     y = y.assign(double=2 * y["value"], up=y["value"] > 100)
-    est = fit(X, y, value_activation="relu", loss_weights=(1, 1, 1, 2))
+    est = fit(X, y, value_activation="relu")
     assert est.predict(X).shape == (120, 4)
     assert est.predict_value(X).shape == (120, 2)
     assert est.predict_class(X).shape == (120, 2)
@@ -293,6 +293,25 @@ def test_warm_start_takes_the_learning_rate_of_today(data):
     before = est.predict_value(X)
     est.set_params(learning_rate=1e-20).fit(X, y)
     assert_array_equal(est.predict_value(X), before)
+
+
+def test_warm_start_keeps_the_layers_only(data):
+    X, y = data
+    est = fit(X, y, warm_start=True)
+    with pytest.raises(ValueError, match="Layers and activations must stay"):
+        est.set_params(hidden_layer_sizes=(9,)).fit(X, y)
+    before = est.history_["loss"][-1]
+    est.set_params(hidden_layer_sizes=(8,), alpha=10.0).fit(X, y)
+    assert est.history_["loss"][-1] > before + 1  # the penalty of today counts
+
+
+def test_loss_weights_by_target_or_by_kind(data):
+    X, y = data
+    y = y.assign(double=2 * y["value"])
+    by_kind = fit(X, y, loss_weights=(1, 3))
+    same(by_kind, fit(X, y, loss_weights=(1, 1, 3)), X)
+    with pytest.raises(ValueError, match="each of \\['value_value', 'value_double', 'class_label'"):
+        fit(X, y, loss_weights=(1, 1, 1, 1))
 
 
 def test_partial_fit_is_fit_by_the_epoch(data):

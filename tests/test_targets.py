@@ -191,6 +191,8 @@ def test_non_negative_heads_keep_zero_in_place():
     gate, _, arrays, _ = learn(np.abs(VALUE), class_bins=2, non_negative=True)
     assert gate.values[0].offset == 0
     assert_allclose(arrays[0].std(), 1, rtol=1e-6)
+    with pytest.warns(UserWarning, match="negative numbers, such as -3, which its value_activ"):
+        learn(VALUE, class_bins=2, non_negative=True)
 
 
 def test_balanced_class_weights():

@@ -14,10 +14,12 @@ import random
 import re
 import sys
 import tempfile
+import threading
 from dataclasses import dataclass
 
 import numpy as np
 
+OUTPUT_INITIALIZER = "glorot_uniform"  # Keras' default
 STARTUP_NOTE = re.compile(
     rb"[IWE]\d{4} \d\d:\d\d:|WARNING: All log messages before absl::|To enable the following instr"
 )
@@ -59,7 +61,7 @@ class NetworkSpec:
     hidden: tuple[int, ...]
     heads: tuple[Head, ...]
     activation: object = "relu"
-    kernel_initializer: object = "he_normal"
+    kernel_initializer: object = OUTPUT_INITIALIZER
     dropout: float = 0.0
     alpha: float = 0.0
 
@@ -97,13 +99,17 @@ def untouched_random():
         random.setstate(state)
 
 
+_import_lock = threading.Lock()
+
+
 def import_keras():
     """Keras on TensorFlow, imported on first use and leaving no trace in the process."""
-    if "keras" in sys.modules:
-        import keras
-    else:
-        with untouched_random(), _quiet_startup():
+    with _import_lock:
+        if "keras" in sys.modules:
             import keras
+        else:
+            with untouched_random(), _quiet_startup():
+                import keras
     if keras.backend.backend() != "tensorflow":
         raise ImportError(
             "skjoint needs Keras on its TensorFlow backend. "
@@ -183,7 +189,7 @@ def build_model(spec, seed=0):
                 layer.n_units,
                 activation=layer.activation,
                 kernel_initializer=_seeded_initializer(
-                    keras, "glorot_uniform" if layer.is_output else spec.kernel_initializer, seed
+                    keras, OUTPUT_INITIALIZER if layer.is_output else spec.kernel_initializer, seed
                 ),
                 kernel_regularizer=keras.regularizers.L2(spec.alpha) if spec.alpha else None,
                 name=layer.name,

@@ -345,6 +345,13 @@ def _learn_value(target, numbers, weights, scale_value, centre):
     width = len(target.positions)
     offset, scale = np.zeros(width), np.ones(width)
     labelled = ~np.isnan(numbers).any(axis=1) & (weights > 0)
+    if not centre and (numbers[labelled] < 0).any():
+        warnings.warn(
+            f"Target '{target.name}' holds negative numbers, such as {np.nanmin(numbers):g}, which "
+            "its value_activation cannot predict. Use value_activation='linear'.",
+            UserWarning,
+            stacklevel=2,
+        )
     if scale_value and labelled.any():
         present, w = numbers[labelled], weights[labelled]
         mean = np.average(present, axis=0, weights=w)

@@ -181,6 +181,11 @@ class JointMonitor:
                 (rows.targets[i], rows.weights[i]),
                 (validation.targets[i], validation.weights[i]),
             )
+        if not self.references:
+            raise ValueError(
+                f"None of the {len(validation)} validation rows is labelled. Hold out more with "
+                "validation_fraction."
+            )
 
     def __call__(self, epoch, logs, get_weights):
         logs["val_joint_loss"] = float(

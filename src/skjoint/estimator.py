@@ -68,10 +68,10 @@ class JointRegressorClassifier(BaseEstimator):
     value_activation : str or callable, default="linear"
         Activation of the value output. ``"relu"`` and ``"softplus"`` give
         numbers that are never negative, in original units too.
-    kernel_initializer : str or Keras initializer, default="he_normal"
+    kernel_initializer : str or Keras initializer, default="glorot_uniform"
         Draws the kernels of hidden layers, each with a seed from
-        ``random_state``. Output layers start from Keras' own
-        ``"glorot_uniform"``.
+        ``random_state``. Output layers always start from
+        ``"glorot_uniform"``, Keras' default.
     dropout : float in [0, 1), default=0.0
         Share of units silenced after each hidden layer during training.
     alpha : float, default=0.0
@@ -89,7 +89,8 @@ class JointRegressorClassifier(BaseEstimator):
         cross-entropy mean the same. Losses on one-hot labels, such as
         ``keras.losses.CategoricalFocalCrossentropy()``, get one-hot labels.
     loss_weights : sequence of float, default=(1.0, 1.0)
-        Factor of each head's loss, values first, then classes.
+        Factor of each head's loss, values first, then classes. With more or
+        fewer than two targets a pair stands for all values and all classes.
     class_weight : dict, "balanced" or None, default=None
         Weight of each label in the loss of the class head. "balanced" is
         ``n_samples / (n_classes * count)``.
@@ -279,7 +280,7 @@ class JointRegressorClassifier(BaseEstimator):
         class_layer_sizes=(),
         activation="relu",
         value_activation="linear",
-        kernel_initializer="he_normal",
+        kernel_initializer="glorot_uniform",
         dropout=0.0,
         alpha=0.0,
         value_loss="mse",
@@ -483,7 +484,8 @@ class JointRegressorClassifier(BaseEstimator):
         return self
 
     def _train(self, X, y, sample_weight, classes, epochs, continuing, whole=True):
-        X = read_features(self, X, encode=self.preprocess is not None, reset=not continuing)
+        encode = self._features.enabled if continuing else self.preprocess is not None
+        X = read_features(self, X, encode=encode, reset=not continuing)
         y = read_table(y)
         check_consistent_length(X, y.frame)
         sample_weight = _check_weights(sample_weight, len(y))
@@ -530,13 +532,13 @@ class JointRegressorClassifier(BaseEstimator):
         elif hasattr(self, name):
             delattr(self, name)
 
-    def _network_spec(self):
-        """The network that parameters and targets ask for."""
+    def _network_spec(self, continuing):
+        """The network that parameters and targets ask for; layers must stay when continuing."""
         sizes = {"value": self.value_layer_sizes, "class": self.class_layer_sizes}
         activations = {"value": self.value_activation, "class": "softmax"}
         for parameter in ("activation", "value_activation", "kernel_initializer"):
             check_identifier(parameter, getattr(self, parameter))
-        return NetworkSpec(
+        spec = NetworkSpec(
             n_inputs=self._features.n_outputs_,
             hidden=_layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes"),
             heads=tuple(
@@ -554,6 +556,12 @@ class JointRegressorClassifier(BaseEstimator):
             dropout=float(self.dropout),
             alpha=float(self.alpha),
         )
+        if continuing and spec.layers() != self._network.spec.layers():
+            raise ValueError(
+                "Layers and activations must stay as they are when training continues. To start "
+                "anew with others, call fit with warm_start=False."
+            )
+        return spec
 
     def _plan(self, rows, masks, epochs, continuing, whole):
         """All that the engine needs, as plain data."""
@@ -568,7 +576,7 @@ class JointRegressorClassifier(BaseEstimator):
             rows, validation = _normalised(rows.take(train), names), rows.take(held_out)
             validation = _normalised(validation, names, strict=False)
         return Plan(
-            network=self._network.spec if continuing else self._network_spec(),
+            network=self._network_spec(continuing),
             rows=rows,
             validation=validation,
             losses=[
@@ -890,17 +898,17 @@ def _layer_sizes(sizes, parameter):
 
 
 def _check_loss_weights(loss_weights, targets):
-    """One non-negative float per output."""
-    names = [target.name for target in targets.outputs]
-    weights = list(loss_weights)
-    if len(names) == 1 and len(weights) == 2:
-        # The default, a pair, for a network with a single head.
-        weights = weights[:1] if targets.values else weights[1:]
+    """One non-negative float per output, from as many or from a pair (values, classes)."""
+    outputs, weights = targets.outputs, list(loss_weights)
+    if len(weights) == 2 and len(outputs) != 2:
+        by_kind = dict(zip(("value", "class"), weights, strict=True))
+        weights = [by_kind[target.kind] for target in outputs]
     numbers = all(isinstance(w, Real) and 0 <= w < np.inf for w in weights)
-    if len(weights) != len(names) or not numbers or not any(weights):
+    if len(weights) != len(outputs) or not numbers or not any(weights):
         raise ValueError(
-            f"loss_weights must hold a non-negative number for each of {names}, and not only "
-            f"zeros. Got {loss_weights!r} instead."
+            "loss_weights must hold a non-negative number for each of "
+            f"{[target.name for target in outputs]}, or a pair for values and classes, and not "
+            f"only zeros. Got {loss_weights!r} instead."
         )
     return [float(w) for w in weights]
 
