@@ -202,7 +202,7 @@ def misses(runs):
 
 def main():
     parser = option_parser("tutorial", __doc__)
-    parser.add_argument("--seeds", type=count, default=5, help="runs of each model (default: 5)")
+    parser.add_argument("--seeds", type=count, default=10, help="runs of each model (default: 10)")
     parser.add_argument(
         "--epochs", type=count, default=PUBLISHED_EPOCHS, help="default: 150, as published"
     )
