@@ -449,7 +449,7 @@ BAD_PARAMETERS = {
     "learning_rate_schedule": ("cosin", "'learning_rate_schedule' .* Got 'cosin' instead"),
     "validation_fraction": (1.0, "'validation_fraction' .* Got 1.0 instead"),
     "preprocess": ("none", "'preprocess' .* Got 'none' instead"),
-    "engine": ("fused", "'engine' .* Got 'fused' instead"),
+    "engine": ("fusd", "'engine' .* Got 'fusd' instead"),
     "verbose": (3, "'verbose' .* Got 3 instead"),
     "random_state": ("x", "'random_state' .* Got 'x' instead"),
 }

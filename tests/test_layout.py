@@ -9,12 +9,16 @@ import skjoint
 
 # Each module may import the ones before it, never one after it.
 ORDER = [
+    "_keras_import",
+    "_dropout",
     "_network",
     "_losses",
     "_training",
     "_optimizers",
-    "_keras",
     "_routing",
+    "_keras",
+    "_programs",
+    "_fused",
     "_inference",
     "_table",
     "_targets",
@@ -28,7 +32,7 @@ ORDER = [
     "__main__",
 ]
 SOURCES = {path.stem: path for path in Path(skjoint.__file__).parent.glob("*.py")}
-ENGINES = {"_keras"}
+ENGINES = {"_keras", "_fused"}
 NEVER = {
     # an engine sees neither the estimator nor the user's y and X
     **{engine: {"estimator", "_targets", "_table", "_features"} for engine in ENGINES},

@@ -18,7 +18,8 @@ from sklearn.base import clone
 from sklearn.model_selection import train_test_split
 
 from skjoint import JointRegressorClassifier, __version__
-from skjoint._network import import_keras, nearest_name
+from skjoint._keras_import import import_keras
+from skjoint._network import nearest_name
 from skjoint.datasets import load_diabetes_bands
 from skjoint.metrics import agreement_score
 

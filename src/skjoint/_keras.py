@@ -9,20 +9,17 @@ the same mathematics about four times faster on small networks.
 
 from __future__ import annotations
 
-import contextlib
-import logging
-
 import numpy as np
 
+from skjoint._keras_import import import_keras, no_retracing_advice, untouched_random
 from skjoint._losses import per_sample
 from skjoint._network import (
     build_model,
     get_weights,
-    import_keras,
     set_weights,
-    untouched_random,
 )
 from skjoint._optimizers import make_optimizer, optimizer_state, set_optimizer_state
+from skjoint._routing import listens_to_batches
 from skjoint._training import Result, epoch_order
 
 ROW_LOSS = "loss_by_row"
@@ -53,7 +50,7 @@ def train(plan, on_epoch, callbacks=()):
         optimizer.build(model.trainable_variables)
     if plan.optimizer_state is not None and plan.optimizer.schedule == "constant":
         set_optimizer_state(optimizer, plan.optimizer_state)
-    every_batch = any(map(_listens_to_batches, callbacks))
+    every_batch = any(map(listens_to_batches, callbacks))
     model.compile(
         optimizer=optimizer,
         loss=list(plan.losses),
@@ -74,7 +71,7 @@ def train(plan, on_epoch, callbacks=()):
 
     validation = plan.validation
     try:
-        with untouched_random(), _no_retracing_advice():
+        with untouched_random(), no_retracing_advice():
             model.fit(
                 _batches(plan),
                 initial_epoch=plan.first_epoch,
@@ -90,21 +87,6 @@ def train(plan, on_epoch, callbacks=()):
             # A callback that holds the model could be neither cloned nor pickled.
             callback.set_model(None)
     return Result(get_weights(model, plan.network), optimizer_state(optimizer), history)
-
-
-@contextlib.contextmanager
-def _no_retracing_advice():
-    """Keep TensorFlow from advising against new models: every fit has to build its own."""
-
-    def keep(record):
-        return "triggered tf.function retracing" not in record.getMessage()
-
-    logger = logging.getLogger("tensorflow")
-    logger.addFilter(keep)
-    try:
-        yield
-    finally:
-        logger.removeFilter(keep)
 
 
 def _batches(plan):
@@ -185,12 +167,3 @@ def _absolute_error(keras, name, scale):
         return keras.ops.mean(keras.ops.abs(y_true - y_pred) * scale, axis=-1)
 
     return keras.metrics.MeanMetricWrapper(absolute_error, name=name)
-
-
-def _listens_to_batches(callback):
-    base = import_keras().callbacks.Callback
-    hooks = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
-    return any(
-        getattr(getattr(callback, hook), "__func__", None) is not getattr(base, hook)
-        for hook in hooks
-    )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
-from skjoint._network import import_keras, nearest_name
+from skjoint._keras_import import import_keras
+from skjoint._network import nearest_name
 
 # scikit-learn's names beside Keras' own.
 VALUE_LOSSES = {
@@ -56,13 +59,25 @@ def class_loss(identifier, n_classes):
         "label_smoothing"
     ):
         return keras.losses.SparseCategoricalCrossentropy(from_logits=loss.from_logits)
+    return one_hot_loss()(loss, n_classes)
+
+
+@functools.cache
+def one_hot_loss():
+    """The class of losses that give one-hot labels to another; made when Keras is loaded."""
+    keras = import_keras()
 
     class OneHotLoss(keras.losses.Loss):
+        def __init__(self, loss, n_classes):
+            super().__init__(name="class_loss")
+            self.loss = loss
+            self.n_classes = n_classes
+
         def call(self, y_true, y_pred):
             codes = keras.ops.cast(keras.ops.reshape(y_true, (-1,)), "int32")
-            return per_sample(loss)(keras.ops.one_hot(codes, n_classes), y_pred)
+            return per_sample(self.loss)(keras.ops.one_hot(codes, self.n_classes), y_pred)
 
-    return OneHotLoss(name="class_loss")
+    return OneHotLoss
 
 
 def _keras_loss(identifier, aliases, parameter):
@@ -103,6 +118,21 @@ def per_sample(loss):
     """The function (y_true, y_pred) -> loss of each row, without any reduction."""
     keras = import_keras()
     return loss.call if isinstance(loss, keras.losses.Loss) else loss
+
+
+def is_batch_mean(loss):
+    """Whether a batch's loss is the sum of weighted losses over the number of its rows."""
+    return getattr(loss, "reduction", "sum_over_batch_size") == "sum_over_batch_size"
+
+
+def loss_key(loss):
+    """Equal for losses that compute the same: by class and settings, or the function itself."""
+    keras = import_keras()
+    if isinstance(loss, keras.losses.Loss):
+        return type(loss), tuple(sorted((k, loss_key(v)) for k, v in vars(loss).items()))
+    if isinstance(loss, dict):
+        return tuple(sorted((k, loss_key(v)) for k, v in loss.items()))
+    return loss if callable(loss) else repr(loss)
 
 
 def constant_loss(loss, n_units, train, validation):

@@ -7,22 +7,15 @@ of NumPy weights it is all that a fitted estimator keeps.
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import os
-import random
-import re
-import sys
-import tempfile
-import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from skjoint._dropout import hash_dropout
+from skjoint._keras_import import import_keras, untouched_random
+
 OUTPUT_INITIALIZER = "glorot_uniform"  # Keras' default
-STARTUP_NOTE = re.compile(
-    rb"[IWE]\d{4} \d\d:\d\d:|WARNING: All log messages before absl::|To enable the following instr"
-)
 
 
 @dataclass(frozen=True)
@@ -84,67 +77,12 @@ class NetworkSpec:
             layers.append(Dense(head.name, inputs, n_inputs, *output))
         return layers
 
+    def without_penalty(self):
+        return replace(self, alpha=0.0)
+
     @property
     def n_parameters(self):
         return sum(layer.n_parameters for layer in self.layers())
-
-
-@contextlib.contextmanager
-def untouched_random():
-    """Give Python's global random state back as it was: Keras draws from it."""
-    state = random.getstate()
-    try:
-        yield
-    finally:
-        random.setstate(state)
-
-
-_import_lock = threading.Lock()
-
-
-def import_keras():
-    """Keras on TensorFlow, imported on first use and leaving no trace in the process."""
-    with _import_lock:
-        if "keras" in sys.modules:
-            import keras
-        else:
-            with untouched_random(), _quiet_startup():
-                import keras
-    if keras.backend.backend() != "tensorflow":
-        raise ImportError(
-            "skjoint needs Keras on its TensorFlow backend. "
-            f"Got '{keras.backend.backend()}' instead; unset KERAS_BACKEND."
-        )
-    return keras
-
-
-@contextlib.contextmanager
-def _quiet_startup():
-    """Keep TensorFlow's start-up notes off the terminal; a level set by the user stands.
-
-    They are written before TensorFlow reads any log level, so they are taken
-    out of the stream; everything else that was written comes through after.
-    """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or "tensorflow" in sys.modules:
-        yield
-        return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as written:
-        os.dup2(written.fileno(), 2)
-        try:
-            yield
-            import tensorflow as tf
-
-            tf.config.list_physical_devices()  # looks for accelerators, with a note each
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            del os.environ["TF_CPP_MIN_LOG_LEVEL"]
-            written.seek(0)
-            for line in written.read().splitlines(keepends=True):
-                if not STARTUP_NOTE.match(line):
-                    os.write(2, line)
 
 
 def nearest_name(name, names):
@@ -179,30 +117,62 @@ def build_model(spec, seed=0):
     """
     keras = import_keras()
     layers = spec.layers()
-    seeds = np.random.SeedSequence(seed).generate_state(2 * len(layers)).tolist()
+    seeds, dropout_seeds = _layer_seeds(spec, seed)
     with untouched_random():
         tensors = {"input": keras.Input((spec.n_inputs,), name="input")}
-        for layer, seed, dropout_seed in zip(
-            layers, seeds[: len(layers)], seeds[len(layers) :], strict=True
-        ):
+        for layer in layers:
             output = keras.layers.Dense(
                 layer.n_units,
                 activation=layer.activation,
-                kernel_initializer=_seeded_initializer(
-                    keras, OUTPUT_INITIALIZER if layer.is_output else spec.kernel_initializer, seed
-                ),
+                kernel_initializer=_initializer(spec, layer, seeds[layer.name]),
                 kernel_regularizer=keras.regularizers.L2(spec.alpha) if spec.alpha else None,
                 name=layer.name,
             )(tensors[layer.inputs])
-            if spec.dropout and not layer.is_output:
-                output = keras.layers.Dropout(
-                    spec.dropout, seed=dropout_seed, name=f"{layer.name}_dropout"
-                )(output)
+            if layer.name in dropout_seeds:
+                dropout = hash_dropout()(
+                    spec.dropout, seed=dropout_seeds[layer.name], name=dropout_name(layer)
+                )
+                output = dropout(output)
             tensors[layer.name] = output
         return keras.Model(tensors["input"], [tensors[head.name] for head in spec.heads])
 
 
-def _seeded_initializer(keras, identifier, seed):
+def restart_model(model, spec, seed, weights=None):
+    """Make a model what ``build_model(spec, seed)`` would give, or with other weights."""
+    if weights is None:
+        seeds, _ = _layer_seeds(spec, seed)
+        weights = []
+        with untouched_random():
+            for layer in spec.layers():
+                kernel = _initializer(spec, layer, seeds[layer.name])(
+                    (layer.n_inputs, layer.n_units)
+                )
+                weights += [np.asarray(kernel), np.zeros(layer.n_units, np.float32)]
+    set_weights(model, spec, weights)
+    for layer in spec.layers():
+        dropout_seed = _layer_seeds(spec, seed)[1].get(layer.name)
+        if dropout_seed is not None:
+            model.get_layer(dropout_name(layer)).restart(dropout_seed)
+
+
+def dropout_name(layer):
+    return f"{layer.name}_dropout"
+
+
+def _layer_seeds(spec, seed):
+    """Seeds by name of layer: of its initializer, and of the dropout behind it if there is one."""
+    layers = spec.layers()
+    seeds = np.random.SeedSequence(seed).generate_state(2 * len(layers)).tolist()
+    names = [layer.name for layer in layers]
+    dropped = {layer.name for layer in layers if spec.dropout and not layer.is_output}
+    initializers = dict(zip(names, seeds[: len(layers)], strict=True))
+    dropout = dict(zip(names, seeds[len(layers) :], strict=True))
+    return initializers, {name: s for name, s in dropout.items() if name in dropped}
+
+
+def _initializer(spec, layer, seed):
+    keras = import_keras()
+    identifier = OUTPUT_INITIALIZER if layer.is_output else spec.kernel_initializer
     initializer = keras.initializers.get(identifier)
     if isinstance(initializer, keras.initializers.Initializer):
         config = initializer.get_config()

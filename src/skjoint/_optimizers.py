@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from skjoint._network import import_keras
+from skjoint._keras_import import import_keras
+
+
+def new_optimizer(spec):
+    """A new optimizer with the learning rate of the spec, which may be a schedule of its own."""
+    return spec.cls.from_config(dict(spec.config))
 
 
 def make_optimizer(plan):
-    """A new optimizer for one run of a plan."""
+    """A new optimizer for one run of a plan, with the plan's schedule."""
     keras = import_keras()
     spec = plan.optimizer
-    config = dict(spec.config)
-    if spec.schedule == "cosine":
-        # Loshchilov & Hutter 2017: rate/2 * (1 + cos(pi * step / steps)), one half wave per fit.
-        config["learning_rate"] = keras.optimizers.schedules.CosineDecay(
-            config["learning_rate"], decay_steps=plan.n_steps * plan.epochs
-        )
-    return spec.cls.from_config(config)
+    if spec.schedule == "constant":
+        return new_optimizer(spec)
+    # Loshchilov & Hutter 2017: rate/2 * (1 + cos(pi * step / steps)), one half wave per fit.
+    rate = keras.optimizers.schedules.CosineDecay(
+        spec.config["learning_rate"], decay_steps=plan.n_steps * plan.epochs
+    )
+    return spec.cls.from_config({**spec.config, "learning_rate": rate})
+
+
+def optimizer_key(spec):
+    """What distinguishes optimizers but for the rate, which enters a program as a number."""
+    config = {k: v for k, v in spec.config.items() if k != "name"}
+    if isinstance(config["learning_rate"], (int, float)):
+        del config["learning_rate"]
+    return spec.cls, spec.schedule, repr(sorted(config.items()))
 
 
 def optimizer_state(optimizer):

@@ -11,7 +11,8 @@ import sys
 import threading
 from collections.abc import Mapping
 
-from skjoint._network import import_keras, nearest_name, untouched_random
+from skjoint._keras_import import import_keras, untouched_random
+from skjoint._network import nearest_name
 from skjoint._training import OptimizerSpec
 
 
@@ -115,6 +116,30 @@ def _leaves(callbacks):
     if isinstance(callbacks, (list, tuple)):
         return [leaf for entry in callbacks for leaf in _leaves(entry)]
     return [callbacks]
+
+
+# Callbacks that have hooks for batches but, with this setting, use them only at epochs;
+# of a NaN every engine hears from its own hook.
+AT_EPOCHS = {
+    "ModelCheckpoint": ("save_freq", "epoch"),
+    "BackupAndRestore": ("save_freq", "epoch"),
+    "TensorBoard": ("update_freq", "epoch"),
+    "TerminateOnNaN": None,
+}
+
+
+def listens_to_batches(callback):
+    """Whether a callback has to be called for every batch."""
+    callbacks = import_keras().callbacks
+    if type(callback) is getattr(callbacks, type(callback).__name__, None):
+        setting = AT_EPOCHS.get(type(callback).__name__, ())
+        if setting is None or (setting and getattr(callback, setting[0]) == setting[1]):
+            return False
+    hooks = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+    return any(
+        getattr(getattr(callback, hook), "__func__", None) is not getattr(callbacks.Callback, hook)
+        for hook in hooks
+    )
 
 
 _scikeras_lock = threading.Lock()

@@ -9,7 +9,9 @@ the estimator, pandas or the user's y. After every epoch it calls one hook,
 with the epoch's index, its logs and a function that copies the weights of
 the moment. Early stopping, the stop at NaN, progress and anything that wants
 to listen are such hooks, the same for every engine; :func:`chain` makes one
-of many. Hooks may add to the logs; what they leave becomes the history.
+of many. Hooks may add to the logs; what they leave becomes the history. An engine
+may call them some epochs late, up to a second's worth, unless a hook says with
+``every_epoch = True`` that it needs the weights of the moment or stops training.
 """
 
 from __future__ import annotations
@@ -140,6 +142,7 @@ def chain(hooks):
         stops = [hook(epoch, logs, get_weights) for hook in hooks]  # all of them hear it
         return any(stops)
 
+    on_epoch.every_epoch = any(getattr(hook, "every_epoch", False) for hook in hooks)
     return on_epoch
 
 
@@ -196,6 +199,8 @@ class JointMonitor:
 
 class EarlyStopping:
     """Hook: stops when the joint monitor has not improved for ``patience`` epochs."""
+
+    every_epoch = True
 
     def __init__(self, patience):
         self.patience = patience

@@ -13,12 +13,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
 
-from skjoint import _keras
+from skjoint import _fused, _keras
 from skjoint._features import FeatureEncoder, read_features
 from skjoint._inference import FittedNetwork
-from skjoint._losses import class_loss, value_loss
+from skjoint._losses import class_loss, is_batch_mean, value_loss
 from skjoint._network import Head, NetworkSpec, check_identifier, nearest_name
-from skjoint._routing import make_callbacks, optimizer_spec
+from skjoint._routing import listens_to_batches, make_callbacks, optimizer_spec
 from skjoint._table import read_table
 from skjoint._targets import Targets, normalise
 from skjoint._training import (
@@ -36,7 +36,7 @@ from skjoint.metrics import agreement_score, class_metrics, value_metrics
 
 __all__ = ["JointRegressorClassifier"]
 
-ENGINES = {"keras": _keras.train}
+ENGINES = {"fused": _fused.train, "keras": _keras.train}
 ROUTED = ("optimizer", "callbacks")
 
 
@@ -142,8 +142,12 @@ class JointRegressorClassifier(BaseEstimator):
         ``early_stopping`` and no validation without.
     n_iter_no_change : int, default=10
         Epochs without improvement before early stopping.
-    engine : {"auto", "keras"}, default="auto"
-        What trains the network: ``keras.Model.fit``.
+    engine : {"auto", "fused", "keras"}, default="auto"
+        What trains the network. "fused" runs whole epochs inside one
+        TensorFlow program, compiled by XLA when there are enough steps to pay
+        for it, and shares programs between fits of one shape; "keras" is
+        ``keras.Model.fit``. Both do the same mathematics on the same batches.
+        "auto" is "fused" unless a callback asks for every batch.
     callbacks : Keras callback, class, list or dict of these, default=None
         Called at every epoch with the logs under the names of ``history_``.
         Arguments of classes by scikeras' convention: ``callbacks__patience=3``,
@@ -616,7 +620,7 @@ class JointRegressorClassifier(BaseEstimator):
             bar = ProgressBar(plan.first_epoch, plan.last_epoch)
             hooks.append(bar)
         callbacks = make_callbacks(self.callbacks, self._routed_params("callbacks"))
-        train = ENGINES["keras" if self.engine == "auto" else self.engine]
+        train = ENGINES[_choose_engine(self.engine, plan, callbacks)]
         try:
             result = train(plan, chain(hooks), callbacks)
         finally:
@@ -877,6 +881,32 @@ JointRegressorClassifier.__init__.__signature__ = _signature.replace(
 
 def _is_routed(name):
     return "__" in name and name.split("__")[0] in ROUTED
+
+
+def _choose_engine(engine, plan, callbacks):
+    """The fused engine wherever it can; a warning or an error where it cannot."""
+    if engine == "keras":
+        return engine
+    reasons = [
+        f"{type(callback).__name__} asks to be called for every batch"
+        for callback in callbacks
+        if listens_to_batches(callback)
+    ]
+    reasons += [
+        f"the loss of head '{head.name}' has reduction={loss.reduction!r}"
+        for head, loss in zip(plan.network.heads, plan.losses, strict=True)
+        if not is_batch_mean(loss)
+    ]
+    if not reasons:
+        return "fused"
+    if engine == "fused":
+        raise ValueError(f"engine must be 'keras' here: {'; '.join(reasons)}. Got 'fused' instead.")
+    warnings.warn(
+        f"Trained by engine='keras', which is many times slower: {'; '.join(reasons)}.",
+        UserWarning,
+        stacklevel=5,
+    )
+    return "keras"
 
 
 def _side_by_side(outputs):

@@ -1,0 +1,380 @@
+"""Engine: whole epochs inside one compiled TensorFlow program.
+
+``keras.Model.fit`` comes back to Python after every step, which costs more
+than the step of a small network. Here the loops over epochs and steps, the
+gradients and Keras' own optimizer are one function, compiled by XLA; Python
+sees an epoch's logs about once a second, or after each epoch when a hook has
+to.
+
+The mathematics is that of the Keras engine, batch for batch. What changes
+between fits enters as tensors: rows (padded to a bucket, with weight 0), the
+number of steps, batch order, learning rate, L2, loss weights. So fits of one
+shape share a program (:mod:`skjoint._programs`).
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+
+import numpy as np
+
+from skjoint._keras_import import import_keras, no_retracing_advice, untouched_random
+from skjoint._losses import loss_key, per_sample
+from skjoint._network import build_model, get_weights, restart_model
+from skjoint._optimizers import (
+    new_optimizer,
+    optimizer_key,
+    optimizer_state,
+    set_optimizer_state,
+)
+from skjoint._programs import training_programs
+from skjoint._training import Result, epoch_order
+
+ORDER_ENTRIES = 2**18  # batch order that is drawn and handed over at once
+VALIDATION_BATCH = 4096
+# A plain graph is traced in a fraction of XLA's compile time and runs each step about ten times
+# slower: from so many steps on, over all fits of a program, compiling pays.
+STEPS_WORTH_COMPILING = 4000
+
+
+def train(plan, on_epoch, callbacks=()):
+    """Carry out a plan; see :func:`skjoint._keras.train` for the arguments."""
+    n_samples = len(plan.rows)
+    n_validation = 0 if plan.validation is None else len(plan.validation)
+
+    def fits(program):
+        return (
+            n_samples <= program.n_rows <= 8 * n_samples
+            and n_validation <= program.n_validation <= max(8 * n_validation, VALIDATION_BATCH)
+        )
+
+    key = program_key(plan)
+    borrowed = training_programs.borrow(key, fits, lambda: Program(plan))
+    with borrowed as program, no_retracing_advice():
+        return program.train(plan, on_epoch, callbacks)
+
+
+def program_key(plan):
+    """What a program is compiled for, but for its sizes."""
+    network = plan.network
+    return (
+        (network.n_inputs, tuple(network.layers()), network.dropout),
+        tuple(loss_key(loss) for loss in plan.losses),
+        optimizer_key(plan.optimizer),
+        plan.batch_size,
+        plan.validation is not None,
+    )
+
+
+def bucket(n_samples):
+    """Rows to compile for: room for the refit on all rows after folds, little waste when large."""
+    if n_samples > 100_000:
+        step = 2 ** (int(np.log2(n_samples)) - 4)
+        return -(-n_samples // step) * step
+    return max(64, 2 ** int(np.ceil(np.log2(1.5 * n_samples))))
+
+
+class Program:
+    """A template network with its optimizer, and the compiled function that trains it."""
+
+    def __init__(self, plan):
+        import tensorflow as tf
+
+        self.heads = plan.network.heads
+        self.n_rows = bucket(len(plan.rows))
+        self.n_validation = 0
+        if plan.validation is not None:
+            self.n_validation = -(-bucket(len(plan.validation)) // VALIDATION_BATCH)
+            self.n_validation *= VALIDATION_BATCH
+        self.batch_size = min(plan.batch_size, self.n_rows)
+        self.n_orders = max(1, ORDER_ENTRIES // self.n_rows)
+        self.row_losses = [per_sample(loss) for loss in plan.losses]
+        self.schedule = plan.optimizer.schedule
+        # The penalty is part of the function, with alpha as a tensor.
+        self.model = build_model(plan.network.without_penalty())
+        with untouched_random():
+            self.optimizer = new_optimizer(plan.optimizer)
+            self.optimizer.build(self.model.trainable_variables)
+        self.fresh_state = optimizer_state(self.optimizer)
+        self.graph = tf.function(self._run, autograph=False)
+        self.compiled = tf.function(self._run, autograph=False, jit_compile=True)
+        self.is_compiled = False
+        self.can_compile = True
+        self.steps_run = 0
+
+    # ------------------------------------------------------------------ a fit
+    def train(self, plan, on_epoch, callbacks):
+        self._load(plan)
+        inputs = self._inputs(plan)
+        listeners = _Callbacks(callbacks, self.model, self.optimizer, plan)
+        every_epoch = bool(callbacks) or getattr(on_epoch, "every_epoch", False)
+        history, names = {}, log_names(self.heads, plan.validation is not None)
+        epoch, n_epochs, stop = plan.first_epoch, 1, False
+        try:
+            listeners.begin()
+            while epoch < plan.last_epoch and not stop:
+                n_epochs = min(n_epochs, plan.last_epoch - epoch, self.n_orders)
+                listeners.begin_epoch(epoch)
+                start = time.perf_counter()
+                rows = self._call(plan, inputs, epoch, n_epochs)
+                seconds = (time.perf_counter() - start) / n_epochs
+                for logs in rows:
+                    logs = dict(zip(names, map(float, logs), strict=True))
+                    stop = on_epoch(epoch, logs, lambda: get_weights(self.model, plan.network))
+                    for name, value in logs.items():
+                        history.setdefault(name, []).append(float(value))
+                    stop = listeners.end_epoch(epoch, logs) or stop
+                    epoch += 1
+                # About a second at a time, so that hooks are heard and Ctrl-C works.
+                n_epochs = 1 if every_epoch else max(1, int(1 / max(seconds, 1e-6)))
+            with untouched_random():
+                self.optimizer.finalize_variable_values(self.model.trainable_variables)
+            listeners.end()
+        finally:
+            listeners.detach()
+        return Result(
+            get_weights(self.model, plan.network), optimizer_state(self.optimizer), history
+        )
+
+    def _load(self, plan):
+        """Initial weights, seeds and optimizer state of this fit into the template."""
+        restart_model(self.model, plan.network, [plan.seed, plan.first_epoch], plan.weights)
+        set_optimizer_state(self.optimizer, self.fresh_state)
+        if plan.optimizer_state is not None and self.schedule == "constant":
+            set_optimizer_state(self.optimizer, plan.optimizer_state)
+        rate = plan.optimizer.config["learning_rate"]
+        if isinstance(rate, (int, float)):
+            self.optimizer.learning_rate = rate
+
+    def _inputs(self, plan):
+        """All tensors of a fit but the batch order, padded to the program's sizes."""
+        import tensorflow as tf
+
+        def padded(rows, size):
+            arrays = [rows.X, *rows.targets, *rows.weights]
+            return [
+                tf.constant(np.pad(a, [(0, size - len(a))] + [(0, 0)] * (a.ndim - 1)))
+                for a in arrays
+            ]
+
+        validation = [] if plan.validation is None else padded(plan.validation, self.n_validation)
+        rate = plan.optimizer.config["learning_rate"]
+        return {
+            "rows": padded(plan.rows, self.n_rows),
+            "n_samples": tf.constant(len(plan.rows)),
+            "n_steps": tf.constant(plan.n_steps),
+            "validation": validation,
+            "n_validation": tf.constant(0 if plan.validation is None else len(plan.validation)),
+            "loss_weights": tf.constant(plan.loss_weights, tf.float32),
+            "scales": [tf.constant(scale, tf.float32) for scale in plan.value_scales],
+            "alpha": tf.constant(plan.network.alpha, tf.float32),
+            "rate": tf.constant(rate if isinstance(rate, (int, float)) else 0.0, tf.float32),
+            "decay_steps": tf.constant(plan.n_steps * plan.epochs, tf.float32),
+        }
+
+    def _call(self, plan, inputs, epoch, n_epochs):
+        """Train some epochs; their logs as rows."""
+        import tensorflow as tf
+
+        n_samples = len(plan.rows)
+        orders = np.zeros((self.n_orders, self.n_rows + self.batch_size), np.int32)
+        for i in range(n_epochs):
+            orders[i, :n_samples] = epoch_order(plan.seed, epoch + i, n_samples)
+        arguments = (inputs, tf.constant(orders), tf.constant(n_epochs))
+        total = plan.n_steps * (plan.last_epoch - epoch)
+        self.steps_run += plan.n_steps * n_epochs
+        worth_it = self.is_compiled or self.steps_run + total > STEPS_WORTH_COMPILING
+        if self.can_compile and worth_it:
+            try:
+                logs = self.compiled(*arguments)
+                self.is_compiled = True
+                return logs.numpy()[:n_epochs]
+            except (
+                tf.errors.InvalidArgumentError,
+                tf.errors.NotFoundError,
+                tf.errors.UnimplementedError,
+            ) as error:
+                if self.is_compiled:
+                    raise
+                self.can_compile = False
+                warnings.warn(
+                    "XLA cannot compile this network, which now trains as a plain TensorFlow "
+                    f"graph, several times slower: {str(error).splitlines()[0]}",
+                    UserWarning,
+                    stacklevel=2,
+                )
+        return self.graph(*arguments).numpy()[:n_epochs]
+
+    # ----------------------------------------------------- the traced function
+    def _run(self, inputs, orders, n_epochs):
+        """Logs of ``n_epochs`` epochs, (n_orders, n_logs)."""
+        import tensorflow as tf
+
+        def epoch(i, logs):
+            row = self._epoch(inputs, orders[i])
+            return i + 1, tf.tensor_scatter_nd_update(logs, [[i]], [row])
+
+        n_logs = len(log_names(self.heads, self.n_validation > 0))
+        start = (tf.constant(0), tf.zeros((self.n_orders, n_logs)))
+        return tf.while_loop(lambda i, logs: i < n_epochs, epoch, start)[1]
+
+    def _epoch(self, inputs, order):
+        import tensorflow as tf
+
+        n_heads = len(self.heads)
+
+        def step(i, sums):
+            return i + 1, sums + self._step(inputs, order, i)
+
+        start = (tf.constant(0), tf.zeros(1 + 3 * n_heads))
+        n_steps = inputs["n_steps"]
+        sums = tf.while_loop(lambda i, sums: i < n_steps, step, start)[1]
+        n_samples = tf.cast(inputs["n_samples"], tf.float32)
+        logs = [self._logs(sums, n_samples)]
+        if self.n_validation:
+            logs.append(self._validate(inputs))
+        return tf.concat(logs, axis=0)
+
+    def _step(self, inputs, order, i):
+        """One batch: weights move; sums of the total, head losses, metrics and weights."""
+        import tensorflow as tf
+
+        size = self.batch_size
+        rows = tf.slice(order, [i * size], [size])
+        n_rows = tf.minimum(size, inputs["n_samples"] - i * size)
+        X, *rest = [tf.gather(array, rows) for array in inputs["rows"]]
+        targets, weights = rest[: len(self.heads)], rest[len(self.heads) :]
+        inside = tf.cast(tf.range(size) < n_rows, tf.float32)
+        weights = [w * inside for w in weights]
+        n_rows = tf.cast(n_rows, tf.float32)
+        variables = self.model.trainable_variables
+        with tf.GradientTape() as tape:
+            outputs = self._outputs(X, training=True)
+            losses = self._head_losses(targets, outputs, weights)
+            total = tf.reduce_sum(inputs["loss_weights"] * losses) / n_rows
+            total += self._penalty(inputs["alpha"])
+        gradients = tape.gradient(total, [v.value for v in variables])
+        self.optimizer.apply(gradients, variables)
+        if self.schedule == "cosine":  # the variable holds the rate of the next step
+            done = tf.cast(self.optimizer.iterations.value, tf.float32) / inputs["decay_steps"]
+            rate = inputs["rate"] * 0.5 * (1 + tf.cos(np.pi * tf.minimum(done, 1.0)))
+            self.optimizer.learning_rate.assign(rate)
+        return tf.concat(
+            [[total * n_rows], losses, *self._metrics(inputs, targets, outputs, weights)], axis=0
+        )
+
+    def _validate(self, inputs):
+        import tensorflow as tf
+
+        def batch(i, sums):
+            start = i * VALIDATION_BATCH
+            X, *rest = [array[start : start + VALIDATION_BATCH] for array in inputs["validation"]]
+            targets, weights = rest[: len(self.heads)], rest[len(self.heads) :]
+            outputs = self._outputs(X, training=False)
+            losses = self._head_losses(targets, outputs, weights)
+            total = tf.reduce_sum(inputs["loss_weights"] * losses)
+            metrics = self._metrics(inputs, targets, outputs, weights)
+            return i + 1, sums + tf.concat([[total], losses, *metrics], axis=0)
+
+        n_samples = inputs["n_validation"]
+        n_batches = (n_samples + VALIDATION_BATCH - 1) // VALIDATION_BATCH
+        start = (tf.constant(0), tf.zeros(1 + 3 * len(self.heads)))
+        sums = tf.while_loop(lambda i, sums: i < n_batches, batch, start)[1]
+        logs = self._logs(sums, tf.cast(n_samples, tf.float32))
+        # The penalty is no sum over rows.
+        return logs + tf.one_hot(0, logs.shape[0]) * self._penalty(inputs["alpha"])
+
+    def _outputs(self, X, training):
+        outputs = self.model(X, training=training)
+        return outputs if isinstance(outputs, list) else [outputs]
+
+    def _head_losses(self, targets, outputs, weights):
+        """Per head the weighted sum of the rows' losses."""
+        import tensorflow as tf
+
+        return tf.stack(
+            [
+                tf.reduce_sum(w * loss(target, output))
+                for loss, target, output, w in zip(
+                    self.row_losses, targets, outputs, weights, strict=True
+                )
+            ]
+        )
+
+    def _penalty(self, alpha):
+        import tensorflow as tf
+
+        kernels = [layer.kernel.value for layer in self.model.layers if hasattr(layer, "kernel")]
+        return alpha * tf.add_n([tf.reduce_sum(kernel**2) for kernel in kernels])
+
+    def _metrics(self, inputs, targets, outputs, weights):
+        """Weighted sums of each head's metric, and the sums of the weights."""
+        import tensorflow as tf
+
+        scales = iter(inputs["scales"])
+        found = []
+        for head, target, output, w in zip(self.heads, targets, outputs, weights, strict=True):
+            if head.kind == "value":
+                metric = tf.reduce_mean(tf.abs(target - output) * next(scales), axis=-1)
+            else:
+                predicted = tf.argmax(output, axis=-1, output_type=tf.int32)
+                metric = tf.cast(predicted == target, tf.float32)
+            found.append(tf.reduce_sum(w * metric))
+        return tf.stack(found), tf.stack([tf.reduce_sum(w) for w in weights])
+
+    def _logs(self, sums, n_samples):
+        """Means from sums: of the total over rows, of the heads over their weights."""
+        import tensorflow as tf
+
+        total, losses, metrics, weights = tf.split(sums, [1, *[len(self.heads)] * 3])
+        parts = [total / n_samples]
+        parts += [tf.math.divide_no_nan(part, weights) for part in (losses, metrics)]
+        return tf.concat(parts, axis=0)
+
+
+def log_names(heads, validation):
+    """Names of the logs in the order of the program's rows."""
+    names = ["loss", *(f"{h.name}_loss" for h in heads)]
+    names += [f"{h.name}_{'mae' if h.kind == 'value' else 'accuracy'}" for h in heads]
+    return names + ([f"val_{name}" for name in names] if validation else [])
+
+
+class _Callbacks:
+    """Keras callbacks at epoch granularity."""
+
+    def __init__(self, callbacks, model, optimizer, plan):
+        self.callbacks = callbacks
+        self.model = model
+        self.list = None
+        if callbacks:
+            keras = import_keras()
+            with untouched_random():
+                model.compile(optimizer=optimizer)
+            model.stop_training = False
+            self.list = keras.callbacks.CallbackList(
+                list(callbacks), model=model, epochs=plan.last_epoch, steps=plan.n_steps, verbose=0
+            )
+
+    def begin(self):
+        if self.list:
+            self.list.on_train_begin()
+
+    def begin_epoch(self, epoch):
+        if self.list:
+            self.list.on_epoch_begin(epoch)
+
+    def end_epoch(self, epoch, logs):
+        if not self.list:
+            return False
+        self.list.on_epoch_end(epoch, logs)
+        return bool(self.model.stop_training)
+
+    def end(self):
+        if self.list:
+            self.list.on_train_end()
+
+    def detach(self):
+        """A callback that holds the model could be neither cloned nor pickled."""
+        for callback in self.callbacks:
+            callback.set_model(None)

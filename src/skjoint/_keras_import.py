@@ -1,0 +1,89 @@
+"""Keras on TensorFlow, imported when first needed and leaving no trace in the process."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import random
+import re
+import sys
+import tempfile
+import threading
+
+STARTUP_NOTE = re.compile(
+    rb"[IWE]\d{4} \d\d:\d\d:|WARNING: All log messages before absl::|To enable the following instr"
+)
+
+
+@contextlib.contextmanager
+def untouched_random():
+    """Give Python's global random state back as it was: Keras draws from it."""
+    state = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+_import_lock = threading.Lock()
+
+
+def import_keras():
+    """Keras on TensorFlow, imported on first use and leaving no trace in the process."""
+    with _import_lock:
+        if "keras" in sys.modules:
+            import keras
+        else:
+            with untouched_random(), _quiet_startup():
+                import keras
+    if keras.backend.backend() != "tensorflow":
+        raise ImportError(
+            "skjoint needs Keras on its TensorFlow backend. "
+            f"Got '{keras.backend.backend()}' instead; unset KERAS_BACKEND."
+        )
+    return keras
+
+
+@contextlib.contextmanager
+def _quiet_startup():
+    """Keep TensorFlow's start-up notes off the terminal; a level set by the user stands.
+
+    They are written before TensorFlow reads any log level, so they are taken
+    out of the stream; everything else that was written comes through after.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or "tensorflow" in sys.modules:
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as written:
+        os.dup2(written.fileno(), 2)
+        try:
+            yield
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()  # looks for accelerators, with a note each
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            del os.environ["TF_CPP_MIN_LOG_LEVEL"]
+            written.seek(0)
+            for line in written.read().splitlines(keepends=True):
+                if not STARTUP_NOTE.match(line):
+                    os.write(2, line)
+
+
+@contextlib.contextmanager
+def no_retracing_advice():
+    """Keep TensorFlow from advising against new models: every fit has to build its own."""
+
+    def keep(record):
+        return "triggered tf.function retracing" not in record.getMessage()
+
+    logger = logging.getLogger("tensorflow")
+    logger.addFilter(keep)
+    try:
+        yield
+    finally:
+        logger.removeFilter(keep)

@@ -1,0 +1,60 @@
+"""Bounded cache of training programs, shared by all fits of the process.
+
+A program is expensive to build (Keras model, trace, compilation) and cheap to
+reuse. Fits that differ in data, seeds, row counts near each other or
+hyperparameters that enter as numbers share one. A program owns variables, so
+one fit has it to itself while it trains: as many are built for a key as train
+at the same time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import OrderedDict
+
+MAX_IDLE = 16  # programs kept for later; the one not used for longest goes first
+
+
+class ProgramCache:
+    """Programs by key, of which several sizes may fit.
+
+    Attributes
+    ----------
+    n_built : int
+        Programs built so far.
+    """
+
+    def __init__(self, max_idle=MAX_IDLE):
+        self.max_idle = max_idle
+        self.n_built = 0
+        self._lock = threading.Lock()
+        self._idle = OrderedDict()  # program -> key, the one used last at the end
+
+    @contextlib.contextmanager
+    def borrow(self, key, fits, build):
+        """An idle program of this key for which ``fits(program)``, or a new one.
+
+        A program whose use raised is not kept: its variables may be anything.
+        """
+        with self._lock:
+            program = next((p for p, k in self._idle.items() if k == key and fits(p)), None)
+            if program is not None:
+                del self._idle[program]
+            else:
+                self.n_built += 1
+        if program is None:
+            program = build()
+        yield program
+        with self._lock:
+            self._idle[program] = key
+            while len(self._idle) > self.max_idle:
+                self._idle.popitem(last=False)
+
+    def clear(self):
+        """Forget all idle programs."""
+        with self._lock:
+            self._idle.clear()
+
+
+training_programs = ProgramCache()
