@@ -51,6 +51,7 @@ def test_same_mathematics_as_model_fit(optimizer, value_loss, options):
     sample_weight = np.random.default_rng(0).uniform(0.5, 2, 100)
     est = JointRegressorClassifier(
         (12, 8),
+        engine="keras",
         optimizer=optimizer,
         value_loss=value_loss,
         loss_weights=(1.0, 0.5),
@@ -193,7 +194,9 @@ def test_batch_callbacks_are_called_for_every_batch(data):
     callback = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs: batches.append(batch)
     )
-    JointRegressorClassifier((8,), epochs=2, batch_size=50, callbacks=callback).fit(*data)
+    JointRegressorClassifier((8,), epochs=2, batch_size=50, callbacks=callback, engine="keras").fit(
+        *data
+    )
     assert batches == [0, 1, 2] * 2
 
 

@@ -32,14 +32,16 @@ def optimizer_key(spec):
 
 
 def optimizer_state(optimizer):
-    return [(variable.name, variable.numpy()) for variable in optimizer.variables]
+    """Kind of the optimizer and its variables: counters, moments, rate."""
+    return type(optimizer).__name__, [variable.numpy() for variable in optimizer.variables]
 
 
 def set_optimizer_state(optimizer, state):
-    """Restore moments and counters; an optimizer of another kind starts afresh."""
-    variables = optimizer.variables
-    if [(v.name, tuple(v.shape)) for v in variables] != [(n, a.shape) for n, a in state]:
+    """Restore counters and moments; an optimizer of another kind starts afresh."""
+    kind, arrays = state
+    shapes = [tuple(variable.shape) for variable in optimizer.variables]
+    if (kind, [array.shape for array in arrays]) != (type(optimizer).__name__, shapes):
         return
-    for variable, (name, array) in zip(variables, state, strict=True):
-        if name != "learning_rate":  # the parameter of today decides
+    for variable, array in zip(optimizer.variables, arrays, strict=True):
+        if variable.name != "learning_rate":  # the parameter of today decides
             variable.assign(array)

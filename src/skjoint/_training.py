@@ -77,7 +77,7 @@ class Plan:
     validation: Rows | None = None
     first_epoch: int = 0
     weights: list[np.ndarray] | None = None  # to continue from; None draws new ones
-    optimizer_state: list | None = None
+    optimizer_state: tuple | None = None
 
     @property
     def n_steps(self):
@@ -94,7 +94,7 @@ class Result:
     """What training leaves behind."""
 
     weights: list[np.ndarray]
-    optimizer_state: list
+    optimizer_state: tuple
     history: dict[str, list[float]]
 
 

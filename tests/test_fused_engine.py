@@ -1,0 +1,280 @@
+"""The fused engine: the Keras engine's mathematics, shared programs, callbacks by the epoch."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+from conftest import make_data
+from skjoint import JointRegressorClassifier, _fused
+from skjoint._fused import bucket
+from skjoint._programs import ProgramCache, training_programs
+
+SMALL = {"hidden_layer_sizes": (12, 8), "epochs": 5, "random_state": 0}
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache():
+    training_programs.clear()
+    training_programs.n_built = 0
+
+
+@pytest.fixture(params=["graph", "compiled"])
+def mode(request, monkeypatch):
+    """Both ways to run a program, whatever the work."""
+    steps = {"graph": np.inf, "compiled": 0}[request.param]
+    monkeypatch.setattr(_fused, "STEPS_WORTH_COMPILING", steps)
+    return request.param
+
+
+def gappy_data(n_samples=130):
+    X, y = make_data(n_samples)
+    y.loc[:9, "value"] = np.nan
+    y.loc[5:19, "label"] = None
+    return X, y, np.random.default_rng(0).uniform(0.5, 2, n_samples)
+
+
+def fit(engine, X, y, sample_weight=None, **parameters):
+    est = JointRegressorClassifier(**{**SMALL, "engine": engine, **parameters})
+    return est.fit(X, y, sample_weight)
+
+
+def assert_same_training(one, other, rtol=1e-4):
+    assert list(one.history_) == list(other.history_)
+    for name in one.history_:
+        assert_allclose(one.history_[name], other.history_[name], rtol=rtol, err_msg=name)
+    for a, b in zip(one._network.weights, other._network.weights, strict=True):
+        assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+
+
+OPTIONS = {
+    "adam": {},
+    "adamw, cosine": {"optimizer": "adamw", "learning_rate_schedule": "cosine"},
+    "sgd, momentum": {"optimizer": "sgd", "optimizer__momentum": 0.9, "learning_rate": 0.05},
+    "rmsprop": {"optimizer": "rmsprop"},
+    "nadam": {"optimizer": "nadam"},
+    "averaged weights": {"optimizer__use_ema": True, "optimizer__ema_momentum": 0.9},
+    "clipped": {"optimizer__clipnorm": 0.1},
+    "schedule of its own": {
+        "optimizer": keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.5))
+    },
+    "dropout": {"dropout": 0.3},
+    "L2": {"alpha": 0.05},
+    "huber": {"value_loss": "huber", "activation": "tanh"},
+    "log_cosh, focal": {
+        "value_loss": "log_cosh",
+        "class_loss": keras.losses.CategoricalFocalCrossentropy(),
+    },
+    "own layers, relu": {"value_layer_sizes": 6, "class_layer_sizes": 4, "activation": "gelu"},
+    "loss weights": {"loss_weights": (1.0, 0.2), "class_weight": "balanced"},
+    "validation": {"validation_fraction": 0.3, "alpha": 0.01},
+    "early stopping": {"early_stopping": True, "epochs": 25, "n_iter_no_change": 2},
+    "value alone": {"value_columns": ["value"], "class_columns": [], "alpha": 0.1},
+    "label alone": {"value_columns": [], "class_columns": ["label"], "validation_fraction": 0.2},
+    "full batch": {"batch_size": 1000},
+    "batch of one": {"batch_size": 1, "epochs": 2},
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_same_mathematics_as_the_keras_engine(name):
+    """130 rows by 32: the short last batch, masks and weights are in every case."""
+    data = gappy_data()
+    assert_same_training(fit("keras", *data, **OPTIONS[name]), fit("fused", *data, **OPTIONS[name]))
+
+
+def test_compiled_and_plain_graph_agree(mode):
+    data = gappy_data()
+    options = {"dropout": 0.2, "alpha": 0.01, "validation_fraction": 0.2}
+    assert_same_training(fit("keras", *data, **options), fit("fused", *data, **options))
+
+
+def test_continued_training(mode):
+    X, y, w = gappy_data()
+    fits = {}
+    for engine in ("keras", "fused"):
+        est = JointRegressorClassifier(
+            **{**SMALL, "warm_start": True}, engine=engine, dropout=0.2, optimizer="nadam"
+        )
+        est.fit(X, y, w).set_params(learning_rate=0.003).fit(X[:90], y[:90])
+        fits[engine] = est.partial_fit(X, y)
+    assert_same_training(fits["keras"], fits["fused"])
+    # and an engine may take over from the other
+    for engine, other in (("keras", "fused"), ("fused", "keras")):
+        fits[engine].set_params(engine=other).fit(X, y)
+    assert_same_training(fits["keras"], fits["fused"])
+
+
+def test_epochs_in_one_call_or_one_by_one():
+    data = gappy_data()
+    together = fit("fused", *data, epochs=40)
+    one_by_one = fit("fused", *data, epochs=40, callbacks=[keras.callbacks.Callback()])
+    assert_same_training(together, one_by_one, rtol=1e-6)
+
+
+def test_a_search_compiles_once(monkeypatch):
+    """5 folds of 12 points and the refit, differing in rate, L2, loss weights and rows."""
+    monkeypatch.setattr(_fused, "STEPS_WORTH_COMPILING", 0)
+    X, y, _ = gappy_data(203)
+    search = GridSearchCV(
+        JointRegressorClassifier((8,), epochs=2),
+        {
+            "learning_rate": [1e-3, 1e-2, 3e-2],
+            "alpha": [0.0, 1e-3],
+            "loss_weights": [(1.0, 1.0), (1.0, 0.5)],
+        },
+        cv=5,
+        error_score="raise",
+    )
+    search.fit(X, y)
+    assert training_programs.n_built == 1
+    search.set_params(estimator__hidden_layer_sizes=(9,)).fit(X, y)
+    assert training_programs.n_built == 2  # another shape is another program
+
+
+def test_what_shares_a_program_and_what_does_not():
+    X, y, w = gappy_data()
+    fit("fused", X, y)
+    for same in ({"random_state": 5}, {"class_weight": "balanced"}, {"epochs": 2}):
+        fit("fused", X[:100], y[:100], w[:100], **same)
+    assert training_programs.n_built == 1
+    for other in ({"optimizer": "sgd"}, {"value_loss": "mae"}, {"dropout": 0.1}):
+        fit("fused", X, y, **other)
+    assert training_programs.n_built == 4
+
+
+def test_a_reused_program_remembers_nothing():
+    X, y, _ = gappy_data()
+    options = {"dropout": 0.2, "optimizer": "nadam"}
+    alone = fit("fused", X, y, **options)
+    fit("fused", X[::-1], y[::-1], random_state=9, learning_rate=0.5, **options)
+    again = fit("fused", X, y, **options)
+    assert training_programs.n_built == 1
+    assert alone.history_ == again.history_
+    assert_array_equal(alone.predict_value(X), again.predict_value(X))
+
+
+@pytest.mark.parametrize("n_samples", [1, 10, 64, 1000, 99_999, 100_001, 10**6])
+def test_buckets(n_samples):
+    size = bucket(n_samples)
+    assert n_samples <= size <= max(64, 4 * n_samples)
+    if 10 < n_samples <= 100_000:
+        assert size >= 1.5 * n_samples  # the refit on all rows after two or more folds
+    if n_samples > 100_000:
+        assert size <= 1.1 * n_samples
+
+
+def test_the_cache_is_bounded_and_drops_what_failed():
+    cache = ProgramCache(max_idle=2)
+    for key in "abc":
+        with cache.borrow(key, lambda p: True, object):
+            pass
+    with cache.borrow("c", lambda p: True, object), cache.borrow("c", lambda p: True, object):
+        pass
+    assert cache.n_built == 4  # the second fit of "c" at the same time has its own
+    with cache.borrow("a", lambda p: True, object):
+        assert cache.n_built == 5  # "a" had gone
+    with pytest.raises(KeyError), cache.borrow("c", lambda p: True, object) as taken:
+        raise KeyError
+    with cache.borrow("c", lambda p: True, object) as other:
+        assert other is not taken
+
+
+def test_two_threads_train_at_the_same_time(monkeypatch):
+    monkeypatch.setattr(_fused, "STEPS_WORTH_COMPILING", 0)
+    X, y, w = gappy_data()
+    est = JointRegressorClassifier(**SMALL, engine="fused", dropout=0.2)
+
+    def train(seed):
+        return clone(est).set_params(random_state=seed).fit(X, y, w).predict_value(X)
+
+    alone = [train(seed) for seed in range(6)]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(train, range(6)))
+    for a, b in zip(alone, together, strict=True):
+        assert_array_equal(a, b)
+    assert training_programs.n_built <= 2
+
+
+def test_callbacks_by_the_epoch(tmp_path):
+    X, y, _ = gappy_data()
+    seen = []
+    callbacks = [
+        keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=1, min_delta=10),
+        keras.callbacks.CSVLogger(tmp_path / "log.csv"),
+        keras.callbacks.ModelCheckpoint(
+            tmp_path / "best.weights.h5",
+            monitor="val_joint_loss",
+            mode="min",
+            save_best_only=True,
+            save_weights_only=True,
+        ),
+        keras.callbacks.EarlyStopping("val_loss", patience=4, min_delta=10),
+        keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: seen.append((epoch, logs["val_joint_loss"]))
+        ),
+        keras.callbacks.TerminateOnNaN(),
+    ]
+    parameters = {"epochs": 20, "validation_fraction": 0.2}
+    est = fit("fused", X, y, callbacks=callbacks, **parameters)
+    assert est.n_iter_ == len(seen) == len(pd.read_csv(tmp_path / "log.csv")) == 5
+    assert [loss for _, loss in seen] == est.history_["val_joint_loss"]
+    assert (tmp_path / "best.weights.h5").exists()
+    assert all(callback.model is None for callback in callbacks)
+    # the lower rates were used: the Keras engine comes to the same
+    assert_same_training(est, fit("keras", X, y, callbacks=callbacks, **parameters))
+
+
+@pytest.mark.parametrize(
+    ("callback", "asks"),
+    [
+        (keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None), True),
+        (keras.callbacks.ModelCheckpoint("x.keras", save_freq=10), True),
+        (keras.callbacks.ModelCheckpoint("x.keras"), False),
+        (keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None), False),
+        (keras.callbacks.TerminateOnNaN(), False),
+        (keras.callbacks.Callback(), False),
+    ],
+)
+def test_who_asks_for_every_batch(callback, asks):
+    from skjoint._routing import listens_to_batches
+
+    assert listens_to_batches(callback) == asks
+
+
+def test_what_only_keras_can_do(data):
+    callback = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+    with pytest.warns(
+        UserWarning, match="engine='keras'.*LambdaCallback asks to be called for eve"
+    ):
+        fit("auto", *data, callbacks=callback)
+    with pytest.raises(ValueError, match="engine must be 'keras' here: LambdaCallback"):
+        fit("fused", *data, callbacks=callback)
+    with pytest.warns(UserWarning, match="head 'value' has reduction='sum'"):
+        fit("auto", *data, value_loss=keras.losses.MeanSquaredError(reduction="sum"))
+
+
+def test_what_xla_cannot_compile_trains_as_a_graph(data, monkeypatch):
+    monkeypatch.setattr(_fused, "STEPS_WORTH_COMPILING", 0)
+
+    def by_python(x):
+        result = tf.py_function(lambda x: tf.nn.relu(x), [x], tf.float32)
+        result.set_shape(x.shape)
+        return result
+
+    with pytest.warns(UserWarning, match="XLA cannot compile this network") as caught:
+        est = fit("fused", *data, activation=by_python)
+    assert len(caught) == 1
+    assert_same_training(est, fit("fused", *data, activation="relu"))
+
+
+def test_divergence_is_found(data):
+    with pytest.raises(ValueError, match="became (nan|inf) in epoch"):
+        fit("fused", *data, optimizer="sgd", learning_rate=1e20)
+    assert fit("fused", *data, optimizer="sgd").n_iter_ == 5  # the next fit is not touched by it
