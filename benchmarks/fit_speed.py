@@ -113,8 +113,8 @@ def by_scikit_learn(X, value, label, epochs):
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        MLPRegressor(HIDDEN, **settings).fit(X, value)
-        MLPClassifier(HIDDEN, **settings).fit(X, label)
+        MLPRegressor(hidden_layer_sizes=HIDDEN, **settings).fit(X, value)
+        MLPClassifier(hidden_layer_sizes=HIDDEN, **settings).fit(X, label)
 
 
 def run(contender, data, epochs):
