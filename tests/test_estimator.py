@@ -566,3 +566,113 @@ def test_a_failed_fit_leaves_the_estimator_as_it_was(data, error):
     after["callbacks"] = None
     assert after == state
     same(est.set_params(callbacks=None), fit(X, y), X)
+
+
+# ------------------------------------------------------------- found by review
+@pytest.mark.parametrize("engine", ["fused", "keras"])
+def test_divergence_in_the_last_epoch(data, engine):
+    options = {"optimizer": "sgd", "learning_rate": 1e30, "epochs": 1, "batch_size": 1000}
+    with pytest.raises(ValueError, match="predictions became infinite in epoch 1.*learning_rate"):
+        fit(*data, engine=engine, **options)
+
+
+def test_history_has_an_entry_for_every_epoch(data):
+    X, y = data
+    est = fit(X, y, epochs=2, warm_start=True)
+    est.set_params(early_stopping=True, epochs=4, n_iter_no_change=9).fit(X, y)
+    assert est.best_epoch_ == int(np.nanargmin(est.history_["val_joint_loss"]))
+    est.partial_fit(X, y)
+    assert {len(figures) for figures in est.history_.values()} == {7}
+    assert not hasattr(est, "best_epoch_")  # the last epochs were not judged
+    assert np.isnan(est.history_["val_loss"][-1])
+
+
+def test_names_of_columns_may_be_anything(data):
+    X, y = data
+    names = ["net price", "größe", "a:b", "km/h", "v", "v_hidden_1"]
+    y = pd.DataFrame({**dict.fromkeys(names, y["value"]), "grüße (x)": y["label"]})
+    for engine in ("fused", "keras"):
+        est = fit(X, y, engine=engine, value_layer_sizes=3, dropout=0.1)
+        assert set(est.history_) >= {f"value_{name}_mae" for name in names}
+        assert "class_grüße (x)_accuracy" in est.history_
+        assert np.isfinite(est.predict_value(X)).all()
+
+
+def test_a_record_with_a_gap():
+    X, y = make_data()
+    est = fit(pd.DataFrame(X, columns=list("abcd")), y)
+    for gap in (None, np.nan, pd.NA):
+        record = pd.DataFrame([{"a": gap, "b": 1, "c": 2, "d": 3}])
+        assert np.isfinite(est.predict_value(record)).all()
+
+
+def test_scores_with_weights(data):
+    X, y = data
+    whole = (y["value"] // 20).to_numpy()
+    est = fit(X, whole)
+    w = np.repeat([1.0, 0.0], 60)
+    first = est.evaluate(X[:60], whole[:60])
+    for name, figure in est.evaluate(X, whole, w).items():
+        assert_allclose(figure, first[name], err_msg=name)
+    value_only = fit(X, y).evaluate(X, y, np.tile([1.0, 0.0], (120, 1)))
+    assert "class_accuracy" not in value_only
+
+
+@pytest.mark.parametrize("activation", [keras.activations.relu, "exponential"])
+def test_activations_without_negative_values_keep_zero(activation):
+    X, y = make_data()
+    est = fit(X, y, value_activation=activation, epochs=60, learning_rate=0.01)
+    assert est.predict_value(X).min() < y["value"].mean() - 20
+    with pytest.warns(UserWarning, match="value_activation='sigmoid' gives at most 1"):
+        fit(X, y, value_activation="sigmoid")
+
+
+def test_dict_of_series_goes_by_position(data):
+    X, y = data
+    shuffled = {
+        "v": pd.Series(y["value"]),
+        "k": pd.Series(y["label"].to_numpy(), index=range(120, 0, -1)),
+    }
+    same(fit(X, y), fit(X, shuffled), X)
+
+
+def test_a_chunk_may_lack_a_target(data):
+    X, y = data
+    est = fit(X, y).partial_fit(X, y.assign(label=None))
+    assert est.n_iter_ == 4
+    with pytest.raises(ValueError, match="labelled for any target"):
+        est.partial_fit(X, y.assign(label=None, value=np.nan))
+
+
+def test_the_model_is_a_copy(fitted, data):
+    before = fitted.predict_value(data[0])
+    model = fitted.model_
+    model.set_weights([np.zeros_like(w) for w in model.get_weights()])
+    assert_array_equal(fitted.predict_value(data[0]), before)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"class_bins": 3, "classes": [0, 1, 2]}, "leave out classes"),
+        ({"class_columns": np.array([["a", "b"]])}, "must name columns of y. Got 'a'"),
+        ({"class_bins": ["a"]}, "increasing sequence"),
+    ],
+)
+def test_parameters_that_do_not_go_together(data, parameters, message):
+    X, y = data
+    with pytest.raises(ValueError, match=message):
+        fit(X, y["value"] if "class_bins" in parameters else y, **parameters)
+
+
+def test_scalar_weights_are_checked(data):
+    same(fit(*data, 2.0), fit(*data), data[0])
+    with pytest.raises(ValueError, match="at least one positive"):
+        fit(*data, 0)
+    with pytest.raises(ValueError, match="Negative values"):
+        fit(*data, -1.0)
+
+
+def test_misspelt_prefix():
+    with pytest.raises(TypeError, match="Did you mean 'optimizer__momentum'"):
+        JointRegressorClassifier(optimiser__momentum=0.9)

@@ -69,7 +69,7 @@ def test_same_mathematics_as_model_fit(optimizer, value_loss, options):
         optimizer=type(optimizer).from_config(optimizer.get_config()),
         epochs=4,
         batch_size=32,
-        weights=est._targets.loss_weights(arrays, masks, sample_weight),
+        weights=est._targets.row_weights(arrays, masks, sample_weight),
     )
     assert_allclose(est.history_["loss"], history, rtol=1e-4)
     for ours, theirs in zip(est._network.weights, expected, strict=True):

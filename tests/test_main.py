@@ -82,6 +82,8 @@ def errors(csv):
         "no features": ([only_targets, *usual], "no column left to predict from"),
         "infinite": ([infinite, *usual], "infinity"),
         "one band": ([csv, "--value", "value", "--class-bins", "1"], "'class_bins' parameter"),
+        "drops its target": ([csv, *usual, "--drop", "value"], "must not name a target"),
+        "a folder as picture": ([csv, *usual, "--plot", csv.parent], "is a folder"),
         "too many test rows": ([csv, *usual, "--test-size", "500"], "test_size=500"),
         "no such folder": ([csv, *usual, "--plot", "no/where.png"], "There is no folder no"),
         "wrong ending": ([csv, *usual, "--plot", "where.pgn"], "--plot must end in .png"),
@@ -91,6 +93,7 @@ def errors(csv):
 CASES = [
     "no file", "a folder", "not text", "empty", "misspelt column", "text as number", "no features",
     "infinite", "one band", "too many test rows", "no such folder", "wrong ending",
+    "drops its target", "a folder as picture",
 ]  # fmt: skip
 
 
@@ -103,6 +106,36 @@ def test_bad_input_is_one_line_and_exit_code_2(csv, capsys, case):
     assert captured.err.startswith("skjoint: error: ")
     assert captured.err.count("\n") == 1
     assert message in captured.err
+
+
+def test_labels_called_none_are_labels(csv, tmp_path, capsys):
+    table = pd.read_csv(csv).replace({"label": {"low": "None"}})
+    table.loc[:4, "value"] = np.nan
+    table.to_csv(csv, index=False)
+    arguments = ["compare", str(csv), "--value", "value", "--class", "label"]
+    assert __main__.main([*arguments, "--plot", str(tmp_path / "p.png")]) == 0
+    out = capsys.readouterr().out
+    assert "label: None, mid, top\n" in out
+    assert "number    value (5 rows without)" in out
+
+
+def test_options_of_the_main_job(tmp_path, capsys):
+    picture = tmp_path / "p.svg"
+    assert __main__.main(["--test-size", "100", "--seed", "3", "--plot", str(picture)]) == 0
+    assert "342 to train, 100 to test" in capsys.readouterr().out
+    assert picture.exists()
+    with pytest.raises(SystemExit) as usage:
+        __main__.main(["--test-size", "1.7"])
+    assert usage.value.code == 2
+
+
+def test_interruption(monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(__main__, "compare", interrupt)
+    assert __main__.main([]) == 130
+    assert capsys.readouterr().err == "skjoint: interrupted\n"
 
 
 def test_without_matplotlib(tmp_path, monkeypatch, capsys, csv):

@@ -37,7 +37,7 @@ def test_the_lessons_network():
         Head("class", "class", 2, "softmax", (20,)),
     )
     lesson = spec(n_inputs=5, hidden=(64, 64), heads=heads)
-    names = ["hidden_1", "hidden_2", "value_hidden_1", "value", "class_hidden_1", "class"]
+    names = ["hidden_1", "hidden_2", "value/hidden_1", "value", "class/hidden_1", "class"]
     assert [layer.name for layer in lesson.layers()] == names
     assert build_model(lesson).count_params() == lesson.n_parameters
 
@@ -84,7 +84,7 @@ def test_numpy_and_keras_networks_agree(hidden, activation, widths, branch):
     weights = [w + 0.1 for w in get_weights(build_model(network, 3), network)]
     fitted = FittedNetwork(network, weights)
     for ours, keras_output in zip(
-        fitted.predict(X, ["value", "class"]), fitted.model()(X), strict=True
+        fitted.predict(X, ["value", "class"]), fitted.build()(X), strict=True
     ):
         assert_allclose(ours, keras_output, rtol=1e-4, atol=1e-5)
 
@@ -110,7 +110,7 @@ def test_chunks_are_joined():
 
 def test_state_is_weights_and_spec_only():
     fitted = FittedNetwork(spec(), get_weights(build_model(spec()), spec()))
-    fitted.model()
+    fitted.build()
     assert set(fitted.__getstate__()) == {"spec", "weights"}
     again = pickle.loads(pickle.dumps(fitted))
     assert_array_equal(again.predict(X, ["value"])[0], fitted.predict(X, ["value"])[0])

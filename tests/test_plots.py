@@ -91,7 +91,7 @@ def test_network(data):
     est = JointRegressorClassifier((20, 10), value_layer_sizes=5, epochs=1).fit(*data)
     ax = plot_network(est)
     boxes = [text.get_text().splitlines() for text in ax.texts if text.get_text()]
-    names = ["input", "hidden_1", "hidden_2", "value_hidden_1", "value", "class"]
+    names = ["input", "hidden_1", "hidden_2", "value/hidden_1", "value", "class"]
     assert [box[0] for box in boxes] == names
     assert boxes[1][1:] == ["20 units, relu", "100 parameters"]
     assert ax.get_title() == f"{est.model_.count_params():,} parameters"

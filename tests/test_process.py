@@ -113,6 +113,17 @@ with _quiet_startup():
     assert run(code)[1] == "something else\n"
 
 
+def test_a_service_without_standard_error():
+    code = """
+import os
+os.close(2)
+from skjoint._keras_import import import_keras
+import_keras()
+print("imported")
+"""
+    assert run(code)[0] == "imported\n"
+
+
 def test_prediction_needs_no_tensorflow(fitted, data, tmp_path):
     import joblib
 

@@ -41,7 +41,7 @@ EXPECTED_FAILURES = {
 @pytest.mark.parametrize("preprocess", ["auto", None])
 def test_check_estimator(preprocess):
     results = check_estimator(
-        JointRegressorClassifier(epochs=5, preprocess=preprocess),
+        JointRegressorClassifier(preprocess=preprocess),
         expected_failed_checks=EXPECTED_FAILURES,
         on_fail=None,
     )
@@ -97,12 +97,14 @@ def test_weights_are_sliced_by_cross_validation(data, routing, columns):
     assert_allclose(score, expected)
 
 
-def test_column_transformer_before_it():
+@pytest.mark.parametrize("output", ["default", "pandas"])
+def test_column_transformer_before_it(output):
     X, y = make_data()
     X = pd.DataFrame(X, columns=list("abcd")).assign(colour=np.where(X[:, 0] > 0, "red", "blue"))
     columns = make_column_transformer(
         (OneHotEncoder(sparse_output=False), ["colour"]), remainder=StandardScaler()
     )
+    columns.set_output(transform=output)
     pipeline = make_pipeline(columns, JointRegressorClassifier(**SMALL, preprocess=None))
     assert np.isfinite(cross_val_score(pipeline, X, y, cv=2)).all()
 
@@ -166,7 +168,7 @@ def test_search_in_worker_processes(data):
     )
 
 
-def test_set_output_style_reprs(fitted):
+def test_reprs(fitted):
     assert "epochs=60" in repr(fitted)
     html = fitted._repr_html_()
     assert "JointRegressorClassifier" in html

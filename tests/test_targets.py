@@ -126,6 +126,7 @@ MISSING = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:The entries 'nan', 'None':UserWarning")
 @pytest.mark.parametrize("form", MISSING)
 def test_missing_entries_are_masked(form):
     gate, columns, arrays, masks = learn(MISSING[form])
@@ -133,7 +134,7 @@ def test_missing_entries_are_masked(form):
     assert masks[1].tolist() == [False] + [True] * 19
     assert np.isfinite(arrays[0]).all()
     assert gate.classes[0].classes.tolist() == ["a", "b", "c"]
-    weights = gate.loss_weights(arrays, masks)
+    weights = gate.row_weights(arrays, masks)
     for w, mask in zip(weights, masks, strict=True):
         assert (w[~mask] == 0).all()
         assert_allclose(w.mean(), 1, rtol=1e-6)
@@ -198,19 +199,19 @@ def test_non_negative_heads_keep_zero_in_place():
 def test_balanced_class_weights():
     y = frame(v=VALUE, k=["a"] * 15 + ["b"] * 5)
     gate, _, arrays, masks = learn(y)
-    w = gate.loss_weights(arrays, masks, class_weight="balanced")[1]
+    w = gate.row_weights(arrays, masks, class_weight="balanced")[1]
     assert_allclose(w[:15].sum(), w[15:].sum(), rtol=1e-6)
-    w = gate.loss_weights(arrays, masks, class_weight={"a": 1, "b": 9})[1]
+    w = gate.row_weights(arrays, masks, class_weight={"a": 1, "b": 9})[1]
     assert_allclose(w[-1] / w[0], 9, rtol=1e-6)
     with pytest.warns(UserWarning, match="labels that y does not hold: \\['z'\\]"):
-        gate.loss_weights(arrays, masks, class_weight={"z": 3.0})
+        gate.row_weights(arrays, masks, class_weight={"z": 3.0})
 
 
 def test_weights_per_target_come_in_predict_order():
     y = frame(k=TEXT, v=VALUE)
     gate, _, arrays, masks = learn(y)
     sample_weight = np.column_stack([np.arange(20.0), np.ones(20)])
-    value, label = gate.loss_weights(arrays, masks, sample_weight)
+    value, label = gate.row_weights(arrays, masks, sample_weight)
     assert_allclose(value, 1)
     assert_allclose(label, np.arange(20) / 9.5, rtol=1e-6)
 
@@ -251,7 +252,7 @@ def test_weights_of_a_head_have_mean_one(labels, sample_weight):
     gate, _, arrays, masks = learn(y)
     for class_weight in (None, "balanced"):
         for w, mask in zip(
-            gate.loss_weights(arrays, masks, sample_weight, class_weight), masks, strict=True
+            gate.row_weights(arrays, masks, sample_weight, class_weight), masks, strict=True
         ):
             assert_allclose(w.mean(), 1, rtol=1e-5)
             assert (w[~mask] == 0).all()
@@ -267,7 +268,7 @@ ERRORS = {
     ),
     "text alone": (TEXT, {}, "must hold numbers.*value_columns=\\[\\]"),
     "numbers only": (frame(a=VALUE, b=CODES), {}, "cannot be told apart.*class_columns=\\['b'\\]"),
-    "labels only": (frame(a=TEXT, b=TEXT), {}, "cannot be told apart.*value_columns=\\['b'\\]"),
+    "labels only": (frame(a=TEXT, b=TEXT), {}, "cannot be told apart.*value_columns=\\['a'\\]"),
     "three columns": (np.zeros((5, 3)), {}, "3 columns of y cannot be told apart"),
     "wrong name": (
         frame(a=VALUE, b=TEXT),
@@ -336,7 +337,7 @@ def test_bad_y_at_score():
         gate.encode(gate.read(frame(k=["z", *TEXT[1:]], v=VALUE)))
     with pytest.raises(ValueError, match="No row with a positive weight is labelled"):
         columns = gate.read(frame(k=TEXT, v=[np.nan] * 20))
-        gate.loss_weights(*gate.encode(columns))
+        gate.row_weights(*gate.encode(columns))
 
 
 def test_weight_matrix_of_wrong_width():
@@ -344,4 +345,4 @@ def test_weight_matrix_of_wrong_width():
     with pytest.raises(
         ValueError, match=r"\(n_samples, 2\).*\(class, value\). Got shape \(20, 3\)"
     ):
-        gate.loss_weights(arrays, masks, np.ones((20, 3)))
+        gate.row_weights(arrays, masks, np.ones((20, 3)))

@@ -108,6 +108,15 @@ def test_epoch_lines_name_every_loss_and_metric():
     )
 
 
+def test_progress_bar_after_an_early_end():
+    stream = io.StringIO()
+    bar = ProgressBar(0, 100, stream)
+    for epoch in range(17):
+        bar(epoch, LOGS, None)
+    bar.close()
+    assert stream.getvalue().splitlines()[-1].startswith("17/100 [===")
+
+
 def test_progress_bar_in_a_log_and_on_a_terminal():
     stream = io.StringIO()
     bar = ProgressBar(0, 100, stream)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from skjoint._network import nearest_name
 from skjoint.datasets import load_diabetes_bands
 from skjoint.metrics import agreement_score
 
+GAPS = ["", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 PLOT = "skjoint-comparison.png"
 COLUMNS = {
     "value_mae": "MAE",
@@ -53,31 +55,44 @@ def main(argv=None):
     """Run the command line; returns the exit code."""
     arguments = _parser().parse_args(argv)
     try:
-        task = _csv_task(arguments) if arguments.command == "compare" else _diabetes_task()
-        compare(task, arguments.test_size, arguments.seed, Path(arguments.plot))
+        with warnings.catch_warnings():
+            warnings.simplefilter("once")
+            warnings.showwarning = _show_warning
+            return _run(arguments)
+    except KeyboardInterrupt:
+        print("skjoint: interrupted", file=sys.stderr)
+        return 130
     except (ValueError, OSError) as error:
         print(f"skjoint: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None):
+    print(f"skjoint: warning: {' '.join(str(message).split())}", file=sys.stderr)
+
+
+def _run(arguments):
+    task = _csv_task(arguments) if arguments.command == "compare" else _diabetes_task()
+    compare(task, arguments.test_size, arguments.seed, Path(arguments.plot))
     return 0
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog="python -m skjoint", description=__doc__)
-    parser.add_argument("--version", action="version", version=f"skjoint {__version__}")
-    options = argparse.ArgumentParser(add_help=False)
+    # Both the main job and commands take these; a default of the command would hide the main's.
+    options = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     options.add_argument(
         "--test-size",
-        type=float,
-        default=0.3,
+        type=_test_size,
         help="share of rows (or, from 1 on, number of rows) to test on (default: 0.3)",
     )
-    options.add_argument("--seed", type=int, default=0, help="of split and training (default: 0)")
+    options.add_argument("--seed", type=int, help="of split and training (default: 0)")
     options.add_argument(
-        "--plot",
-        default=PLOT,
-        metavar="FILE",
-        help=f"picture to write, PNG, PDF or SVG (default: {PLOT})",
+        "--plot", metavar="FILE", help=f"picture to write, PNG, PDF or SVG (default: {PLOT})"
     )
+    parser = argparse.ArgumentParser(
+        prog="python -m skjoint", description=__doc__, parents=[options]
+    )
+    parser.add_argument("--version", action="version", version=f"skjoint {__version__}")
     parser.set_defaults(test_size=0.3, seed=0, plot=PLOT)
     commands = parser.add_subparsers(dest="command", metavar="command")
     command = commands.add_parser(
@@ -101,6 +116,16 @@ def _parser():
     return parser
 
 
+def _test_size(text):
+    """A share below 1, or a whole number of rows."""
+    number = float(text)
+    if not (0 < number < 1 or (number >= 1 and number.is_integer())):
+        raise argparse.ArgumentTypeError(
+            f"must be a share between 0 and 1 or a whole number of rows. Got {text} instead."
+        )
+    return number if number < 1 else int(number)
+
+
 def _diabetes_task():
     data = load_diabetes_bands()
     return Task(
@@ -116,7 +141,12 @@ def _diabetes_task():
 
 def _csv_task(arguments):
     try:
-        table = pd.read_csv(arguments.csv, na_values=["?"])
+        columns = pd.read_csv(arguments.csv, nrows=0).columns
+        # "None" or "NA" may well be a label; in other columns it is a gap.
+        gaps = dict.fromkeys(columns, GAPS) | {arguments.label: ["", "?"]}
+        if arguments.label == arguments.value:
+            gaps[arguments.value] = GAPS
+        table = pd.read_csv(arguments.csv, na_values=gaps, keep_default_na=False)
     except FileNotFoundError:
         raise ValueError(f"There is no file {arguments.csv}.") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
@@ -134,6 +164,8 @@ def _csv_task(arguments):
             f"such as {table[arguments.value].iloc[0]!r} instead."
         )
     targets = list(dict.fromkeys([arguments.value, label]))
+    if set(targets) & set(arguments.drop):
+        raise ValueError(f"--drop must not name a target. Got {arguments.drop} instead.")
     features = table.drop(columns=[*targets, *arguments.drop])
     if not features.shape[1]:
         raise ValueError(f"{arguments.csv} has no column left to predict from.")
@@ -149,12 +181,14 @@ def _csv_task(arguments):
 
 def compare(task, test_size, seed, plot_path):
     """Train both kinds of model on the same split, print a table, draw a picture."""
+    if plot_path.is_dir():
+        raise ValueError(f"--plot must name a file. {plot_path} is a folder.")
     if not plot_path.parent.is_dir():
         raise ValueError(f"There is no folder {plot_path.parent} to write {plot_path.name} to.")
     if plot_path.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise ValueError(f"--plot must end in .png, .pdf or .svg. Got {plot_path} instead.")
     X_train, X_test, y_train, y_test = train_test_split(
-        task.X, task.y, test_size=test_size if test_size < 1 else int(test_size), random_state=seed
+        task.X, task.y, test_size=test_size, random_state=seed
     )
     start = time.perf_counter()
     import_keras()
@@ -201,16 +235,15 @@ def _measure(estimators, X_train, y_train, X_test, y_test, task):
 
 
 def _constant(estimator, y_train, y_test):
-    """Metrics of the mean number and of the shares of the labels."""
+    """Metrics of the best constants: median or mean of the number, shares of the labels."""
     values, labels, true_values, true_labels = (
         pd.Series(part).dropna() for y in (y_train, y_test) for part in estimator.split_targets(y)
     )
     shares = labels.value_counts(normalize=True)
-    errors = true_values - values.mean()
     probabilities = true_labels.map(shares).fillna(np.finfo(float).eps).astype(float)
     return {
-        "value_mae": errors.abs().mean(),
-        "value_rmse": np.sqrt((errors**2).mean()),
+        "value_mae": (true_values - values.median()).abs().mean(),
+        "value_rmse": np.sqrt(((true_values - values.mean()) ** 2).mean()),
         "class_accuracy": (true_labels == shares.index[0]).mean(),
         "class_log_loss": -np.log(probabilities).mean(),
     }
@@ -223,8 +256,10 @@ def _print_report(task, joint, n_train, n_test, rows, import_seconds):
     print(f"skjoint {__version__}, {task.name}")
     print(f"  rows      {n_train} to train, {n_test} to test")
     print(f"  features  {origin}")
-    print(f"  number    {task.value}")
-    print(f"  label     {task.label if task.bins is None else 'its band'}: {shown}\n")
+    gaps = task.y.isna().sum()
+    print(f"  number    {task.value}{_gaps(gaps[task.value])}")
+    label = task.label if task.bins is None else "its band"
+    print(f"  label     {label}: {shown}{_gaps(gaps[task.label])}\n")
     table = pd.DataFrame(rows).T.reindex(columns=COLUMNS).rename(columns=COLUMNS)
     formats = {
         "accuracy": "{:.3f}",
@@ -246,6 +281,10 @@ def _print_report(task, joint, n_train, n_test, rows, import_seconds):
         "number\n(known where the label is cut from the number). seconds: training, after "
         f"{import_seconds:.1f} s of\nimporting TensorFlow."
     )
+
+
+def _gaps(count):
+    return f" ({count} rows without)" if count else ""
 
 
 def _draw(joint, X_test, y_test, path):

@@ -25,7 +25,10 @@ def read_features(estimator, X, *, encode, reset):
     if not encode:
         try:
             with np.errstate(over="ignore"):  # what overflows is reported as infinite
-                return validate_data(estimator, X, reset=reset, dtype=np.float32)
+                X = validate_data(estimator, X, reset=reset, dtype=np.float32)
+            if frame is not None:
+                raise ValueError("Got text or categories instead.")
+            return X
         except ValueError as error:
             if frame is None and "NaN" not in str(error):
                 raise
@@ -132,13 +135,16 @@ class FeatureEncoder:
     def _numbers(self, X):
         if not isinstance(X, pd.DataFrame):
             return X[:, self.numbers_] if len(self.categories_) else X
-        for position in self.numbers_:
-            if not _is_number(X.dtypes.iloc[position]):
+        numbers = np.full((len(X), len(self.numbers_)), np.nan)
+        for i, position in enumerate(self.numbers_):
+            column = X.iloc[:, position]
+            if _is_number(column.dtype):
+                numbers[:, i] = column.to_numpy(dtype=np.float64, na_value=np.nan)
+            elif column.notna().any():
                 raise ValueError(
                     f"Column {X.columns[position]!r} of X held numbers in fit. "
-                    f"Got {X.iloc[:, position].dropna().iloc[:1].tolist()} instead."
+                    f"Got {column.dropna().tolist()[0]!r} instead."
                 )
-        numbers = X.iloc[:, self.numbers_].to_numpy(dtype=np.float64, na_value=np.nan)
         assert_all_finite(numbers, allow_nan=True, input_name="X")
         return numbers
 

@@ -86,13 +86,16 @@ class FittedNetwork:
         self.__dict__.update(state)
         self._prepare()
 
-    def model(self):
-        """The network as a ``keras.Model``, built on first use."""
+    def build(self):
+        """The network as a new ``keras.Model``."""
+        model = build_model(self.spec)
+        set_weights(model, self.spec, self.weights)
+        return model
+
+    def _own_model(self):
         with self._lock:
             if self._model is None:
-                model = build_model(self.spec)
-                set_weights(model, self.spec, self.weights)
-                self._model = model
+                self._model = self.build()
             return self._model
 
     def predict(self, X, heads):
@@ -128,7 +131,8 @@ class FittedNetwork:
     def _forward(self, X, heads):
         needed = self._ancestors(heads)
         tensors = {"input": X.astype(np.float64)}
-        with np.errstate(over="ignore"):
+        # What overflows shows in the result; fit has made sure that training rows do not.
+        with np.errstate(over="ignore", invalid="ignore"):
             for i, layer in enumerate(self._layers):
                 if layer.name in needed:
                     output = tensors[layer.inputs] @ self._wide[2 * i]
@@ -149,7 +153,7 @@ class FittedNetwork:
         n_samples = len(X)
         # One shape for all calls: nothing is traced anew and every row meets the same kernels.
         X = np.pad(X, ((0, KERAS_CHUNK - n_samples), (0, 0)))
-        outputs = self.model()(X, training=False)
+        outputs = self._own_model()(X, training=False)
         # Keras unwraps the list of a model with one output.
         outputs = outputs if isinstance(outputs, list) else [outputs]
         index = {head.name: i for i, head in enumerate(self.spec.heads)}

@@ -63,7 +63,7 @@ def train(plan, on_epoch, callbacks=()):
 
     class EpochHook(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs):
-            _sort_logs(logs, plan.network.heads)
+            _name_logs(logs, plan.network)
             if on_epoch(epoch, logs, lambda: get_weights(model, plan.network)):
                 model.stop_training = True
             for name, value in logs.items():
@@ -125,17 +125,17 @@ def _one_or_many(arrays):
     return tuple(arrays) if len(arrays) > 1 else arrays[0]
 
 
-def _sort_logs(logs, heads):
-    """Losses before metrics and heads in output order, in place: Keras sorts by name."""
-    for name in [name for name in logs if name.endswith(ROW_LOSS)]:
-        logs[f"{name.removesuffix(ROW_LOSS)}loss"] = logs.pop(name)
-    names = ["loss", *(f"{h.name}_loss" for h in heads)]
-    names += [f"{h.name}_{'mae' if h.kind == 'value' else 'accuracy'}" for h in heads]
-    names += [f"val_{name}" for name in names]
-    ordered = {name: logs[name] for name in names if name in logs}
-    ordered.update(logs)
+def _name_logs(logs, network):
+    """Names of the heads instead of Keras' layers, and in their order, in place."""
+    layers = network.keras_names()
+    metrics = [(h.name, "mae" if h.kind == "value" else "accuracy") for h in network.heads]
+    names = {"loss": "loss"}
+    names |= {f"{head}_loss": f"{layers[head]}_{ROW_LOSS}" for head, _ in metrics}
+    names |= {f"{head}_{metric}": f"{layers[head]}_{metric}" for head, metric in metrics}
+    names |= {f"val_{name}": f"val_{keras_name}" for name, keras_name in names.items()}
+    found = {name: logs[keras_name] for name, keras_name in names.items() if keras_name in logs}
     logs.clear()
-    logs.update(ordered)
+    logs.update(found)
 
 
 def _metrics(keras, plan):
@@ -150,7 +150,7 @@ def _metrics(keras, plan):
     single = len(plan.network.heads) == 1
     for head, loss in zip(plan.network.heads, plan.losses, strict=True):
         # Keras puts the name of the head before the metric's only when there are several.
-        prefix = f"{head.name}_" if single else ""
+        prefix = f"{plan.network.keras_names()[head.name]}_" if single else ""
         if head.kind == "value":
             metric = _absolute_error(keras, f"{prefix}mae", next(scales))
         else:

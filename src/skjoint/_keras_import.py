@@ -55,8 +55,12 @@ def _quiet_startup():
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ or "tensorflow" in sys.modules:
         yield
         return
+    try:
+        stderr = os.dup(2)
+    except OSError:  # a service without standard error
+        yield
+        return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
-    stderr = os.dup(2)
     with tempfile.TemporaryFile() as written:
         os.dup2(written.fileno(), 2)
         try:

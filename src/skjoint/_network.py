@@ -8,6 +8,8 @@ of NumPy weights it is all that a fitted estimator keeps.
 from __future__ import annotations
 
 import difflib
+import re
+import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -63,7 +65,7 @@ class NetworkSpec:
         layers = []
 
         def stack(sizes, branch, inputs, n_inputs):
-            prefix = f"{branch}_hidden" if branch else "hidden"
+            prefix = f"{branch}/hidden" if branch else "hidden"
             for i, n_units in enumerate(sizes, start=1):
                 name = f"{prefix}_{i}"
                 layers.append(Dense(name, inputs, n_inputs, n_units, self.activation, branch))
@@ -76,6 +78,16 @@ class NetworkSpec:
             output = (head.n_units, head.activation, head.name, True)
             layers.append(Dense(head.name, inputs, n_inputs, *output))
         return layers
+
+    def keras_names(self):
+        """Names of the Keras layers by name of layer: unique, of letters that Keras takes."""
+        names = {}
+        for layer in self.layers():
+            name = plain = re.sub(r"[^A-Za-z0-9_]", "_", layer.name)
+            while name in names.values():
+                name = f"{plain}_{len(names)}"
+            names[layer.name] = name
+        return names
 
     def without_penalty(self):
         return replace(self, alpha=0.0)
@@ -110,13 +122,31 @@ def check_identifier(parameter, identifier):
         ) from None
 
 
+def is_non_negative(activation, scaled):
+    """Whether a value activation gives no negative numbers; a warning where it is bounded."""
+    if activation == "linear":
+        return False
+    check_identifier("value_activation", activation)
+    keras = import_keras()
+    x = np.array([[-1e4], [-1.0], [0.0], [1.0], [1e4]], dtype=np.float32)
+    reached = np.asarray(keras.activations.get(activation)(keras.ops.convert_to_tensor(x)))
+    if scaled and not reached.max() > 10:
+        warnings.warn(
+            f"value_activation={activation!r} gives at most {reached.max():g}: larger numbers, in "
+            "scaled units, cannot be predicted. Use 'linear', 'relu' or 'softplus'.",
+            UserWarning,
+            stacklevel=2,
+        )
+    return bool(reached.min() >= 0)
+
+
 def build_model(spec, seed=0):
     """The ``keras.Model`` of a spec: encoded X in, a list with one output per head out.
 
     Every initializer and dropout layer gets a seed of its own from ``seed``.
     """
     keras = import_keras()
-    layers = spec.layers()
+    layers, names = spec.layers(), spec.keras_names()
     seeds, dropout_seeds = _layer_seeds(spec, seed)
     with untouched_random():
         tensors = {"input": keras.Input((spec.n_inputs,), name="input")}
@@ -126,11 +156,13 @@ def build_model(spec, seed=0):
                 activation=layer.activation,
                 kernel_initializer=_initializer(spec, layer, seeds[layer.name]),
                 kernel_regularizer=keras.regularizers.L2(spec.alpha) if spec.alpha else None,
-                name=layer.name,
+                name=names[layer.name],
             )(tensors[layer.inputs])
             if layer.name in dropout_seeds:
                 dropout = hash_dropout()(
-                    spec.dropout, seed=dropout_seeds[layer.name], name=dropout_name(layer)
+                    spec.dropout,
+                    seed=dropout_seeds[layer.name],
+                    name=f"{names[layer.name]}_dropout",
                 )
                 output = dropout(output)
             tensors[layer.name] = output
@@ -149,14 +181,9 @@ def restart_model(model, spec, seed, weights=None):
                 )
                 weights += [np.asarray(kernel), np.zeros(layer.n_units, np.float32)]
     set_weights(model, spec, weights)
-    for layer in spec.layers():
-        dropout_seed = _layer_seeds(spec, seed)[1].get(layer.name)
-        if dropout_seed is not None:
-            model.get_layer(dropout_name(layer)).restart(dropout_seed)
-
-
-def dropout_name(layer):
-    return f"{layer.name}_dropout"
+    names = spec.keras_names()
+    for layer, dropout_seed in _layer_seeds(spec, seed)[1].items():
+        model.get_layer(f"{names[layer]}_dropout").restart(dropout_seed)
 
 
 def _layer_seeds(spec, seed):
@@ -183,10 +210,10 @@ def _initializer(spec, layer, seed):
 
 def get_weights(model, spec):
     """Kernel and bias of every layer as NumPy arrays, in the order of ``spec.layers()``."""
-    return [w for layer in spec.layers() for w in model.get_layer(layer.name).get_weights()]
+    return [w for name in spec.keras_names().values() for w in model.get_layer(name).get_weights()]
 
 
 def set_weights(model, spec, weights):
     """The reverse of :func:`get_weights`."""
-    for i, layer in enumerate(spec.layers()):
-        model.get_layer(layer.name).set_weights(weights[2 * i : 2 * i + 2])
+    for i, name in enumerate(spec.keras_names().values()):
+        model.get_layer(name).set_weights(weights[2 * i : 2 * i + 2])

@@ -8,6 +8,7 @@ there.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -43,7 +44,7 @@ def read_table(y):
     [1.5, 2.5]
 
     Text that came from stacking numbers and labels is told apart again when
-    a column is read as a number:
+    a column is read as a number; what str() makes of a missing entry is missing:
 
     >>> stacked = np.column_stack([[1.5, np.nan], ["a", "b"]])
     >>> read_numbers(read_table(stacked).frame, (0,)).tolist()
@@ -63,7 +64,9 @@ def read_table(y):
             raise ValueError(
                 f"A dict y must hold 1-D arrays of one length. Got shapes {lengths} instead."
             )
-        return Table(_checked_frame(pd.DataFrame(dict(y))), True)
+        # By position, as everywhere: a Series in it is not aligned by its index.
+        columns = {name: pd.Series(column).array for name, column in y.items()}
+        return Table(_checked_frame(pd.DataFrame(columns)), True)
     if isinstance(y, pd.DataFrame):
         return Table(_checked_frame(y), True)
     if isinstance(y, pd.Series):
@@ -82,7 +85,15 @@ def read_table(y):
     stacked_text = array.ndim == 2 and array.dtype.kind in "US"
     frame = pd.DataFrame(array.astype(object) if array.dtype.kind in "US" else array)
     if stacked_text:
-        frame = frame.where(~frame.isin(_STACKED_MISSING), None)
+        missing = frame.isin(_STACKED_MISSING)
+        if missing.iloc[:, 1:].any(axis=None):
+            warnings.warn(
+                "The entries 'nan', 'None' and '<NA>' of a y that is all text are taken as not "
+                "labelled. If they are labels, pass y as a DataFrame.",
+                UserWarning,
+                stacklevel=2,
+            )
+        frame = frame.where(~missing, None)
     return Table(_checked_frame(frame.infer_objects()), False)
 
 
@@ -192,14 +203,15 @@ def _undeclared_layout(frame, named):
         values = [(p,) for p in numeric]
         classes = [(p,) for p in range(len(columns)) if p not in numeric]
         if not classes or not values:
-            kind, missing, keyword = (
-                ("numbers", "class", "class_columns")
-                if not classes
-                else ("labels", "value", "value_columns")
-            )
+            if not classes:
+                kind, missing, keyword, guess = "numbers", "class", "class_columns", columns[-1]
+            else:
+                kind, missing, keyword = "labels or text", "value", "value_columns"
+                parsed = frame.apply(pd.to_numeric, errors="coerce").notna().mean()
+                guess = parsed.idxmax()
             raise ValueError(
                 f"The columns of y cannot be told apart: {columns} all hold {kind}, so none is the "
-                f"{missing}. Declare it, for example {keyword}=[{columns[-1]!r}]."
+                f"{missing}. Declare it, for example {keyword}=[{guess!r}]."
             )
         return values, classes
     if len(columns) > 2:
@@ -228,6 +240,8 @@ def _resolve(frame, declared, parameter):
         return None
     if isinstance(declared, (str, Integral)):
         declared = [declared]
+    elif isinstance(declared, np.ndarray):
+        declared = declared.tolist()
     groups = [
         tuple(
             _position(frame, column, parameter)

@@ -250,13 +250,14 @@ class Targets:
         column_of = {output: column for column, output in enumerate(self.predict_order)}
         return [sample_weight[:, column_of[i]] for i in range(n_targets)]
 
-    def loss_weights(self, arrays, masks, sample_weight=None, class_weight=None):
+    def row_weights(self, arrays, masks, sample_weight=None, class_weight=None, strict=True):
         """Weights per row and head: 0 where missing, otherwise of mean 1 over all rows.
 
         With w the sample weight times the weight of the row's class,
         w_i <- n * w_i / sum_j w_j. A batch loss that divides by the number of
         rows is then an unbiased estimate of the weighted mean over the
-        labelled rows, however few they are.
+        labelled rows, however few they are. Without ``strict`` a head may be
+        unlabelled as a whole, as in a chunk of ``partial_fit``.
         """
         weights = self.split_weights(sample_weight, len(masks[0]))
         per_class = iter(_by_target(class_weight, len(self.classes), "class_weight"))
@@ -264,7 +265,9 @@ class Targets:
             w = np.where(masks[i], weights[i], 0.0)
             if target.kind == "class":
                 w = w * _class_weights(target, arrays[i], w, next(per_class))[arrays[i]]
-            weights[i] = normalise(w, target.name)
+            weights[i] = normalise(w, target.name) if strict or w.any() else w.astype(np.float32)
+        if not any(w.any() for w in weights):
+            raise ValueError("No row of y is labelled for any target: there is nothing to learn.")
         return weights
 
     def join(self, outputs):
@@ -363,6 +366,11 @@ def _learn_value(target, numbers, weights, scale_value, centre):
 
 
 def _learn_class(frame, positions, name, *, class_bins, known, source):
+    if class_bins is not None and (known is not None or len(positions) > 1):
+        raise ValueError(
+            f"class_bins makes the labels of target '{name}' itself: leave out classes=... and "
+            "one-hot blocks."
+        )
     if len(positions) > 1:
         names = [frame.columns[p] for p in positions]
         named = all(isinstance(column, str) for column in names)
@@ -377,7 +385,7 @@ def _learn_class(frame, positions, name, *, class_bins, known, source):
         raise ValueError(
             f"Column {series.name!r} of y holds numbers with fractions, such as "
             f"{labels[labels % 1 != 0][0]:g}, which make no labels. Cut them into bands with "
-            "class_bins=3 (or a sequence of edges), or declare the class with class_columns=..."
+            "class_bins=3 (or a sequence of edges), or name another column in class_columns=[...]."
         )
     classes = np.unique(labels) if known is None else _declared_classes(known, labels)
     if not len(labels):
@@ -427,7 +435,10 @@ def _band_edges(series, class_bins):
                 "quantiles all fall together. Give the edges of the bands instead."
             )
         return edges[occupied[1:] - 1]
-    edges = np.asarray(class_bins, dtype=np.float64)
+    try:
+        edges = np.asarray(class_bins, dtype=np.float64)
+    except (TypeError, ValueError):
+        edges = np.array(np.nan)
     if (
         edges.ndim != 1
         or not len(edges)

@@ -151,18 +151,22 @@ def stop_at_nan(head_names):
 
     def on_epoch(epoch, logs, get_weights):
         bad = [name for name, value in logs.items() if not np.isfinite(value)]
-        if not bad:
-            return False
-        heads = [name for name in head_names if f"{name}_loss" in bad]
-        raise ValueError(
-            f"The training loss became {logs[bad[0]]} in epoch {epoch + 1}"
-            f"{' at head ' + ', '.join(map(repr, heads)) if heads else ''}: training diverged and "
-            "no model was kept. The usual causes are a learning_rate that is too high and numbers "
-            "of very different size; lower the rate, or keep preprocess='auto' and "
-            "scale_value=True."
-        )
+        if bad:
+            heads = [name for name in head_names if f"{name}_loss" in bad]
+            raise divergence(f"The training loss became {logs[bad[0]]}", epoch + 1, heads)
+        return False
 
     return on_epoch
+
+
+def divergence(what, n_epochs, head_names):
+    """The error of a training that ended in numbers that are none."""
+    heads = f" at head {', '.join(map(repr, head_names))}" if head_names else ""
+    return ValueError(
+        f"{what} in epoch {n_epochs}{heads}: training diverged and no model was kept. The usual "
+        "causes are a learning_rate that is too high and numbers of very different size; lower "
+        "the rate, or keep preprocess='auto' and scale_value=True."
+    )
 
 
 class JointMonitor:
@@ -245,28 +249,36 @@ class ProgressBar:
         self.live = self.stream.isatty()
         self.started = self.drawn = time.monotonic()
         self.length = 0
+        self.line = self.written = ""
 
     def __call__(self, epoch, logs, get_weights):
         done, total = epoch + 1 - self.first_epoch, self.last_epoch - self.first_epoch
         now = time.monotonic()
         # Ten redraws a second on a terminal, one line per tenth of the work in a log.
         due = now - self.drawn > 0.1 if self.live else done * 10 // total > (done - 1) * 10 // total
+        left = (now - self.started) / done * (total - done)
+        filled = self.width * done // total
+        shown = {k: v for k, v in logs.items() if k.endswith("loss")}
+        self.line = (
+            f"{epoch + 1}/{self.last_epoch} [{'=' * filled}{'.' * (self.width - filled)}] "
+            f"{left:.0f} s left - {format_logs(shown)}"
+        )
         if due or done in (1, total):
             self.drawn = now
-            left = (now - self.started) / done * (total - done)
-            filled = self.width * done // total
-            shown = {k: v for k, v in logs.items() if k.endswith("loss")}
-            line = (
-                f"{epoch + 1}/{self.last_epoch} [{'=' * filled}{'.' * (self.width - filled)}] "
-                f"{left:.0f} s left - {format_logs(shown)}"
-            )
-            padding = " " * (self.length - len(line))
-            self.length = len(line)
-            self.stream.write(f"\r{line}{padding}" if self.live else f"{line}\n")
-            self.stream.flush()
+            self._write()
         return False
 
     def close(self):
+        """End the line; after an early end, say which epoch was the last."""
+        if self.line != self.written:
+            self._write()
         if self.live and self.length:
             self.stream.write("\n")
             self.stream.flush()
+
+    def _write(self):
+        padding = " " * (self.length - len(self.line))
+        self.length = len(self.line)
+        self.stream.write(f"\r{self.line}{padding}" if self.live else f"{self.line}\n")
+        self.stream.flush()
+        self.written = self.line

@@ -17,7 +17,13 @@ from skjoint import _fused, _keras
 from skjoint._features import FeatureEncoder, read_features
 from skjoint._inference import FittedNetwork
 from skjoint._losses import class_loss, is_batch_mean, value_loss
-from skjoint._network import Head, NetworkSpec, check_identifier, nearest_name
+from skjoint._network import (
+    Head,
+    NetworkSpec,
+    check_identifier,
+    is_non_negative,
+    nearest_name,
+)
 from skjoint._routing import listens_to_batches, make_callbacks, optimizer_spec
 from skjoint._table import read_table
 from skjoint._targets import Targets, normalise
@@ -28,6 +34,7 @@ from skjoint._training import (
     ProgressBar,
     Rows,
     chain,
+    divergence,
     epoch_lines,
     split_validation,
     stop_at_nan,
@@ -66,8 +73,9 @@ class JointRegressorClassifier(BaseEstimator):
     activation : str or callable, default="relu"
         Activation of all hidden layers: a Keras name or function.
     value_activation : str or callable, default="linear"
-        Activation of the value output. ``"relu"`` and ``"softplus"`` give
-        numbers that are never negative, in original units too.
+        Activation of the value output. ``"relu"``, ``"softplus"`` and others
+        without negative values give numbers that are never negative, in
+        original units too.
     kernel_initializer : str or Keras initializer, default="glorot_uniform"
         Draws the kernels of hidden layers, each with a seed from
         ``random_state``. Output layers always start from
@@ -102,9 +110,9 @@ class JointRegressorClassifier(BaseEstimator):
         0, 1, ... for an array), in ``value_columns`` a vector of numbers under
         one head. See the notes for what is assumed when nothing is declared.
     class_bins : int or sequence of float, default=None
-        Cut the class from the number: that many bands at quantiles of the
-        training numbers (not weighted), or bands between the given inner
-        edges. Labels are 0, 1, ...; band j holds
+        Cut the class from its column's numbers (of a y with one column: from
+        the value): that many bands at quantiles of the training numbers (not
+        weighted), or bands between the given inner edges. Labels are 0, 1, ...; band j holds
         ``edges[j - 1] <= number < edges[j]``; the outer bands are open. Give
         edges in cross-validation, where quantiles would differ from fold to
         fold.
@@ -138,8 +146,9 @@ class JointRegressorClassifier(BaseEstimator):
         best constant prediction: 1 means "learned nothing".
     validation_fraction : float in (0, 1), default=None
         Share of rows to hold out, shuffled and stratified on the label; a
-        label's only row stays in training. None means 0.1 with
-        ``early_stopping`` and no validation without.
+        label's only row stays in training. Encodings of X and y are learned
+        from all rows. None means 0.1 with ``early_stopping`` and no validation
+        without.
     n_iter_no_change : int, default=10
         Epochs without improvement before early stopping.
     engine : {"auto", "fused", "keras"}, default="auto"
@@ -153,8 +162,9 @@ class JointRegressorClassifier(BaseEstimator):
         Arguments of classes by scikeras' convention: ``callbacks__patience=3``,
         ``callbacks__0__patience=3`` in a list, by key in a dict.
     warm_start : bool, default=False
-        ``fit`` continues from the network, encoders and optimizer state of
-        the last one, with ``epochs`` more epochs.
+        ``fit`` continues from the network and encodings of the last one, with
+        ``epochs`` more epochs and, for the same optimizer at a constant rate,
+        its state. Early stopping judges the new epochs alone.
     random_state : int, RandomState instance or None, default=None
         Seeds weights, batch order, dropout and the validation split. An int
         gives the same result every time; None draws anew from the operating
@@ -176,7 +186,9 @@ class JointRegressorClassifier(BaseEstimator):
     history_ : dict of list
         ``loss`` (weighted sum and penalty), ``value_loss``, ``class_loss``,
         ``value_mae`` (original units), ``class_accuracy``, and with validation
-        rows ``val_`` of each and ``val_joint_loss``, one entry per epoch.
+        rows ``val_`` of each and ``val_joint_loss``, one entry per epoch (NaN
+        in epochs without validation). All are weighted like the losses,
+        ``class_weight`` included.
         Training figures are taken while the weights still change, as Keras
         does.
     n_iter_ : int
@@ -193,7 +205,7 @@ class JointRegressorClassifier(BaseEstimator):
         parameters.
     model_ : keras.Model
         The network: encoded X in; out a list with the value (scaled units) and
-        the class probabilities. A copy for inspection, rebuilt when asked for.
+        the class probabilities. A new copy each time it is asked for.
 
     Notes
     -----
@@ -347,7 +359,7 @@ class JointRegressorClassifier(BaseEstimator):
             if not _is_routed(name):
                 raise TypeError(
                     f"JointRegressorClassifier got an unexpected parameter '{name}'."
-                    f"{nearest_name(name, self._get_param_names())}"
+                    f"{nearest_name(name, _names_like(name, self._get_param_names()))}"
                 )
             setattr(self, name, value)
 
@@ -388,7 +400,8 @@ class JointRegressorClassifier(BaseEstimator):
             if name not in known and not _is_routed(name):
                 raise ValueError(
                     f"Invalid parameter {name!r} for estimator {self.__class__.__name__}."
-                    f"{nearest_name(name, known)} Valid parameters are: {known!r}."
+                    f"{nearest_name(name, _names_like(name, known))} Valid parameters are: "
+                    f"{known!r}."
                 )
         for name, value in params.items():
             setattr(self, name, value)
@@ -497,10 +510,12 @@ class JointRegressorClassifier(BaseEstimator):
         if not continuing:
             self._learn_encodings(X, y, sample_weight, classes)
         arrays, masks = self._targets.encode(self._targets.read(y))
-        weights = self._targets.loss_weights(arrays, masks, sample_weight, self.class_weight)
+        weights = self._targets.row_weights(
+            arrays, masks, sample_weight, self.class_weight, strict=whole
+        )
         rows = Rows(self._features.encode(X), arrays, weights)
         plan = self._plan(rows, masks, epochs, continuing, whole)
-        self._carry_out(plan, continuing, whole)
+        self._carry_out(plan, whole)
 
     def _learn_encodings(self, X, y, sample_weight, classes):
         """Start anew: encodings of y and X, and the seed of everything random."""
@@ -511,7 +526,7 @@ class JointRegressorClassifier(BaseEstimator):
             class_bins=self.class_bins,
             classes=classes,
             scale_value=self.scale_value,
-            non_negative=self.value_activation in ("relu", "softplus"),
+            non_negative=is_non_negative(self.value_activation, self.scale_value),
             sample_weight=sample_weight,
         )
         row_weight = sample_weight
@@ -540,7 +555,7 @@ class JointRegressorClassifier(BaseEstimator):
         """The network that parameters and targets ask for; layers must stay when continuing."""
         sizes = {"value": self.value_layer_sizes, "class": self.class_layer_sizes}
         activations = {"value": self.value_activation, "class": "softmax"}
-        for parameter in ("activation", "value_activation", "kernel_initializer"):
+        for parameter in ("activation", "kernel_initializer"):
             check_identifier(parameter, getattr(self, parameter))
         spec = NetworkSpec(
             n_inputs=self._features.n_outputs_,
@@ -605,7 +620,7 @@ class JointRegressorClassifier(BaseEstimator):
             optimizer_state=self._optimizer_state if continuing else None,
         )
 
-    def _carry_out(self, plan, continuing, whole):
+    def _carry_out(self, plan, whole):
         """Run the plan with its hooks and keep what it gives."""
         hooks = [stop_at_nan([head.name for head in plan.network.heads])]
         stopping = bar = None
@@ -626,12 +641,19 @@ class JointRegressorClassifier(BaseEstimator):
         finally:
             if bar is not None:
                 bar.close()
-        self._network = FittedNetwork(
-            plan.network, stopping.best_weights if stopping else result.weights
-        )
+        network = FittedNetwork(plan.network, stopping.best_weights if stopping else result.weights)
+        n_epochs = len(result.history["loss"])
+        # The losses were taken before the last updates, which may have been one too many.
+        names = [head.name for head in plan.network.heads]
+        outputs = network.predict(plan.rows.X[:1000], names)
+        broken = [n for n, out in zip(names, outputs, strict=True) if not np.isfinite(out).all()]
+        if broken:
+            last = plan.first_epoch + n_epochs
+            raise divergence("The predictions became infinite", last, broken)
+        self._network = network
         self._optimizer_state = result.optimizer_state
-        self.history_ = {k: self.history_.get(k, []) + v for k, v in result.history.items()}
-        self.n_iter_ += len(result.history["loss"])
+        self.history_ = _joined(self.history_, result.history, self.n_iter_, n_epochs)
+        self.n_iter_ += n_epochs
         self._set_or_delete("best_epoch_", [stopping.best_epoch] if stopping else [])
 
     @contextlib.contextmanager
@@ -672,15 +694,13 @@ class JointRegressorClassifier(BaseEstimator):
             Before ``fit``.
         """
         if output is None:
-            return self._targets_join(self._outputs(X))
+            outputs = self._outputs(X)
+            return self._targets.join(self._decode(outputs))
         if output == "value":
             return self.predict_value(X)
         if output == "class":
             return self.predict_class(X)
         raise ValueError(f"output must be 'value', 'class' or None. Got {output!r} instead.")
-
-    def _targets_join(self, outputs):
-        return self._targets.join(self._decode(outputs))
 
     def predict_value(self, X):
         """Predict the number.
@@ -741,7 +761,7 @@ class JointRegressorClassifier(BaseEstimator):
     def model_(self):
         """The network as a ``keras.Model``."""
         check_is_fitted(self)
-        return self._network.model()
+        return self._network.build()
 
     def _outputs(self, X, kind=None):
         """What the heads give, by output index."""
@@ -843,21 +863,24 @@ class JointRegressorClassifier(BaseEstimator):
         for i, (target, column) in enumerate(
             zip(self._targets.outputs, self._targets.read(y), strict=True)
         ):
-            mask = column.mask
+            mask = column.mask & (weights[i] > 0)
             if not mask.any():
                 continue
             if target.kind == "value":
                 found = value_metrics(column.data[mask], decoded[i][mask], weights[i][mask])
             else:
-                codes = _codes_of(target, column.data)
+                codes = _codes_of(target, column.data[mask[column.mask]])
                 found = class_metrics(codes, outputs[i][mask], weights[i][mask])
             metrics |= {f"{target.name}_{name}": figure for name, figure in found.items()}
             scores.append(found["r2" if target.kind == "value" else "accuracy"])
         if not scores:
-            raise ValueError("No target of y has a labelled row: there is nothing to score.")
-        return {"score": float(np.mean(scores)), **metrics, **self._agreements(decoded)}
+            raise ValueError(
+                "No target of y has a labelled row of positive weight: there is nothing to score."
+            )
+        agreements = self._agreements(decoded, weights)
+        return {"score": float(np.mean(scores)), **metrics, **agreements}
 
-    def _agreements(self, decoded):
+    def _agreements(self, decoded, weights):
         """How often label and number agree, where the label is cut from the number."""
         agreements = {}
         for i, target in enumerate(self._targets.classes, start=len(self._targets.values)):
@@ -868,6 +891,7 @@ class JointRegressorClassifier(BaseEstimator):
                     decoded[i],
                     classes=target.classes,
                     bin_edges=target.edges,
+                    sample_weight=weights[i] if weights[i].any() else None,
                 )
         return agreements
 
@@ -881,6 +905,11 @@ JointRegressorClassifier.__init__.__signature__ = _signature.replace(
 
 def _is_routed(name):
     return "__" in name and name.split("__")[0] in ROUTED
+
+
+def _names_like(name, known):
+    """Known names, and for a routed one those with the known prefixes."""
+    return [*known, *(f"{prefix}__{name.partition('__')[2]}" for prefix in ROUTED)]
 
 
 def _choose_engine(engine, plan, callbacks):
@@ -907,6 +936,14 @@ def _choose_engine(engine, plan, callbacks):
         stacklevel=5,
     )
     return "keras"
+
+
+def _joined(history, new, n_before, n_new):
+    """Histories one after the other; NaN where one of them has no figure."""
+    return {
+        name: history.get(name, [np.nan] * n_before) + new.get(name, [np.nan] * n_new)
+        for name in {**history, **new}
+    }
 
 
 def _side_by_side(outputs):
@@ -948,7 +985,7 @@ def _check_weights(sample_weight, n_samples):
     if sample_weight is None:
         return None
     if isinstance(sample_weight, Real):
-        return np.full(n_samples, float(sample_weight))
+        sample_weight = np.full(n_samples, float(sample_weight))
     weights = check_array(
         sample_weight,
         ensure_2d=False,

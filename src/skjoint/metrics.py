@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+from sklearn.utils import check_consistent_length
 
 __all__ = ["agreement_score", "joint_score"]
 
@@ -98,6 +99,7 @@ def agreement_score(value, label, *, classes, bin_edges=None, sample_weight=None
     >>> agreement_score([8.7, 10.2], [0, 1], classes=[0, 1], bin_edges=[9.5])
     1.0
     """
+    check_consistent_length(value, label, sample_weight)
     value, classes = np.asarray(value, dtype=np.float64), np.asarray(classes)
     if bin_edges is None:
         order = np.argsort(classes)

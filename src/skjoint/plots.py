@@ -260,7 +260,8 @@ class JointPredictionDisplay:
 
 def _short(label, length=16):
     text = str(label)
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+    # Long names often differ at their ends only.
+    return text if len(text) <= length else f"{text[: length - 7]}…{text[-6:]}"
 
 
 class TrainingCurveDisplay:
