@@ -200,6 +200,27 @@ def epochs_for(n_rows, batch_size):
     return int(np.ceil(5000 / np.ceil(n_rows / batch_size)))
 
 
+def draw(results, path):
+    """The growing sizes: seconds per epoch of both, one panel each."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    panels = {"rows": "by rows", "widths": "by width", "batches": "by batch size"}
+    figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
+    for ax, (panel, title) in zip(axes, panels.items(), strict=True):
+        names = list(results[panel])
+        for engine in ("keras.Model.fit", "fused"):
+            seconds = [results[panel][name][engine] for name in names]
+            ax.plot(range(len(names)), seconds, marker="o", label=engine)
+        ax.set_xticks(range(len(names)), names, rotation=20, ha="right", fontsize="small")
+        ax.set(yscale="log", title=f"Seconds per epoch {title}")
+    axes[0].legend()
+    figure.savefig(path)
+    print(f"\n{path}")
+
+
 def main():
     if sys.argv[1:2] == ["--worker"]:
         contender, epochs, repeats = sys.argv[2:]
@@ -208,6 +229,7 @@ def main():
     parser = option_parser("fit_speed", __doc__)
     parser.add_argument("--epochs", type=count, default=150, help="default: 150")
     parser.add_argument("--quick", action="store_true", help="leave the growing sizes out")
+    parser.add_argument("--plot", metavar="FILE", help="draw the growing sizes (needs matplotlib)")
     args = parser.parse_args()
     print_versions()
     results = {"epochs": args.epochs, "tutorial": tutorial_job(args.epochs)}
@@ -228,6 +250,8 @@ def main():
             {f"batches of {b}": (10_000, wide, b) for b in (8, 32, 128, 512, 2048)},
             epochs_for,
         )
+        if args.plot:
+            draw(results, args.plot)
     write_json(args.json, results)
 
 

@@ -65,7 +65,7 @@ def test_numpy_and_keras_activations_agree(activation):
 
     x = np.linspace(-8, 8, 101, dtype=np.float32).reshape(1, -1)
     expected = np.asarray(keras.activations.get(activation)(keras.ops.convert_to_tensor(x)))
-    assert_allclose(ACTIVATIONS[activation](x.astype(float)), expected, rtol=1e-4, atol=1e-5)
+    assert_allclose(ACTIVATIONS[activation](x.astype(float).T).T, expected, rtol=1e-4, atol=1e-5)
 
 
 @settings(max_examples=10, deadline=None)

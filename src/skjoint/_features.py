@@ -21,6 +21,8 @@ def read_features(estimator, X, *, encode, reset):
     With ``encode`` false the numbers are for the network as they are: text
     and missing entries are errors.
     """
+    if not reset and _is_plain(estimator, X, encode):
+        return X if encode else X.astype(np.float32, copy=False)
     frame = _mixed_frame(X)
     if not encode:
         try:
@@ -57,6 +59,23 @@ def read_features(estimator, X, *, encode, reset):
     named = isinstance(X, pd.DataFrame)
     validate_data(estimator, X if named else np.asarray(X), reset=reset, skip_check_array=True)
     return frame
+
+
+def _is_plain(estimator, X, encode):
+    """Whether X is what the checks would let pass as it is; they cost more than one row does."""
+    if (
+        type(X) is not np.ndarray
+        or X.ndim != 2
+        or X.dtype not in (np.float32, np.float64)
+        or len(X) == 0
+        or X.shape[1] != estimator.n_features_in_
+        or hasattr(estimator, "feature_names_in_")
+    ):
+        return False
+    if encode:
+        return not np.isinf(X).any()
+    largest = np.abs(X).max()
+    return bool(largest <= np.finfo(np.float32).max)  # false for NaN, too
 
 
 def _is_number(dtype):

@@ -28,9 +28,9 @@ def _relu(x):
 
 
 def _softmax(x):
-    x -= x.max(axis=1, keepdims=True)
+    x -= x.max(axis=0)
     np.exp(x, out=x)
-    x /= x.sum(axis=1, keepdims=True)
+    x /= x.sum(axis=0)
     return x
 
 
@@ -38,7 +38,8 @@ def _elu(x):
     return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
 
 
-# As Keras defines them, with its default arguments; they may overwrite what they are given.
+# As Keras defines them, with its default arguments, on arrays (n_units, n_samples); they may
+# overwrite what they are given.
 ACTIVATIONS = {
     "linear": lambda x: x,
     "relu": _relu,
@@ -77,7 +78,10 @@ class FittedNetwork:
         self._lock = threading.Lock()
         self._model = None
         self._layers = self.spec.layers()
-        self._wide = [w.astype(np.float64) for w in self.weights]
+        # kernels transposed, biases as columns
+        self._wide = [
+            np.ascontiguousarray(np.atleast_2d(w).T, dtype=np.float64) for w in self.weights
+        ]
 
     def __getstate__(self):
         return {"spec": self.spec, "weights": self.weights}
@@ -129,18 +133,20 @@ class FittedNetwork:
         return outputs
 
     def _forward(self, X, heads):
+        # Rows are columns here: softmax adds up over units, and NumPy does that for many rows at
+        # once and in one order only when they lie side by side.
         needed = self._ancestors(heads)
-        tensors = {"input": X.astype(np.float64)}
+        tensors = {"input": X.T.astype(np.float64)}
         # What overflows shows in the result; fit has made sure that training rows do not.
         with np.errstate(over="ignore", invalid="ignore"):
             for i, layer in enumerate(self._layers):
                 if layer.name in needed:
-                    output = tensors[layer.inputs] @ self._wide[2 * i]
+                    output = self._wide[2 * i] @ tensors[layer.inputs]
                     output += self._wide[2 * i + 1]
                     if layer.is_output:
                         output = output.astype(np.float32)
                     tensors[layer.name] = ACTIVATIONS[layer.activation](output)
-        return [tensors[head] for head in heads]
+        return [tensors[head].T for head in heads]
 
     def _ancestors(self, heads):
         needed = set(heads)

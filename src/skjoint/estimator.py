@@ -765,7 +765,8 @@ class JointRegressorClassifier(BaseEstimator):
 
     def _outputs(self, X, kind=None):
         """What the heads give, by output index."""
-        check_is_fitted(self)
+        if not self.__sklearn_is_fitted__():  # check_is_fitted alone costs as much as one row
+            check_is_fitted(self)
         X = read_features(self, X, encode=self._features.enabled, reset=False)
         wanted = [i for i, t in enumerate(self._targets.outputs) if kind in (None, t.kind)]
         if not wanted:
