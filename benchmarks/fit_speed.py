@@ -14,8 +14,8 @@ scikit-learn
 
 "First" is the first fit in a new process after its imports, so tracing and
 compilation are in it; "warm" is the median of later fits. Then rows, widths and
-batch sizes grow; there ``keras.Model.fit`` runs at most 300 steps in one epoch
-and is scaled to the epoch's steps.
+batch sizes grow: the mean epoch of a warm fused fit, its start included, against
+the best warm epoch of ``keras.Model.fit``, of at most 300 steps and scaled.
 
     python benchmarks/fit_speed.py
     python benchmarks/fit_speed.py --epochs 20 --quick    # a first look
@@ -72,18 +72,25 @@ def keras_network(hidden, n_features, heads):
     return keras.Model(inputs, [outputs[head](x) for head in heads])
 
 
-def by_keras(X, value, label, epochs, hidden=HIDDEN, batch_size=BATCH, steps=None):
-    """Seconds of the fit alone; with ``steps``, of an epoch of so many steps."""
+def by_keras(X, value, label, epochs, hidden=HIDDEN, batch_size=BATCH, callbacks=None):
     model = keras_network(hidden, X.shape[1], ("value", "class"))
     model.compile("adam", loss=["mse", "sparse_categorical_crossentropy"])
-    rows = len(X) if steps is None else min(len(X), steps * batch_size)
-    data = X[:rows], [value[:rows], label[:rows]]
-    if steps is not None:
-        model.fit(X[:batch_size], [value[:batch_size], label[:batch_size]], verbose=0)
-    start = time.perf_counter()
-    model.fit(*data, epochs=epochs, batch_size=batch_size, verbose=0)
-    seconds = time.perf_counter() - start
-    return seconds if steps is None else seconds * len(X) / rows
+    model.fit(
+        X, [value, label], epochs=epochs, batch_size=batch_size, verbose=0, callbacks=callbacks
+    )
+
+
+def keras_epoch(X, value, label, hidden, batch_size, steps=300):
+    """Seconds of one warm epoch, measured on so many steps and scaled to all rows."""
+    import keras
+
+    rows = min(len(X), steps * batch_size)
+    ends = []
+    timer = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter())
+    )
+    by_keras(X[:rows], value[:rows], label[:rows], 4, hidden, batch_size, [timer])
+    return min(np.diff(ends)) * len(X) / rows
 
 
 def by_scikeras(X, value, label, epochs):
@@ -188,7 +195,7 @@ def growth(title, settings, epochs_of):
         start = time.perf_counter()
         by_skjoint("fused", *data, epochs, hidden, batch_size)
         fused = (time.perf_counter() - start) / epochs
-        keras = by_keras(*data, 1, hidden, batch_size, steps=300)
+        keras = keras_epoch(*data, hidden, batch_size)
         found[name] = {"fused": fused, "keras.Model.fit": keras}
         rows.append((name, f"{fused:.4f}", f"{keras:.3f}", f"{keras / fused:.1f}"))
     print_table(title, ("", "fused", "keras.Model.fit", "ratio"), rows)

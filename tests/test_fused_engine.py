@@ -1,5 +1,6 @@
 """The fused engine: the Keras engine's mathematics, shared programs, callbacks by the epoch."""
 
+import gc
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
@@ -10,6 +11,7 @@ import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
+from tensorflow.python.framework.func_graph import FuncGraph
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier, _fused
@@ -184,6 +186,35 @@ def test_the_cache_is_bounded_and_drops_what_failed():
         raise KeyError
     with cache.borrow("c", lambda p: True, object) as other:
         assert other is not taken
+
+
+def test_compilations_are_bounded(monkeypatch):
+    monkeypatch.setattr(_fused, "STEPS_WORTH_COMPILING", 0)
+    monkeypatch.setattr(_fused, "MAX_COMPILED", 1)
+    monkeypatch.setattr(training_programs, "n_compiled", 0)
+    X, y, _ = gappy_data()
+    compiled = fit("fused", X, y)
+    fit("fused", X, y, hidden_layer_sizes=(5,))
+    programs = list(training_programs._idle)
+    assert [program.is_compiled for program in programs] == [True, False]
+    assert fit("fused", X, y).history_ == compiled.history_  # the first is still the compiled one
+
+
+def test_programs_that_are_dropped_are_gone():
+    """Their graphs too: TensorFlow's registry of gradients must not hold them."""
+
+    def alive(kind):
+        gc.collect()
+        return sum(isinstance(entry, kind) for entry in gc.get_objects())
+
+    X, y, _ = gappy_data(60)
+    before = alive(FuncGraph)
+    for width in range(3, 8):
+        fit("fused", X, y, hidden_layer_sizes=(width,), epochs=1)
+    assert alive(FuncGraph) > before
+    training_programs.clear()
+    assert alive(_fused.Program) == 0
+    assert alive(FuncGraph) <= before
 
 
 def test_two_threads_train_at_the_same_time(monkeypatch):

@@ -36,6 +36,8 @@ VALIDATION_BATCH = 4096
 # A plain graph is traced in a fraction of XLA's compile time and runs each step about ten times
 # slower: from so many steps on, over all fits of a program, compiling pays.
 STEPS_WORTH_COMPILING = 4000
+# TensorFlow never frees what XLA compiled, about 10 MB each. Shapes beyond train as a graph.
+MAX_COMPILED = 100
 
 
 def train(plan, on_epoch, callbacks=()):
@@ -95,6 +97,9 @@ class Program:
         self.model = build_model(plan.network.without_penalty())
         with untouched_random():
             self.optimizer = new_optimizer(plan.optimizer)
+            # There is one device and nothing to sum up between devices; doing it all the same
+            # would leave the whole graph in TensorFlow's registry of gradients for good.
+            self.optimizer._all_reduce_sum_gradients = list
             self.optimizer.build(self.model.trainable_variables)
         self.fresh_state = optimizer_state(self.optimizer)
         self.graph = tf.function(self._run, autograph=False)
@@ -185,6 +190,8 @@ class Program:
         total = plan.n_steps * (plan.last_epoch - epoch)
         self.steps_run += plan.n_steps * n_epochs
         worth_it = self.is_compiled or self.steps_run + total > STEPS_WORTH_COMPILING
+        if worth_it and not self.is_compiled and self.can_compile:
+            self.can_compile = training_programs.may_compile(MAX_COMPILED)
         if self.can_compile and worth_it:
             try:
                 logs = self.compiled(*arguments)

@@ -21,13 +21,14 @@ class ProgramCache:
 
     Attributes
     ----------
-    n_built : int
-        Programs built so far.
+    n_built, n_compiled : int
+        Programs built, and admitted to compilation, so far.
     """
 
     def __init__(self, max_idle=MAX_IDLE):
         self.max_idle = max_idle
         self.n_built = 0
+        self.n_compiled = 0
         self._lock = threading.Lock()
         self._idle = OrderedDict()  # program -> key, the one used last at the end
 
@@ -50,6 +51,14 @@ class ProgramCache:
             self._idle[program] = key
             while len(self._idle) > self.max_idle:
                 self._idle.popitem(last=False)
+
+    def may_compile(self, limit):
+        """Admit one more program to compilation, up to a number per process."""
+        with self._lock:
+            if self.n_compiled >= limit:
+                return False
+            self.n_compiled += 1
+            return True
 
     def clear(self):
         """Forget all idle programs."""
