@@ -64,7 +64,7 @@ def test_labels_that_training_never_saw_have_a_row(fitted, data):
 def test_many_classes_and_given_axes():
     import matplotlib.pyplot as plt
 
-    labels = np.arange(40)
+    labels = np.repeat(np.arange(40), 3)
     _, axes = plt.subplots(1, 2)
     display = JointPredictionDisplay.from_predictions(
         labels * 1.0, labels + 0.5, labels, np.roll(labels, 1), ax=axes
