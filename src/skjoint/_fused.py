@@ -21,15 +21,17 @@ import numpy as np
 
 from skjoint._keras_import import import_keras, no_retracing_advice, untouched_random
 from skjoint._losses import loss_key, per_sample
-from skjoint._network import build_model, get_weights, restart_model
+from skjoint._network import build_model, call_model, get_weights, restart_model
 from skjoint._optimizers import (
     new_optimizer,
     optimizer_key,
     optimizer_state,
+    resume_optimizer,
     set_optimizer_state,
 )
 from skjoint._programs import training_programs
-from skjoint._training import Result, epoch_order
+from skjoint._routing import release
+from skjoint._training import Result, epoch_order, log_names
 
 ORDER_ENTRIES = 2**18  # batch order that is drawn and handed over at once
 VALIDATION_BATCH = 4096
@@ -146,11 +148,9 @@ class Program:
         """Initial weights, seeds and optimizer state of this fit into the template."""
         restart_model(self.model, plan.network, [plan.seed, plan.first_epoch], plan.weights)
         set_optimizer_state(self.optimizer, self.fresh_state)
-        if plan.optimizer_state is not None and self.schedule == "constant":
-            set_optimizer_state(self.optimizer, plan.optimizer_state)
-        rate = plan.optimizer.config["learning_rate"]
-        if isinstance(rate, (int, float)):
-            self.optimizer.learning_rate = rate
+        resume_optimizer(self.optimizer, plan)
+        if plan.optimizer.rate is not None:
+            self.optimizer.learning_rate = plan.optimizer.rate
 
     def _inputs(self, plan):
         """All tensors of a fit but the batch order, padded to the program's sizes."""
@@ -164,7 +164,6 @@ class Program:
             ]
 
         validation = [] if plan.validation is None else padded(plan.validation, self.n_validation)
-        rate = plan.optimizer.config["learning_rate"]
         return {
             "rows": padded(plan.rows, self.n_rows),
             "n_samples": tf.constant(len(plan.rows)),
@@ -174,7 +173,7 @@ class Program:
             "loss_weights": tf.constant(plan.loss_weights, tf.float32),
             "scales": [tf.constant(scale, tf.float32) for scale in plan.value_scales],
             "alpha": tf.constant(plan.network.alpha, tf.float32),
-            "rate": tf.constant(rate if isinstance(rate, (int, float)) else 0.0, tf.float32),
+            "rate": tf.constant(plan.optimizer.rate or 0.0, tf.float32),
             "decay_steps": tf.constant(plan.n_steps * plan.epochs, tf.float32),
         }
 
@@ -257,7 +256,7 @@ class Program:
         n_rows = tf.cast(n_rows, tf.float32)
         variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
-            outputs = self._outputs(X, training=True)
+            outputs = call_model(self.model, X, training=True)
             losses = self._head_losses(targets, outputs, weights)
             total = tf.reduce_sum(inputs["loss_weights"] * losses) / n_rows
             total += self._penalty(inputs["alpha"])
@@ -278,7 +277,7 @@ class Program:
             start = i * VALIDATION_BATCH
             X, *rest = [array[start : start + VALIDATION_BATCH] for array in inputs["validation"]]
             targets, weights = rest[: len(self.heads)], rest[len(self.heads) :]
-            outputs = self._outputs(X, training=False)
+            outputs = call_model(self.model, X, training=False)
             losses = self._head_losses(targets, outputs, weights)
             total = tf.reduce_sum(inputs["loss_weights"] * losses)
             metrics = self._metrics(inputs, targets, outputs, weights)
@@ -291,10 +290,6 @@ class Program:
         logs = self._logs(sums, tf.cast(n_samples, tf.float32))
         # The penalty is no sum over rows.
         return logs + tf.one_hot(0, logs.shape[0]) * self._penalty(inputs["alpha"])
-
-    def _outputs(self, X, training):
-        outputs = self.model(X, training=training)
-        return outputs if isinstance(outputs, list) else [outputs]
 
     def _head_losses(self, targets, outputs, weights):
         """Per head the weighted sum of the rows' losses."""
@@ -340,13 +335,6 @@ class Program:
         return tf.concat(parts, axis=0)
 
 
-def log_names(heads, validation):
-    """Names of the logs in the order of the program's rows."""
-    names = ["loss", *(f"{h.name}_loss" for h in heads)]
-    names += [f"{h.name}_{'mae' if h.kind == 'value' else 'accuracy'}" for h in heads]
-    return names + ([f"val_{name}" for name in names] if validation else [])
-
-
 class _Callbacks:
     """Keras callbacks at epoch granularity."""
 
@@ -382,6 +370,4 @@ class _Callbacks:
             self.list.on_train_end()
 
     def detach(self):
-        """A callback that holds the model could be neither cloned nor pickled."""
-        for callback in self.callbacks:
-            callback.set_model(None)
+        release(self.callbacks)

@@ -3,8 +3,9 @@
 A network of dense layers with the usual activations is a handful of matrix
 products: NumPy does one row in microseconds where ``keras.Model.predict``
 takes tens of milliseconds. The products are taken in float64 and rounded to
-float32 before the output's activation, so that a row's result does not depend on the rows it is
-predicted with (the order of a float32 sum changes with the batch).
+float32 before the output's activation, so that a row's result does not depend
+on the rows it is predicted with (the order of a float32 sum changes with the
+batch).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from scipy.special import erf, expit
 
-from skjoint._network import build_model, set_weights
+from skjoint._network import build_model, call_model, set_weights
 
 CHUNK = 2048  # rows whose activations are held at once: they stay in the processor's cache
 MAX_THREADS = 8
@@ -78,6 +79,10 @@ class FittedNetwork:
         self._lock = threading.Lock()
         self._model = None
         self._layers = self.spec.layers()
+        self._by_numpy = all(
+            isinstance(layer.activation, str) and layer.activation in ACTIVATIONS
+            for layer in self._layers
+        )
         # kernels transposed, biases as columns
         self._wide = [
             np.ascontiguousarray(np.atleast_2d(w).T, dtype=np.float64) for w in self.weights
@@ -104,11 +109,7 @@ class FittedNetwork:
 
     def predict(self, X, heads):
         """Outputs of the named heads: a list of arrays (n_samples, n_units)."""
-        by_numpy = all(
-            isinstance(layer.activation, str) and layer.activation in ACTIVATIONS
-            for layer in self._layers
-        )
-        if not by_numpy:
+        if not self._by_numpy:
             return self._in_chunks(self._keras_forward, X, heads, KERAS_CHUNK, n_threads=1)
         # NumPy lets go of the interpreter: chunks of many rows share the cores.
         n_threads = min(os.cpu_count() or 1, MAX_THREADS) if len(X) >= 8 * CHUNK else 1
@@ -159,8 +160,6 @@ class FittedNetwork:
         n_samples = len(X)
         # One shape for all calls: nothing is traced anew and every row meets the same kernels.
         X = np.pad(X, ((0, KERAS_CHUNK - n_samples), (0, 0)))
-        outputs = self._own_model()(X, training=False)
-        # Keras unwraps the list of a model with one output.
-        outputs = outputs if isinstance(outputs, list) else [outputs]
+        outputs = call_model(self._own_model(), X, training=False)
         index = {head.name: i for i, head in enumerate(self.spec.heads)}
         return [np.asarray(outputs[index[head]])[:n_samples] for head in heads]

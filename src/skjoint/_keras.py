@@ -13,14 +13,10 @@ import numpy as np
 
 from skjoint._keras_import import import_keras, no_retracing_advice, untouched_random
 from skjoint._losses import per_sample
-from skjoint._network import (
-    build_model,
-    get_weights,
-    set_weights,
-)
-from skjoint._optimizers import make_optimizer, optimizer_state, set_optimizer_state
-from skjoint._routing import listens_to_batches
-from skjoint._training import Result, epoch_order
+from skjoint._network import build_model, get_weights, set_weights
+from skjoint._optimizers import make_optimizer, optimizer_state, resume_optimizer
+from skjoint._routing import listens_to_batches, release
+from skjoint._training import METRICS, Result, epoch_order, log_names
 
 ROW_LOSS = "loss_by_row"
 
@@ -48,8 +44,7 @@ def train(plan, on_epoch, callbacks=()):
     with untouched_random():
         optimizer = make_optimizer(plan)
         optimizer.build(model.trainable_variables)
-    if plan.optimizer_state is not None and plan.optimizer.schedule == "constant":
-        set_optimizer_state(optimizer, plan.optimizer_state)
+    resume_optimizer(optimizer, plan)
     every_batch = any(map(listens_to_batches, callbacks))
     model.compile(
         optimizer=optimizer,
@@ -83,9 +78,7 @@ def train(plan, on_epoch, callbacks=()):
                 verbose=0,
             )
     finally:
-        for callback in callbacks:
-            # A callback that holds the model could be neither cloned nor pickled.
-            callback.set_model(None)
+        release(callbacks)
     return Result(get_weights(model, plan.network), optimizer_state(optimizer), history)
 
 
@@ -128,12 +121,11 @@ def _one_or_many(arrays):
 def _name_logs(logs, network):
     """Names of the heads instead of Keras' layers, and in their order, in place."""
     layers = network.keras_names()
-    metrics = [(h.name, "mae" if h.kind == "value" else "accuracy") for h in network.heads]
-    names = {"loss": "loss"}
-    names |= {f"{head}_loss": f"{layers[head]}_{ROW_LOSS}" for head, _ in metrics}
-    names |= {f"{head}_{metric}": f"{layers[head]}_{metric}" for head, metric in metrics}
-    names |= {f"val_{name}": f"val_{keras_name}" for name, keras_name in names.items()}
-    found = {name: logs[keras_name] for name, keras_name in names.items() if keras_name in logs}
+    keras_names = ["loss", *(f"{layers[head.name]}_{ROW_LOSS}" for head in network.heads)]
+    keras_names += [f"{layers[head.name]}_{METRICS[head.kind]}" for head in network.heads]
+    keras_names += [f"val_{name}" for name in keras_names]
+    names = zip(log_names(network.heads, validation=True), keras_names, strict=True)
+    found = {name: logs[keras_name] for name, keras_name in names if keras_name in logs}
     logs.clear()
     logs.update(found)
 
@@ -151,10 +143,11 @@ def _metrics(keras, plan):
     for head, loss in zip(plan.network.heads, plan.losses, strict=True):
         # Keras puts the name of the head before the metric's only when there are several.
         prefix = f"{plan.network.keras_names()[head.name]}_" if single else ""
+        name = f"{prefix}{METRICS[head.kind]}"
         if head.kind == "value":
-            metric = _absolute_error(keras, f"{prefix}mae", next(scales))
+            metric = _absolute_error(keras, name, next(scales))
         else:
-            metric = keras.metrics.SparseCategoricalAccuracy(name=f"{prefix}accuracy")
+            metric = keras.metrics.SparseCategoricalAccuracy(name=name)
         row_loss = keras.metrics.MeanMetricWrapper(per_sample(loss), name=f"{prefix}{ROW_LOSS}")
         metrics.append([metric, row_loss])
     return metrics[0] if single else metrics

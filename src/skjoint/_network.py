@@ -171,8 +171,8 @@ def build_model(spec, seed=0):
 
 def restart_model(model, spec, seed, weights=None):
     """Make a model what ``build_model(spec, seed)`` would give, or with other weights."""
+    seeds, dropout_seeds = _layer_seeds(spec, seed)
     if weights is None:
-        seeds, _ = _layer_seeds(spec, seed)
         weights = []
         with untouched_random():
             for layer in spec.layers():
@@ -182,7 +182,7 @@ def restart_model(model, spec, seed, weights=None):
                 weights += [np.asarray(kernel), np.zeros(layer.n_units, np.float32)]
     set_weights(model, spec, weights)
     names = spec.keras_names()
-    for layer, dropout_seed in _layer_seeds(spec, seed)[1].items():
+    for layer, dropout_seed in dropout_seeds.items():
         model.get_layer(f"{names[layer]}_dropout").restart(dropout_seed)
 
 
@@ -206,6 +206,12 @@ def _initializer(spec, layer, seed):
         if "seed" in config:
             return type(initializer).from_config({**config, "seed": seed})
     return initializer
+
+
+def call_model(model, X, training):
+    """A list with one output per head; Keras unwraps the list of a model with one."""
+    outputs = model(X, training=training)
+    return outputs if isinstance(outputs, list) else [outputs]
 
 
 def get_weights(model, spec):

@@ -17,16 +17,14 @@ def make_optimizer(plan):
     if spec.schedule == "constant":
         return new_optimizer(spec)
     # Loshchilov & Hutter 2017: rate/2 * (1 + cos(pi * step / steps)), one half wave per fit.
-    rate = keras.optimizers.schedules.CosineDecay(
-        spec.config["learning_rate"], decay_steps=plan.n_steps * plan.epochs
-    )
+    rate = keras.optimizers.schedules.CosineDecay(spec.rate, decay_steps=plan.n_steps * plan.epochs)
     return spec.cls.from_config({**spec.config, "learning_rate": rate})
 
 
 def optimizer_key(spec):
     """What distinguishes optimizers but for the rate, which enters a program as a number."""
     config = {k: v for k, v in spec.config.items() if k != "name"}
-    if isinstance(config["learning_rate"], (int, float)):
+    if spec.rate is not None:
         del config["learning_rate"]
     return spec.cls, spec.schedule, repr(sorted(config.items()))
 
@@ -34,6 +32,12 @@ def optimizer_key(spec):
 def optimizer_state(optimizer):
     """Kind of the optimizer and its variables: counters, moments, rate."""
     return type(optimizer).__name__, [variable.numpy() for variable in optimizer.variables]
+
+
+def resume_optimizer(optimizer, plan):
+    """Take the state up that a plan continues from; an annealed rate starts anew."""
+    if plan.optimizer_state is not None and plan.optimizer.schedule == "constant":
+        set_optimizer_state(optimizer, plan.optimizer_state)
 
 
 def set_optimizer_state(optimizer, state):

@@ -58,13 +58,13 @@ def optimizer_spec(optimizer, learning_rate, schedule, routed):
             "optimizer must be the name of a Keras optimizer, a class or an instance. "
             f"Got {optimizer!r} instead."
         )
-    config = optimizer.get_config()
-    if schedule != "constant" and not isinstance(config["learning_rate"], (int, float)):
+    spec = OptimizerSpec(type(optimizer), optimizer.get_config(), schedule)
+    if schedule != "constant" and spec.rate is None:
         raise ValueError(
             f"learning_rate_schedule must be 'constant' when the optimizer has a schedule of its "
             f"own. Got {schedule!r} instead."
         )
-    return OptimizerSpec(type(optimizer), config, schedule)
+    return spec
 
 
 def _check_arguments(cls, routed, prefix):
@@ -140,6 +140,12 @@ def listens_to_batches(callback):
         getattr(getattr(callback, hook), "__func__", None) is not getattr(callbacks.Callback, hook)
         for hook in hooks
     )
+
+
+def release(callbacks):
+    """Take the model from callbacks: with it they could be neither cloned nor pickled."""
+    for callback in callbacks:
+        callback.set_model(None)
 
 
 _scikeras_lock = threading.Lock()

@@ -265,7 +265,7 @@ class Targets:
             w = np.where(masks[i], weights[i], 0.0)
             if target.kind == "class":
                 w = w * _class_weights(target, arrays[i], w, next(per_class))[arrays[i]]
-            weights[i] = normalise(w, target.name) if strict or w.any() else w.astype(np.float32)
+            weights[i] = normalise(w, target.name, strict)
         if not any(w.any() for w in weights):
             raise ValueError("No row of y is labelled for any target: there is nothing to learn.")
         return weights
@@ -294,10 +294,12 @@ class Targets:
         return frame
 
 
-def normalise(weights, name):
-    """Scale weights to mean 1, in float32; an error when nothing has weight."""
+def normalise(weights, name, strict=True):
+    """Scale weights to mean 1, in float32; where nothing has weight an error, or zeros."""
     total = weights.sum()
     if not total > 0:
+        if not strict:
+            return np.zeros(len(weights), np.float32)
         raise ValueError(
             f"No row with a positive weight is labelled for target '{name}': "
             "there is nothing to train its head on."

@@ -26,6 +26,8 @@ from sklearn.model_selection import StratifiedShuffleSplit, train_test_split
 from skjoint._losses import constant_loss
 from skjoint._network import NetworkSpec
 
+METRICS = {"value": "mae", "class": "accuracy"}  # of a head, by its kind
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -53,6 +55,12 @@ class OptimizerSpec:
     cls: type
     config: dict
     schedule: str = "constant"
+
+    @property
+    def rate(self):
+        """The learning rate; None if the optimizer has a schedule of its own."""
+        rate = self.config["learning_rate"]
+        return rate if isinstance(rate, (int, float)) else None
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,13 @@ class Plan:
     @property
     def last_epoch(self):
         return self.first_epoch + self.epochs
+
+
+def log_names(heads, validation):
+    """Names of an epoch's logs, in their order: losses, then each head's metric."""
+    names = ["loss", *(f"{head.name}_loss" for head in heads)]
+    names += [f"{head.name}_{METRICS[head.kind]}" for head in heads]
+    return names + ([f"val_{name}" for name in names] if validation else [])
 
 
 @dataclass

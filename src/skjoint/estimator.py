@@ -1019,10 +1019,7 @@ def _drop_unweighted(X, y, sample_weight):
 
 def _normalised(rows, names, strict=True):
     """Rows with every head's weights scaled to mean 1 again, after a split."""
-    weights = [
-        normalise(w, name) if strict or w.any() else w
-        for w, name in zip(rows.weights, names, strict=True)
-    ]
+    weights = [normalise(w, name, strict) for w, name in zip(rows.weights, names, strict=True)]
     return Rows(rows.X, rows.targets, weights)
 
 
