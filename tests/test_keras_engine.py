@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
-from skjoint._network import build_model, get_weights
+from skjoint._network import build_model, get_weights, initial_weights, restart_model
 from skjoint._routing import make_callbacks, optimizer_spec, scikeras_tools
 from skjoint._training import epoch_order
 
@@ -16,7 +16,9 @@ from skjoint._training import epoch_order
 def plain_keras(est, X, y, *, loss, optimizer, epochs, batch_size, weights):
     """What a user would write by hand, given initial weights and batch order."""
     spec = est.network_
-    model = build_model(spec, seed=[est._seed, 0])
+    model = build_model(spec)
+    seed = [est._seed, 0]
+    restart_model(model, spec, seed, initial_weights(spec, seed))
     model.compile(optimizer, loss=loss, loss_weights=[1.0, 0.5])
     value, label = y
     history = []
@@ -284,6 +286,6 @@ def test_dropout_does_not_repeat_its_masks_when_continuing(data):
 def test_weights_equal_seeded_initial_ones_at_rate_zero(data):
     X, y = data
     est = JointRegressorClassifier((8,), learning_rate=1e-45, epochs=1, random_state=3).fit(X, y)
-    initial = get_weights(build_model(est.network_, [est._seed, 0]), est.network_)
+    initial = initial_weights(est.network_, [est._seed, 0])
     for before, after in zip(initial, est._network.weights, strict=True):
         assert_array_equal(before, after)

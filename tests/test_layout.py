@@ -10,7 +10,8 @@ import skjoint
 # Each module may import the ones before it, never one after it.
 ORDER = [
     "_keras_import",
-    "_dropout",
+    "_layers",
+    "_trunk",
     "_network",
     "_losses",
     "_training",

@@ -9,14 +9,21 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skjoint._inference import ACTIVATIONS, CHUNK, FittedNetwork
-from skjoint._network import Head, NetworkSpec, build_model, get_weights, set_weights
+from skjoint._network import (
+    Head,
+    NetworkSpec,
+    build_model,
+    get_weights,
+    initial_weights,
+    set_weights,
+)
 
 X = np.random.default_rng(0).normal(size=(50, 10)).astype(np.float32)
 
 
 def spec(**changes):
     parts = {
-        "n_inputs": 10,
+        "input_shape": (10,),
         "hidden": (128, 64),
         "heads": (Head("value", "value", 1, "linear"), Head("class", "class", 3, "softmax")),
     }
@@ -36,7 +43,7 @@ def test_the_lessons_network():
         Head("value", "value", 1, "softplus", (20,)),
         Head("class", "class", 2, "softmax", (20,)),
     )
-    lesson = spec(n_inputs=5, hidden=(64, 64), heads=heads)
+    lesson = spec(input_shape=(5,), hidden=(64, 64), heads=heads)
     names = ["hidden_1", "hidden_2", "value/hidden_1", "value", "class/hidden_1", "class"]
     assert [layer.name for layer in lesson.layers()] == names
     assert build_model(lesson).count_params() == lesson.n_parameters
@@ -44,11 +51,11 @@ def test_the_lessons_network():
 
 def test_seeds():
     def kernel(seed):
-        return get_weights(build_model(spec(), seed), spec())[0]
+        return initial_weights(spec(), seed)[0]
 
     assert_array_equal(kernel(1), kernel(1))
     assert (kernel(1) != kernel(2)).any()
-    weights = get_weights(build_model(spec(hidden=(10, 10), n_inputs=10), 0), spec(hidden=(10, 10)))
+    weights = initial_weights(spec(hidden=(10, 10)), 0)
     assert (weights[0] != weights[2]).any()  # layers of one shape differ
 
 
@@ -81,7 +88,7 @@ def test_numpy_and_keras_networks_agree(hidden, activation, widths, branch):
         Head("class", "class", widths[1], "softmax"),
     )
     network = spec(hidden=hidden, heads=heads, activation=activation)
-    weights = [w + 0.1 for w in get_weights(build_model(network, 3), network)]
+    weights = [w + 0.1 for w in initial_weights(network, 3)]
     fitted = FittedNetwork(network, weights)
     for ours, keras_output in zip(
         fitted.predict(X, ["value", "class"]), fitted.build()(X), strict=True
@@ -92,7 +99,7 @@ def test_numpy_and_keras_networks_agree(hidden, activation, widths, branch):
 @pytest.mark.parametrize("activation", ["relu", lambda x: x / (1 + abs(x))])
 def test_a_row_does_not_depend_on_its_batch(activation):
     network = spec(activation=activation)
-    fitted = FittedNetwork(network, get_weights(build_model(network), network))
+    fitted = FittedNetwork(network, initial_weights(network, 0))
     together = fitted.predict(X, ["value", "class"])
     for rows in (slice(0, 1), slice(7, 20)):
         for whole, part in zip(together, fitted.predict(X[rows], ["value", "class"]), strict=True):
@@ -101,7 +108,7 @@ def test_a_row_does_not_depend_on_its_batch(activation):
 
 def test_chunks_are_joined():
     network = spec(hidden=(4,))
-    fitted = FittedNetwork(network, get_weights(build_model(network), network))
+    fitted = FittedNetwork(network, initial_weights(network, 0))
     many = np.tile(X, (CHUNK // len(X) + 2, 1))
     (values,) = fitted.predict(many, ["value"])
     assert len(values) == len(many)
@@ -109,7 +116,7 @@ def test_chunks_are_joined():
 
 
 def test_state_is_weights_and_spec_only():
-    fitted = FittedNetwork(spec(), get_weights(build_model(spec()), spec()))
+    fitted = FittedNetwork(spec(), initial_weights(spec(), 0))
     fitted.build()
     assert set(fitted.__getstate__()) == {"spec", "weights"}
     again = pickle.loads(pickle.dumps(fitted))

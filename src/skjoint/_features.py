@@ -3,7 +3,8 @@
 Numbers are standardised, then missing ones become 0, which is imputation by
 the column's mean that honours sample weights. Text and categories become
 one-hot columns; a missing category is a category of its own; one that
-training never saw gives zeros only.
+training never saw gives zeros only. Sequences and images (3-D and 4-D X) keep
+their shape; each channel, the last axis, is standardised over all others.
 """
 
 from __future__ import annotations
@@ -15,14 +16,29 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import validate_data
 
 
-def read_features(estimator, X, *, encode, reset):
-    """Check X as scikit-learn does and return a 2-D number array or a mixed DataFrame.
+def read_features(estimator, X, *, encode, reset, allow_nd=False):
+    """Check X as scikit-learn does and return a number array or a mixed DataFrame.
 
     With ``encode`` false the numbers are for the network as they are: text
-    and missing entries are errors.
+    and missing entries are errors. With ``allow_nd`` rows may have a shape.
     """
     if not reset and _is_plain(estimator, X, encode):
         return X if encode else X.astype(np.float32, copy=False)
+    if np.ndim(X) > 2:
+        if not allow_nd:
+            raise ValueError(
+                f"Found array with dim {np.ndim(X)}, while dim <= 2 is required by dense hidden "
+                "layers. Give a Keras network for rows of this shape in trunk=..."
+            )
+        with np.errstate(over="ignore"):
+            return validate_data(
+                estimator,
+                X,
+                reset=reset,
+                allow_nd=True,
+                dtype=[np.float32, np.float64] if encode else np.float32,
+                ensure_all_finite="allow-nan" if encode else True,
+            )
     frame = _mixed_frame(X)
     if not encode:
         try:
@@ -117,8 +133,15 @@ class FeatureEncoder:
 
     def learn(self, X, sample_weight=None):
         """Learn from what :func:`read_features` returned."""
+        self.row_shape_ = X.shape[1:]
+        self.output_shape_ = self.row_shape_
         if not self.enabled:
-            self.n_outputs_ = X.shape[1]
+            return self
+        if X.ndim > 2:
+            channels, n_inside = self._channels(X), int(np.prod(X.shape[1:-1]))
+            weights = None if sample_weight is None else np.repeat(sample_weight, n_inside)
+            with np.errstate(invalid="ignore"):
+                self.scaler_ = StandardScaler().fit(channels, sample_weight=weights)
             return self
         if isinstance(X, pd.DataFrame):
             numeric = np.array([_is_number(dtype) for dtype in X.dtypes])
@@ -126,7 +149,7 @@ class FeatureEncoder:
             numeric = np.ones(X.shape[1], dtype=bool)
         self.numbers_ = np.flatnonzero(numeric)
         self.categories_ = np.flatnonzero(~numeric)
-        self.n_outputs_ = len(self.numbers_)
+        n_outputs = len(self.numbers_)
         if len(self.numbers_):
             with np.errstate(invalid="ignore"):  # a column of gaps only has no mean
                 self.scaler_ = StandardScaler().fit(self._numbers(X), sample_weight=sample_weight)
@@ -134,13 +157,22 @@ class FeatureEncoder:
             self.one_hot_ = OneHotEncoder(
                 handle_unknown="ignore", sparse_output=False, dtype=np.float32
             ).fit(self._categories(X))
-            self.n_outputs_ += sum(len(c) for c in self.one_hot_.categories_)
+            n_outputs += sum(len(c) for c in self.one_hot_.categories_)
+        self.output_shape_ = (n_outputs,)
         return self
 
     def encode(self, X):
-        """float32 array of shape (n_samples, n_outputs_)."""
+        """float32 array of shape (n_samples, *output_shape_)."""
+        if X.shape[1:] != self.row_shape_:
+            raise ValueError(
+                f"X must have rows of shape {self.row_shape_}, as in fit. "
+                f"Got {X.shape[1:]} instead."
+            )
         if not self.enabled:
             return X
+        if X.ndim > 2:
+            encoded = self.scaler_.transform(self._channels(X)).astype(np.float32, copy=False)
+            return np.nan_to_num(encoded, copy=False, nan=0.0).reshape(X.shape)
         parts = []
         if len(self.numbers_):
             parts.append(np.nan_to_num(self.scaler_.transform(self._numbers(X)), nan=0.0))
@@ -150,6 +182,10 @@ class FeatureEncoder:
             encoded = np.hstack(parts).astype(np.float32)
         assert_all_finite(encoded, input_name="X")
         return encoded
+
+    @staticmethod
+    def _channels(X):
+        return X.reshape(-1, X.shape[-1])
 
     def _numbers(self, X):
         if not isinstance(X, pd.DataFrame):

@@ -31,10 +31,10 @@ from skjoint._optimizers import (
 )
 from skjoint._programs import training_programs
 from skjoint._routing import release
-from skjoint._training import Result, epoch_order, log_names
+from skjoint._training import Result, epoch_order, log_names, validation_batch
 
 ORDER_ENTRIES = 2**18  # batch order that is drawn and handed over at once
-VALIDATION_BATCH = 4096
+LARGE = 2**24  # numbers in X from which padding is kept small: 64 MB
 # A plain graph is traced in a fraction of XLA's compile time and runs each step about ten times
 # slower: from so many steps on, over all fits of a program, compiling pays.
 STEPS_WORTH_COMPILING = 4000
@@ -46,11 +46,12 @@ def train(plan, on_epoch, callbacks=()):
     """Carry out a plan; see :func:`skjoint._keras.train` for the arguments."""
     n_samples = len(plan.rows)
     n_validation = 0 if plan.validation is None else len(plan.validation)
+    largest = validation_batch(plan.network)
 
     def fits(program):
         return (
             n_samples <= program.n_rows <= 8 * n_samples
-            and n_validation <= program.n_validation <= max(8 * n_validation, VALIDATION_BATCH)
+            and n_validation <= program.n_validation <= max(8 * n_validation, largest)
         )
 
     key = program_key(plan)
@@ -63,7 +64,7 @@ def program_key(plan):
     """What a program is compiled for, but for its sizes."""
     network = plan.network
     return (
-        (network.n_inputs, tuple(network.layers()), network.dropout),
+        (network.input_shape, network.trunk, tuple(network.layers()), network.dropout),
         tuple(loss_key(loss) for loss in plan.losses),
         optimizer_key(plan.optimizer),
         plan.batch_size,
@@ -71,9 +72,9 @@ def program_key(plan):
     )
 
 
-def bucket(n_samples):
+def bucket(n_samples, n_inputs=1):
     """Rows to compile for: room for the refit on all rows after folds, little waste when large."""
-    if n_samples > 100_000:
+    if n_samples > 100_000 or n_samples * n_inputs > LARGE:
         step = 2 ** (int(np.log2(n_samples)) - 4)
         return -(-n_samples // step) * step
     return max(64, 2 ** int(np.ceil(np.log2(1.5 * n_samples))))
@@ -86,17 +87,23 @@ class Program:
         import tensorflow as tf
 
         self.heads = plan.network.heads
-        self.n_rows = bucket(len(plan.rows))
+        self.n_rows = bucket(len(plan.rows), plan.network.n_inputs)
         self.n_validation = 0
         if plan.validation is not None:
-            self.n_validation = -(-bucket(len(plan.validation)) // VALIDATION_BATCH)
-            self.n_validation *= VALIDATION_BATCH
+            batch = validation_batch(plan.network)
+            n_validation = bucket(len(plan.validation), plan.network.n_inputs)
+            self.n_validation = -(-n_validation // batch) * batch
         self.batch_size = min(plan.batch_size, self.n_rows)
         self.n_orders = max(1, ORDER_ENTRIES // self.n_rows)
         self.row_losses = [per_sample(loss) for loss in plan.losses]
         self.schedule = plan.optimizer.schedule
         # The penalty is part of the function, with alpha as a tensor.
-        self.model = build_model(plan.network.without_penalty())
+        self.network = plan.network.without_penalty()
+        self.model = build_model(self.network, keep_parts=True)
+        self.inside = None  # while a batch is traced: 1 for its rows, 0 for padding
+        for layer in self.model._flatten_layers():
+            if isinstance(layer, import_keras().layers.BatchNormalization):
+                self._leave_padding_out(layer)
         with untouched_random():
             self.optimizer = new_optimizer(plan.optimizer)
             # There is one device and nothing to sum up between devices; doing it all the same
@@ -256,7 +263,9 @@ class Program:
         n_rows = tf.cast(n_rows, tf.float32)
         variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
+            self.inside = inside
             outputs = call_model(self.model, X, training=True)
+            self.inside = None
             losses = self._head_losses(targets, outputs, weights)
             total = tf.reduce_sum(inputs["loss_weights"] * losses) / n_rows
             total += self._penalty(inputs["alpha"])
@@ -273,9 +282,10 @@ class Program:
     def _validate(self, inputs):
         import tensorflow as tf
 
+        size = validation_batch(self.network)
+
         def batch(i, sums):
-            start = i * VALIDATION_BATCH
-            X, *rest = [array[start : start + VALIDATION_BATCH] for array in inputs["validation"]]
+            X, *rest = [array[i * size : (i + 1) * size] for array in inputs["validation"]]
             targets, weights = rest[: len(self.heads)], rest[len(self.heads) :]
             outputs = call_model(self.model, X, training=False)
             losses = self._head_losses(targets, outputs, weights)
@@ -284,7 +294,7 @@ class Program:
             return i + 1, sums + tf.concat([[total], losses, *metrics], axis=0)
 
         n_samples = inputs["n_validation"]
-        n_batches = (n_samples + VALIDATION_BATCH - 1) // VALIDATION_BATCH
+        n_batches = (n_samples + size - 1) // size
         start = (tf.constant(0), tf.zeros(1 + 3 * len(self.heads)))
         sums = tf.while_loop(lambda i, sums: i < n_batches, batch, start)[1]
         logs = self._logs(sums, tf.cast(n_samples, tf.float32))
@@ -305,10 +315,27 @@ class Program:
         )
 
     def _penalty(self, alpha):
+        """L2 of our own layers, and what the layers of a trunk add by themselves."""
         import tensorflow as tf
 
-        kernels = [layer.kernel.value for layer in self.model.layers if hasattr(layer, "kernel")]
-        return alpha * tf.add_n([tf.reduce_sum(kernel**2) for kernel in kernels])
+        layers = [self.model.get_layer(name) for name in self.network.keras_names().values()]
+        kernels = [layer.kernel.value for layer in layers if hasattr(layer, "kernel")]
+        penalty = alpha * tf.add_n([tf.reduce_sum(kernel**2) for kernel in kernels])
+        return tf.add_n([penalty, *self.model.losses])
+
+    def _leave_padding_out(self, layer):
+        """Keep the rows behind a short batch out of the statistics of a batch normalisation."""
+        import tensorflow as tf
+
+        call = layer.call
+
+        def call_with_mask(inputs, training=None, mask=None):
+            if training and self.inside is not None:
+                rows = tf.reshape(self.inside > 0, [-1] + [1] * (len(inputs.shape) - 2))
+                mask = rows if mask is None else tf.logical_and(mask, rows)
+            return call(inputs, training=training, mask=mask)
+
+        layer.call = call_with_mask
 
     def _metrics(self, inputs, targets, outputs, weights):
         """Weighted sums of each head's metric, and the sums of the weights."""
@@ -318,7 +345,9 @@ class Program:
         found = []
         for head, target, output, w in zip(self.heads, targets, outputs, weights, strict=True):
             if head.kind == "value":
-                metric = tf.reduce_mean(tf.abs(target - output) * next(scales), axis=-1)
+                n = head.n_units  # the rest is a mixture's
+                error = target[:, :n] - output[:, :n]
+                metric = tf.reduce_mean(tf.abs(error) * next(scales), axis=-1)
             else:
                 predicted = tf.argmax(output, axis=-1, output_type=tf.int32)
                 metric = tf.cast(predicted == target, tf.float32)

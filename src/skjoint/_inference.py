@@ -17,11 +17,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from scipy.special import erf, expit
 
-from skjoint._network import build_model, call_model, set_weights
+from skjoint._network import Mixture, build_model, call_model, set_weights
 
 CHUNK = 2048  # rows whose activations are held at once: they stay in the processor's cache
 MAX_THREADS = 8
-KERAS_CHUNK = 1024  # every call of the Keras fallback has this many rows
+BLOCK = 32  # rows of every call of a network that only Keras can run
+KERAS_CHUNK = 64 * BLOCK
 
 
 def _relu(x):
@@ -60,6 +61,14 @@ ACTIVATIONS = {
 }
 
 
+def _mix(layer, by_class, proba, known, constants):
+    """Mean of the numbers by class, and these behind it; rows are columns."""
+    by_class = by_class.reshape(layer.n_classes, layer.n_units, -1)
+    by_class = np.where(known[:, :, None] > 0, constants[:, :, None], by_class)
+    mean = (proba[:, None, :].astype(np.float64) * by_class).sum(axis=0)
+    return np.vstack([mean.astype(np.float32), *by_class])
+
+
 class FittedNetwork:
     """A network spec with trained weights.
 
@@ -77,15 +86,17 @@ class FittedNetwork:
 
     def _prepare(self):
         self._lock = threading.Lock()
-        self._model = None
+        self._function = None
         self._layers = self.spec.layers()
-        self._by_numpy = all(
-            isinstance(layer.activation, str) and layer.activation in ACTIVATIONS
+        self._by_numpy = self.spec.trunk is None and all(
+            isinstance(layer, Mixture)
+            or (isinstance(layer.activation, str) and layer.activation in ACTIVATIONS)
             for layer in self._layers
         )
         # kernels transposed, biases as columns
         self._wide = [
-            np.ascontiguousarray(np.atleast_2d(w).T, dtype=np.float64) for w in self.weights
+            np.ascontiguousarray(np.atleast_2d(w).T, dtype=np.float64)
+            for w in (self.weights if self._by_numpy else [])
         ]
 
     def __getstate__(self):
@@ -101,14 +112,19 @@ class FittedNetwork:
         set_weights(model, self.spec, self.weights)
         return model
 
-    def _own_model(self):
-        with self._lock:
-            if self._model is None:
-                self._model = self.build()
-            return self._model
+    def predict(self, X, heads, keep_parts=False):
+        """Outputs of the named heads: a list of arrays (n_samples, n_units).
 
-    def predict(self, X, heads):
-        """Outputs of the named heads: a list of arrays (n_samples, n_units)."""
+        With ``keep_parts`` the numbers by class follow the mean of a mixture,
+        class by class.
+        """
+        outputs = self._predict(X, heads)
+        units = {head.name: head.n_units for head in self.spec.heads}
+        if keep_parts or self.spec.link != "mixture":
+            return outputs
+        return [out[:, : units[head]] for out, head in zip(outputs, heads, strict=True)]
+
+    def _predict(self, X, heads):
         if not self._by_numpy:
             return self._in_chunks(self._keras_forward, X, heads, KERAS_CHUNK, n_threads=1)
         # NumPy lets go of the interpreter: chunks of many rows share the cores.
@@ -119,6 +135,12 @@ class FittedNetwork:
         if len(X) <= size:
             return forward(X, heads)
         units = {head.name: head.n_units for head in self.spec.heads}
+        if self.spec.link == "mixture":
+            units |= {
+                layer.name: layer.n_units * (1 + layer.n_classes)
+                for layer in self._layers
+                if isinstance(layer, Mixture)
+            }
         outputs = [np.empty((len(X), units[head]), np.float32) for head in heads]
 
         def fill(start):
@@ -141,25 +163,60 @@ class FittedNetwork:
         # What overflows shows in the result; fit has made sure that training rows do not.
         with np.errstate(over="ignore", invalid="ignore"):
             for i, layer in enumerate(self._layers):
-                if layer.name in needed:
-                    output = self._wide[2 * i] @ tensors[layer.inputs]
-                    output += self._wide[2 * i + 1]
-                    if layer.is_output:
-                        output = output.astype(np.float32)
-                    tensors[layer.name] = ACTIVATIONS[layer.activation](output)
+                if layer.name not in needed:
+                    continue
+                inputs = [tensors[name] for name in layer.inputs]
+                if isinstance(layer, Mixture):
+                    known, constants = self.weights[2 * i : 2 * i + 2]
+                    tensors[layer.name] = _mix(layer, *inputs, known, constants)
+                    continue
+                output = self._wide[2 * i] @ (inputs[0] if len(inputs) == 1 else np.vstack(inputs))
+                output += self._wide[2 * i + 1]
+                if layer.is_output:
+                    output = output.astype(np.float32)
+                tensors[layer.name] = ACTIVATIONS[layer.activation](output)
         return [tensors[head].T for head in heads]
 
     def _ancestors(self, heads):
         needed = set(heads)
         for layer in reversed(self._layers):
             if layer.name in needed:
-                needed.add(layer.inputs)
+                needed.update(layer.inputs)
         return needed
 
     def _keras_forward(self, X, heads):
+        """Blocks of one size, in a loop inside one program.
+
+        So every row meets the same kernels whatever rows it comes with, and no
+        number of rows is traced anew.
+        """
         n_samples = len(X)
-        # One shape for all calls: nothing is traced anew and every row meets the same kernels.
-        X = np.pad(X, ((0, KERAS_CHUNK - n_samples), (0, 0)))
-        outputs = call_model(self._own_model(), X, training=False)
+        n_blocks = -(-n_samples // BLOCK)
+        padding = [(0, n_blocks * BLOCK - n_samples)] + [(0, 0)] * (X.ndim - 1)
+        blocks = np.pad(X, padding).reshape(n_blocks, BLOCK, *X.shape[1:])
+        outputs = self._own_function()(blocks)
         index = {head.name: i for i, head in enumerate(self.spec.heads)}
-        return [np.asarray(outputs[index[head]])[:n_samples] for head in heads]
+        outputs = [np.asarray(outputs[index[head]]) for head in heads]
+        return [out.reshape(-1, out.shape[-1])[:n_samples] for out in outputs]
+
+    def _own_function(self):
+        import tensorflow as tf
+
+        with self._lock:
+            if self._function is None:
+                model = build_model(self.spec, keep_parts=True)
+                set_weights(model, self.spec, self.weights)
+                signature = tf.TensorSpec((None, BLOCK, *self.spec.input_shape), tf.float32)
+
+                def run(blocks):
+                    return tf.map_fn(
+                        lambda X: call_model(model, X, training=False),
+                        blocks,
+                        fn_output_signature=[
+                            tf.TensorSpec((BLOCK, output.shape[-1])) for output in model.outputs
+                        ],
+                    )
+
+                self._function = tf.function(run, input_signature=[signature], autograph=False)
+                self._function(np.zeros((1, BLOCK, *self.spec.input_shape), np.float32))
+            return self._function

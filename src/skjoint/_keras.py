@@ -13,10 +13,10 @@ import numpy as np
 
 from skjoint._keras_import import import_keras, no_retracing_advice, untouched_random
 from skjoint._losses import per_sample
-from skjoint._network import build_model, get_weights, set_weights
+from skjoint._network import build_model, get_weights, restart_model
 from skjoint._optimizers import make_optimizer, optimizer_state, resume_optimizer
 from skjoint._routing import listens_to_batches, release
-from skjoint._training import METRICS, Result, epoch_order, log_names
+from skjoint._training import METRICS, Result, epoch_order, log_names, validation_batch
 
 ROW_LOSS = "loss_by_row"
 
@@ -37,10 +37,9 @@ def train(plan, on_epoch, callbacks=()):
     Result
     """
     keras = import_keras()
+    model = build_model(plan.network, keep_parts=True)
     # Dropout of continued training must not repeat the masks of the first epochs.
-    model = build_model(plan.network, seed=[plan.seed, plan.first_epoch])
-    if plan.weights is not None:
-        set_weights(model, plan.network, plan.weights)
+    restart_model(model, plan.network, [plan.seed, plan.first_epoch], plan.weights)
     with untouched_random():
         optimizer = make_optimizer(plan)
         optimizer.build(model.trainable_variables)
@@ -72,7 +71,7 @@ def train(plan, on_epoch, callbacks=()):
                 initial_epoch=plan.first_epoch,
                 epochs=plan.last_epoch,
                 steps_per_epoch=plan.n_steps,
-                validation_data=None if validation is None else _whole(validation),
+                validation_data=validation and _whole(validation, validation_batch(plan.network)),
                 callbacks=[EpochHook(), *callbacks],
                 shuffle=False,
                 verbose=0,
@@ -105,12 +104,12 @@ def _batches(plan):
     return epochs.flat_map(order).map(gather).prefetch(2)
 
 
-def _whole(rows):
+def _whole(rows, batch_size):
     """All rows as the one batch sequence that ``validation_data`` takes."""
     import tensorflow as tf
 
     data = (rows.X, _one_or_many(rows.targets), _one_or_many(rows.weights))
-    return tf.data.Dataset.from_tensor_slices(data).batch(8192).cache()
+    return tf.data.Dataset.from_tensor_slices(data).batch(batch_size).cache()
 
 
 def _one_or_many(arrays):
@@ -145,7 +144,7 @@ def _metrics(keras, plan):
         prefix = f"{plan.network.keras_names()[head.name]}_" if single else ""
         name = f"{prefix}{METRICS[head.kind]}"
         if head.kind == "value":
-            metric = _absolute_error(keras, name, next(scales))
+            metric = _absolute_error(keras, name, head.n_units, next(scales))
         else:
             metric = keras.metrics.SparseCategoricalAccuracy(name=name)
         row_loss = keras.metrics.MeanMetricWrapper(per_sample(loss), name=f"{prefix}{ROW_LOSS}")
@@ -153,10 +152,11 @@ def _metrics(keras, plan):
     return metrics[0] if single else metrics
 
 
-def _absolute_error(keras, name, scale):
+def _absolute_error(keras, name, n_units, scale):
     scale = scale.astype(np.float32)
 
     def absolute_error(y_true, y_pred):
-        return keras.ops.mean(keras.ops.abs(y_true - y_pred) * scale, axis=-1)
+        error = y_true[:, :n_units] - y_pred[:, :n_units]  # the rest is a mixture's
+        return keras.ops.mean(keras.ops.abs(error) * scale, axis=-1)
 
     return keras.metrics.MeanMetricWrapper(absolute_error, name=name)

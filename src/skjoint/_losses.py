@@ -80,6 +80,36 @@ def one_hot_loss():
     return OneHotLoss
 
 
+@functools.cache
+def mixture_loss():
+    """The class of losses of a value head that is a mixture; made when Keras is loaded."""
+    keras = import_keras()
+
+    class MixtureLoss(keras.losses.Loss):
+        """Loss of the number that belongs to the row's label, of the mean where it has none.
+
+        So the number of each class is learned from the rows of this class, and
+        is E[value | x, class]. ``y_true`` holds the number, then the code of
+        the label or -1; ``y_pred`` the mean, then the numbers by class.
+        """
+
+        def __init__(self, loss, n_units):
+            reduction = getattr(loss, "reduction", "sum_over_batch_size")
+            super().__init__(name="value_loss", reduction=reduction)
+            self.loss = loss
+            self.n_units = n_units
+
+        def call(self, y_true, y_pred):
+            number, code = y_true[:, : self.n_units], keras.ops.cast(y_true[:, -1], "int32")
+            mean, by_class = y_pred[:, : self.n_units], y_pred[:, self.n_units :]
+            n_classes = by_class.shape[1] // self.n_units
+            by_class = keras.ops.reshape(by_class, (-1, n_classes, self.n_units))
+            own = keras.ops.sum(keras.ops.one_hot(code, n_classes)[:, :, None] * by_class, axis=1)
+            return per_sample(self.loss)(number, keras.ops.where(code[:, None] >= 0, own, mean))
+
+    return MixtureLoss
+
+
 def _keras_loss(identifier, aliases, parameter):
     keras = import_keras()
     if isinstance(identifier, str):
@@ -142,20 +172,22 @@ def constant_loss(loss, n_units, train, validation):
     from the training rows: for a value the better of mean and median, for a
     class the shares of the labels.
     """
-    target, weight = train
+    if isinstance(loss, mixture_loss()):
+        loss = loss.loss
+    (target, weight), (true, true_weight) = train, validation
     if target.dtype.kind == "i":
         shares = np.bincount(target, weight, minlength=n_units) + 1e-7
         constants = [shares / shares.sum()]
     else:
+        target, true = target[:, :n_units], true[:, :n_units]
         constants = [
             np.average(target, axis=0, weights=weight),
             np.median(target[weight > 0], axis=0),
         ]
-    target, weight = validation
     losses = []
     for constant in constants:
-        prediction = np.tile(constant.astype(np.float32), (len(target), 1))
-        per_row = np.asarray(per_sample(loss)(target, prediction))
-        losses.append(float(np.average(per_row, weights=weight)))
+        prediction = np.tile(constant.astype(np.float32), (len(true), 1))
+        per_row = np.asarray(per_sample(loss)(true, prediction))
+        losses.append(float(np.average(per_row, weights=true_weight)))
     best = np.nanmin(losses)
     return best if np.isfinite(best) and best > 0 else 1.0

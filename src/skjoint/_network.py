@@ -1,8 +1,9 @@
 """The network as plain data, and the Keras model built from it.
 
 A :class:`NetworkSpec` says everything about the shape of the network: a
-shared trunk of dense layers, then one branch per head. Together with a list
-of NumPy weights it is all that a fitted estimator keeps.
+shared trunk (dense layers, or a Keras network of the user's own), then one
+branch per head, which may read what other heads say. Together with a list of
+NumPy weights it is all that a fitted estimator keeps.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skjoint._dropout import hash_dropout
 from skjoint._keras_import import import_keras, untouched_random
+from skjoint._layers import hash_dropout, mixture
+from skjoint._trunk import NAME as TRUNK
+from skjoint._trunk import Trunk
 
 OUTPUT_INITIALIZER = "glorot_uniform"  # Keras' default
+LINKS = ("class_to_value", "value_to_class", "mixture")
 
 
 @dataclass(frozen=True)
@@ -33,10 +37,10 @@ class Head:
 
 @dataclass(frozen=True)
 class Dense:
-    """One dense layer of the graph: ``activation(inputs @ kernel + bias)``."""
+    """One dense layer of the graph: ``activation(concatenated inputs @ kernel + bias)``."""
 
     name: str
-    inputs: str  # name of the layer it reads; "input" is the network's input
+    inputs: tuple[str, ...]  # names of the layers it reads; "input" is the network's input
     n_inputs: int
     n_units: int
     activation: object
@@ -49,19 +53,41 @@ class Dense:
 
 
 @dataclass(frozen=True)
+class Mixture:
+    """A value head that is the mean of one number per class under the class probabilities."""
+
+    name: str
+    inputs: tuple[str, str]  # numbers by class, class probabilities
+    n_classes: int
+    n_units: int
+    branch: str
+
+    activation = "mean over classes"
+    is_output = False  # nothing is dropped or drawn for it
+    n_parameters = 0
+
+
+@dataclass(frozen=True)
 class NetworkSpec:
     """Shape and regularisation of the network; see the estimator for the terms."""
 
-    n_inputs: int
+    input_shape: tuple[int, ...]
     hidden: tuple[int, ...]
     heads: tuple[Head, ...]
     activation: object = "relu"
     kernel_initializer: object = OUTPUT_INITIALIZER
     dropout: float = 0.0
     alpha: float = 0.0
+    trunk: Trunk | None = None  # instead of the hidden layers
+    link: str | None = None
+
+    @property
+    def n_inputs(self):
+        """Numbers in one encoded row."""
+        return int(np.prod(self.input_shape))
 
     def layers(self):
-        """All dense layers, every one after the layer it reads; weights follow this order."""
+        """All layers above a trunk of the user's, every one after the layers it reads."""
         layers = []
 
         def stack(sizes, branch, inputs, n_inputs):
@@ -69,19 +95,49 @@ class NetworkSpec:
             for i, n_units in enumerate(sizes, start=1):
                 name = f"{prefix}_{i}"
                 layers.append(Dense(name, inputs, n_inputs, n_units, self.activation, branch))
-                inputs, n_inputs = name, n_units
+                inputs, n_inputs = (name,), n_units
             return inputs, n_inputs
 
-        trunk = stack(self.hidden, None, "input", self.n_inputs)
-        for head in self.heads:
-            inputs, n_inputs = stack(head.hidden, head.name, *trunk)
-            output = (head.n_units, head.activation, head.name, True)
-            layers.append(Dense(head.name, inputs, n_inputs, *output))
+        if self.trunk is None:
+            features = stack(self.hidden, None, ("input",), self.n_inputs)
+        else:
+            features = (TRUNK,), self.trunk.n_features
+        for head, seen in self._reading_order():
+            inputs, n_inputs = features
+            inputs += tuple(other.name for other in seen)
+            n_inputs += sum(other.n_units for other in seen)
+            inputs, n_inputs = stack(head.hidden, head.name, inputs, n_inputs)
+            n_units, name = head.n_units, head.name
+            mixed = self.mixture_of(head)
+            if mixed is not None:
+                n_units, name = head.n_units * mixed.n_units, f"{head.name}/by_class"
+            output = (n_units, head.activation, head.name, True)
+            layers.append(Dense(name, inputs, n_inputs, *output))
+            if mixed is not None:
+                layers.append(
+                    Mixture(head.name, (name, mixed.name), mixed.n_units, head.n_units, head.name)
+                )
         return layers
+
+    def _reading_order(self):
+        """The heads, each with those whose outputs it sees beside the features."""
+        values = [head for head in self.heads if head.kind == "value"]
+        classes = [head for head in self.heads if head.kind == "class"]
+        if self.link in ("class_to_value", "mixture"):
+            seen = classes if self.link == "class_to_value" else []
+            return [(head, []) for head in classes] + [(head, seen) for head in values]
+        seen = values if self.link == "value_to_class" else []
+        return [(head, []) for head in values] + [(head, seen) for head in classes]
+
+    def mixture_of(self, head):
+        """The class head over whose labels a value head is a mixture, or None."""
+        if self.link != "mixture" or head.kind != "value":
+            return None
+        return next(other for other in self.heads if other.kind == "class")
 
     def keras_names(self):
         """Names of the Keras layers by name of layer: unique, of letters that Keras takes."""
-        names = {}
+        names = {} if self.trunk is None else {TRUNK: TRUNK}
         for layer in self.layers():
             name = plain = re.sub(r"[^A-Za-z0-9_]", "_", layer.name)
             while name in names.values():
@@ -94,7 +150,8 @@ class NetworkSpec:
 
     @property
     def n_parameters(self):
-        return sum(layer.n_parameters for layer in self.layers())
+        in_trunk = 0 if self.trunk is None else self.trunk.n_parameters
+        return in_trunk + sum(layer.n_parameters for layer in self.layers())
 
 
 def nearest_name(name, names):
@@ -140,61 +197,61 @@ def is_non_negative(activation, scaled):
     return bool(reached.min() >= 0)
 
 
-def build_model(spec, seed=0):
+def build_model(spec, keep_parts=False):
     """The ``keras.Model`` of a spec: encoded X in, a list with one output per head out.
 
-    Every initializer and dropout layer gets a seed of its own from ``seed``.
+    Its weights are for the caller to set. With ``keep_parts`` the output of a
+    mixture has the numbers by class behind their mean, as training needs.
     """
     keras = import_keras()
-    layers, names = spec.layers(), spec.keras_names()
-    seeds, dropout_seeds = _layer_seeds(spec, seed)
+    names = spec.keras_names()
     with untouched_random():
-        tensors = {"input": keras.Input((spec.n_inputs,), name="input")}
-        for layer in layers:
+        tensors = {"input": keras.Input(spec.input_shape, name="input")}
+        if spec.trunk is not None:
+            tensors[TRUNK] = spec.trunk.build()(tensors["input"])
+        for layer in spec.layers():
+            inputs = [tensors[name] for name in layer.inputs]
+            name = names[layer.name]
+            if isinstance(layer, Mixture):
+                settings = (layer.n_classes, layer.n_units, keep_parts)
+                tensors[layer.name] = mixture()(*settings, name=name)(inputs)
+                continue
+            if len(inputs) > 1:
+                inputs = [keras.layers.Concatenate(name=f"{name}_inputs")(inputs)]
             output = keras.layers.Dense(
                 layer.n_units,
                 activation=layer.activation,
-                kernel_initializer=_initializer(spec, layer, seeds[layer.name]),
+                kernel_initializer=_initializer(spec, layer, seed=0),
                 kernel_regularizer=keras.regularizers.L2(spec.alpha) if spec.alpha else None,
-                name=names[layer.name],
-            )(tensors[layer.inputs])
-            if layer.name in dropout_seeds:
-                dropout = hash_dropout()(
-                    spec.dropout,
-                    seed=dropout_seeds[layer.name],
-                    name=f"{names[layer.name]}_dropout",
-                )
-                output = dropout(output)
+                name=name,
+            )(inputs[0])
+            if spec.dropout and not layer.is_output:
+                output = hash_dropout()(spec.dropout, name=f"{name}_dropout")(output)
             tensors[layer.name] = output
         return keras.Model(tensors["input"], [tensors[head.name] for head in spec.heads])
 
 
-def restart_model(model, spec, seed, weights=None):
-    """Make a model what ``build_model(spec, seed)`` would give, or with other weights."""
-    seeds, dropout_seeds = _layer_seeds(spec, seed)
-    if weights is None:
-        weights = []
-        with untouched_random():
-            for layer in spec.layers():
-                kernel = _initializer(spec, layer, seeds[layer.name])(
-                    (layer.n_inputs, layer.n_units)
-                )
-                weights += [np.asarray(kernel), np.zeros(layer.n_units, np.float32)]
-    set_weights(model, spec, weights)
-    names = spec.keras_names()
-    for layer, dropout_seed in dropout_seeds.items():
-        model.get_layer(f"{names[layer]}_dropout").restart(dropout_seed)
+def initial_weights(spec, seed, given=None):
+    """Weights to start from, in the order of :func:`get_weights`.
 
-
-def _layer_seeds(spec, seed):
-    """Seeds by name of layer: of its initializer, and of the dropout behind it if there is one."""
+    ``given`` holds lists of arrays by name of layer for what is not drawn:
+    the weights of a trunk, the known numbers of a mixture (default none known).
+    """
+    given = given or {}
     layers = spec.layers()
-    seeds = np.random.SeedSequence(seed).generate_state(2 * len(layers)).tolist()
-    names = [layer.name for layer in layers]
-    dropped = {layer.name for layer in layers if spec.dropout and not layer.is_output}
-    initializers = dict(zip(names, seeds[: len(layers)], strict=True))
-    dropout = dict(zip(names, seeds[len(layers) :], strict=True))
-    return initializers, {name: s for name, s in dropout.items() if name in dropped}
+    seeds = np.random.SeedSequence(seed).generate_state(len(layers)).tolist()
+    weights = list(given[TRUNK]) if spec.trunk is not None else []
+    with untouched_random():
+        for layer, layer_seed in zip(layers, seeds, strict=True):
+            if layer.name in given:
+                weights += given[layer.name]
+            elif isinstance(layer, Mixture):
+                weights += [np.zeros((layer.n_classes, n), np.float32) for n in (1, layer.n_units)]
+            else:
+                draw = _initializer(spec, layer, layer_seed)
+                kernel = np.asarray(draw((layer.n_inputs, layer.n_units)))
+                weights += [kernel, np.zeros(layer.n_units, np.float32)]
+    return weights
 
 
 def _initializer(spec, layer, seed):
@@ -208,6 +265,15 @@ def _initializer(spec, layer, seed):
     return initializer
 
 
+def restart_model(model, spec, seed, weights):
+    """Give a model its weights, and its random layers (dropout, augmentation) their seeds."""
+    set_weights(model, spec, weights)
+    states = [v for v in model.variables if v.name == "seed_generator_state"]
+    seeds = np.random.SeedSequence([*np.atleast_1d(seed), 1]).generate_state(len(states))
+    for state, state_seed in zip(states, seeds.tolist(), strict=True):
+        state.assign([state_seed, 0])
+
+
 def call_model(model, X, training):
     """A list with one output per head; Keras unwraps the list of a model with one."""
     outputs = model(X, training=training)
@@ -215,11 +281,19 @@ def call_model(model, X, training):
 
 
 def get_weights(model, spec):
-    """Kernel and bias of every layer as NumPy arrays, in the order of ``spec.layers()``."""
+    """Weights as NumPy arrays: of the trunk, then of every layer of ``spec.layers()``.
+
+    A dense layer has its kernel and bias, a mixture what it knows: a mark and
+    the number for every class.
+    """
     return [w for name in spec.keras_names().values() for w in model.get_layer(name).get_weights()]
 
 
 def set_weights(model, spec, weights):
     """The reverse of :func:`get_weights`."""
-    for i, name in enumerate(spec.keras_names().values()):
-        model.get_layer(name).set_weights(weights[2 * i : 2 * i + 2])
+    start = 0
+    for name in spec.keras_names().values():
+        layer = model.get_layer(name)
+        end = start + len(layer.weights)
+        layer.set_weights(weights[start:end])
+        start = end

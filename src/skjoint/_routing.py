@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from skjoint._keras_import import import_keras, untouched_random
 from skjoint._network import nearest_name
 from skjoint._training import OptimizerSpec
+from skjoint._trunk import read_trunk, reproducible_build
 
 
 def optimizer_spec(optimizer, learning_rate, schedule, routed):
@@ -67,15 +68,37 @@ def optimizer_spec(optimizer, learning_rate, schedule, routed):
     return spec
 
 
-def _check_arguments(cls, routed, prefix):
-    parameters = inspect.signature(cls.__init__).parameters
-    known = [n for n, p in parameters.items() if n != "self" and p.kind != p.VAR_KEYWORD]
+def _check_arguments(made, routed, prefix, given=0):
+    """Raise unless a class or function takes these arguments, beside the first ones given."""
+    parameters = list(inspect.signature(made).parameters.values())[given:]
+    known = [p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    if given and any(p.kind == p.VAR_KEYWORD for p in parameters):
+        return
     for name in routed:
         if name.split("__")[0] not in known:
             raise ValueError(
-                f"{prefix}{name} must be an argument of {cls.__name__}: {known}."
+                f"{prefix}{name} must be an argument of {getattr(made, '__name__', made)}: {known}."
                 f"{nearest_name(name, known)}"
             )
+
+
+def make_trunk(trunk, meta, routed, seed):
+    """The trunk that the parameters ``trunk`` and ``trunk__...`` ask for, and its weights.
+
+    A model starts from its own weights; a function builds anew, from ``seed``.
+    """
+    keras = import_keras()
+    if isinstance(trunk, keras.Model):
+        if routed:
+            raise ValueError(
+                "trunk__... needs trunk to be a function build(meta, ...). "
+                f"Got {sorted(routed)} beside a keras.Model instead."
+            )
+        return read_trunk(trunk, meta["input_shape"])
+    _check_arguments(trunk, routed, "trunk__", given=1)
+    with reproducible_build(seed):
+        model = trunk(meta, **routed)
+    return read_trunk(model, meta["input_shape"])
 
 
 def make_callbacks(callbacks, routed):

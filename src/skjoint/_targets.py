@@ -139,6 +139,7 @@ class Targets:
     classes: tuple[ClassTarget, ...]
     names: tuple  # of y's columns; positions when y was an array
     named: bool
+    known_values: dict  # the number, by code of the label, where the label alone decides it
 
     @property
     def outputs(self):
@@ -164,6 +165,7 @@ class Targets:
         classes=None,
         scale_value=True,
         non_negative=False,
+        value_by_class=None,
         sample_weight=None,
     ):
         """Find the targets in y and learn their encodings.
@@ -199,13 +201,19 @@ class Targets:
         value_targets = tuple(
             ValueTarget(output_name("value", g), g, None, None) for g in value_groups
         )
-        gate = cls(value_targets, class_targets, names, named)
+        known = _known_values(value_by_class, value_targets, class_targets)
+        gate = cls(value_targets, class_targets, names, named, known)
         weights = gate.split_weights(sample_weight, len(frame))
+        free = ~gate.has_known_value(gate.read(table)) if known else 1.0
         return replace(
             gate,
             values=tuple(
                 _learn_value(
-                    target, read_numbers(frame, target.positions), w, scale_value, not non_negative
+                    target,
+                    read_numbers(frame, target.positions),
+                    w * free,
+                    scale_value,
+                    not non_negative,
                 )
                 for target, w in zip(value_targets, weights[: len(value_targets)], strict=True)
             ),
@@ -223,16 +231,29 @@ class Targets:
         return columns
 
     def encode(self, columns):
-        """Arrays for the network and masks of what is labelled, from what ``read`` gave."""
-        arrays = []
+        """Arrays for the network and masks of what trains it, from what ``read`` gave.
+
+        A number that its label alone decides trains nothing.
+        """
+        arrays, masks = [], []
+        free = ~self.has_known_value(columns)
         for target, column in zip(self.outputs, columns, strict=True):
+            masks.append(column.mask & free if target.kind == "value" else column.mask)
             if target.kind == "value":
                 arrays.append(target.encode(column.data))
             else:
                 codes = np.zeros(len(column.mask), dtype=np.int32)
                 codes[column.mask] = _known_codes(target, column.data)
                 arrays.append(codes)
-        return arrays, [column.mask for column in columns]
+        return arrays, masks
+
+    def has_known_value(self, columns):
+        """Mask of the rows whose label alone decides the number."""
+        rows = np.zeros(len(columns[0].mask), dtype=bool)
+        if self.known_values:
+            labels = columns[len(self.values)]
+            rows[labels.mask] = np.isin(self.classes[0].codes(labels.data), list(self.known_values))
+        return rows
 
     def split_weights(self, sample_weight, n_samples):
         """One weight vector per target, in output order, not yet normalised."""
@@ -498,6 +519,35 @@ def _known_codes(target, labels):
             f"{unknown[:10]}. Name all labels beforehand with classes=[...]."
         )
     return codes
+
+
+def _known_values(value_by_class, values, classes):
+    """The parameter ``value_by_class`` as {code of the label: number}."""
+    if not value_by_class:
+        return {}
+    if not values or len(classes) != 1:
+        raise ValueError(
+            "value_by_class needs a value and exactly one class target. Got "
+            f"{len(values)} value(s) and {len(classes)} class target(s)."
+        )
+    labels, numbers = list(value_by_class), list(value_by_class.values())
+    bad = [n for n in numbers if not isinstance(n, Real) or not np.isfinite(n)]
+    if bad:
+        raise ValueError(f"value_by_class must hold finite numbers. Got {bad[0]!r} instead.")
+    codes = [int(classes[0].codes([label])[0]) for label in labels]
+    unknown = [label for label, code in zip(labels, codes, strict=True) if code < 0]
+    known = classes[0].classes
+    if unknown:
+        raise ValueError(
+            f"value_by_class names labels that y does not hold: {unknown}. "
+            f"Known labels: {known[:20].tolist()}{' and more' if len(known) > 20 else ''}."
+        )
+    if len(set(codes)) == len(known):
+        raise ValueError(
+            "value_by_class must leave a label whose number is to be learned. "
+            f"Got numbers for all of {known.tolist()}."
+        )
+    return dict(zip(codes, map(float, numbers), strict=True))
 
 
 def _class_weights(target, codes, weights, class_weight):

@@ -34,7 +34,8 @@ class Rows:
     """Rows to train or validate on: encoded X, and one array and weight per head.
 
     Targets are float32 (n, width) for a value, in scaled units, and int32
-    codes (n,) for a class. A weight of 0 marks what is not labelled.
+    codes (n,) for a class; a value that is a mixture over classes has the code,
+    or -1, as one more column. A weight of 0 marks what is not labelled.
     """
 
     X: np.ndarray
@@ -81,10 +82,10 @@ class Plan:
     epochs: int
     batch_size: int
     seed: int
+    weights: list[np.ndarray]  # to start from
     value_scales: list[np.ndarray] = field(default_factory=list)
     validation: Rows | None = None
     first_epoch: int = 0
-    weights: list[np.ndarray] | None = None  # to continue from; None draws new ones
     optimizer_state: tuple | None = None
 
     @property
@@ -102,6 +103,11 @@ def log_names(heads, validation):
     names = ["loss", *(f"{head.name}_loss" for head in heads)]
     names += [f"{head.name}_{METRICS[head.kind]}" for head in heads]
     return names + ([f"val_{name}" for name in names] if validation else [])
+
+
+def validation_batch(network):
+    """Rows of a validation batch: many, but a trunk may hold large activations for each."""
+    return 4096 if network.trunk is None else 256
 
 
 @dataclass

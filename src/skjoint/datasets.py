@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import string
 import urllib.request
+from numbers import Integral, Real
 from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
 import pandas as pd
 from sklearn.datasets import get_data_home, load_diabetes
-from sklearn.utils import Bunch
+from sklearn.utils import Bunch, check_random_state
+from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
-__all__ = ["fetch_abalone", "load_diabetes_bands"]
+__all__ = ["fetch_abalone", "load_diabetes_bands", "make_joint"]
 
 ABALONE_URL = (
     "https://raw.githubusercontent.com/jbrownlee/Datasets/"
@@ -42,6 +45,19 @@ Source: UCI Machine Learning Repository, doi 10.24432/C55C7W, CC BY 4.0.
 
 BANDS = np.array(["low", "middle", "high"], dtype=object)
 BAND_EDGES = (100.0, 180.0)  # near the thirds of the 442 patients
+
+JOINT_LABELS = np.array(list(string.ascii_lowercase), dtype=object)
+JOINT_UNITS = 16  # of each random function of make_joint
+JOINT_CONSTRAINTS = {
+    # Three functions can be uncorrelated on four rows, on fewer they cannot.
+    "n_samples": [Interval(Integral, 4, None, closed="left")],
+    "n_features": [Interval(Integral, 1, None, closed="left")],
+    "n_informative": [Interval(Integral, 1, None, closed="left")],
+    "n_classes": [Interval(Integral, 2, len(JOINT_LABELS), closed="both")],
+    "relatedness": [Interval(Real, 0, 1, closed="both")],
+    "noise": [Interval(Real, 0, None, closed="left")],
+    "random_state": ["random_state"],
+}
 
 
 def load_diabetes_bands(*, return_X_y=False):
@@ -86,6 +102,137 @@ def load_diabetes_bands(*, return_X_y=False):
         band_edges=BAND_EDGES,
         DESCR=source.DESCR,
     )
+
+
+def make_joint(
+    n_samples=1000,
+    n_features=10,
+    *,
+    n_informative=5,
+    n_classes=3,
+    relatedness=0.5,
+    noise=0.5,
+    random_state=None,
+):
+    r"""A number and a label that share as much as you say.
+
+    The features are independent and standard normal. Three random smooth
+    functions of the first ``n_informative`` of them, h which both targets
+    share, g which is the number's own and k the label's, give
+
+    .. math::
+
+        u = \sqrt{r}\, h(x) + \sqrt{1 - r}\, g(x), \qquad
+        v = \sqrt{r}\, h(x) + \sqrt{1 - r}\, k(x)
+
+    with r the ``relatedness``. Over the rows h, g and k are uncorrelated with
+    mean 0 and variance 1, so that u and v have variance 1 and correlation r.
+    The number is u plus noise. The label says in which of ``n_classes``
+    equally frequent bands v plus noise of its own lies.
+
+    Parameters
+    ----------
+    n_samples : int, default=1000
+        Number of rows, at least 4 and at least ``n_classes``.
+    n_features : int, default=10
+        Number of columns of X.
+    n_informative : int, default=5
+        How many of them, from the left, the targets depend on.
+    n_classes : int, default=3
+        Number of labels, at most 26.
+    relatedness : float in [0, 1], default=0.5
+        Correlation of u and v. At 1 the label is cut from the number's own
+        function; at 0 the targets share the informative features but no
+        function of them.
+    noise : float, default=0.5
+        Standard deviation of the noise of both, that of u and v being 1. No
+        model can expect an R² of the number above ``1 / (1 + noise**2)``.
+    random_state : int, RandomState instance or None, default=None
+        Seeds everything. The same int gives the same X, h, g, k and noise
+        whatever ``relatedness``, ``noise`` and ``n_classes`` are.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features)
+        Features.
+    y : DataFrame of shape (n_samples, 2)
+        Columns value (float) and class (text: "a" is the lowest band, "b" the
+        next, ...).
+
+    Notes
+    -----
+    Each function is a network of 16 tanh units with normal weights, as in
+    [1]_. Bands of a noisy function are the ordered probit model [2]_. They have
+    an order, and only because of it can one correlation say how related the
+    targets are; labels without one would need a function each.
+
+    References
+    ----------
+    .. [1] R. M. Neal, "Bayesian Learning for Neural Networks", Springer 1996,
+       chapter 2.
+    .. [2] R. D. McKelvey and W. Zavoina, "A Statistical Model for the Analysis
+       of Ordinal Level Dependent Variables", Journal of Mathematical Sociology
+       4 (1975), 103-120.
+
+    Examples
+    --------
+    >>> from skjoint.datasets import make_joint
+    >>> X, y = make_joint(n_samples=300, random_state=0)
+    >>> X.shape, y["class"].value_counts(sort=False).sort_index().to_dict()
+    ((300, 10), {'a': 100, 'b': 100, 'c': 100})
+    >>> X, y = make_joint(relatedness=1.0, noise=0.0, random_state=0)
+    >>> lowest, highest = y.groupby("class")["value"].agg(["min", "max"]).to_numpy().T
+    >>> (lowest[1:] >= highest[:-1]).all()
+    np.True_
+    """
+    # As a decorator the check would hide the function from doctest.
+    validate_parameter_constraints(
+        JOINT_CONSTRAINTS,
+        {
+            "n_samples": n_samples,
+            "n_features": n_features,
+            "n_informative": n_informative,
+            "n_classes": n_classes,
+            "relatedness": relatedness,
+            "noise": noise,
+            "random_state": random_state,
+        },
+        caller_name="make_joint",
+    )
+    for name, number, bound_name, bound in (
+        ("n_informative", n_informative, "n_features", n_features),
+        ("n_classes", n_classes, "n_samples", n_samples),
+    ):
+        if number > bound:
+            raise ValueError(
+                f"{name} must be at most {bound_name}. Got {name}={number} and "
+                f"{bound_name}={bound} instead."
+            )
+    rng = check_random_state(random_state)
+    X = rng.standard_normal((n_samples, n_features))
+    functions = [_random_function(X[:, :n_informative], rng) for _ in range(3)]
+    h, g, k = _uncorrelated(np.column_stack(functions)).T
+    value_noise, class_noise = noise * rng.standard_normal((2, n_samples))
+    shared, own = np.sqrt(relatedness), np.sqrt(1 - relatedness)
+    value = shared * h + own * g + value_noise
+    rank = (shared * h + own * k + class_noise).argsort().argsort()
+    label = JOINT_LABELS[rank * n_classes // n_samples]
+    return X, pd.DataFrame({"value": value, "class": label})
+
+
+def _random_function(X, rng):
+    """A smooth nonlinear function of all columns of X, drawn anew in each call."""
+    # Units see inputs of standard deviation 2: bent by tanh, not yet steps.
+    weights = rng.normal(scale=2 / np.sqrt(X.shape[1]), size=(X.shape[1], JOINT_UNITS))
+    bias = rng.standard_normal(JOINT_UNITS)
+    return np.tanh(X @ weights + bias) @ rng.standard_normal(JOINT_UNITS)
+
+
+def _uncorrelated(columns):
+    """The columns with mean 0, variance 1 and, each freed of those before it, correlation 0."""
+    q, r = np.linalg.qr(columns - columns.mean(axis=0))
+    # QR leaves the signs open; with these the columns keep their direction.
+    return q * np.sign(np.diag(r)) * np.sqrt(len(columns))
 
 
 def fetch_abalone(*, data_home=None, download_if_missing=True, return_X_y=False):

@@ -8,6 +8,7 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -16,15 +17,18 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 from skjoint import _fused, _keras
 from skjoint._features import FeatureEncoder, read_features
 from skjoint._inference import FittedNetwork
-from skjoint._losses import class_loss, is_batch_mean, value_loss
+from skjoint._losses import class_loss, is_batch_mean, mixture_loss, value_loss
 from skjoint._network import (
+    LINKS,
+    TRUNK,
     Head,
     NetworkSpec,
     check_identifier,
+    initial_weights,
     is_non_negative,
     nearest_name,
 )
-from skjoint._routing import listens_to_batches, make_callbacks, optimizer_spec
+from skjoint._routing import listens_to_batches, make_callbacks, make_trunk, optimizer_spec
 from skjoint._table import read_table
 from skjoint._targets import Targets, normalise
 from skjoint._training import (
@@ -44,7 +48,7 @@ from skjoint.metrics import agreement_score, class_metrics, value_metrics
 __all__ = ["JointRegressorClassifier"]
 
 ENGINES = {"fused": _fused.train, "keras": _keras.train}
-ROUTED = ("optimizer", "callbacks")
+ROUTED = ("optimizer", "callbacks", TRUNK)
 
 
 class JointRegressorClassifier(BaseEstimator):
@@ -85,6 +89,32 @@ class JointRegressorClassifier(BaseEstimator):
     alpha : float, default=0.0
         L2 penalty ``alpha * sum(W**2)`` over all kernels (Keras' convention:
         no division by 2 nor by the number of rows).
+    head_link : {"class_to_value", "value_to_class", "mixture"} or None, default=None
+        How one head sees the other, trained together. "class_to_value": the
+        value head reads the class probabilities beside the features of the
+        trunk; "value_to_class": the class head reads the number. "mixture":
+        the value head has one number per class, each learned from the rows of
+        its class, and the number is their mean under the class probabilities,
+        E[value] = sum_c p(c) E[value | c] (a mixture of experts [3]_ whose
+        gate is the class head); ``predict_value(X, given_class=...)`` answers
+        "and if it were class c?".
+    value_by_class : dict of {label: float}, default=None
+        The number where the label alone decides it, such as ``{"none": 0.0}``.
+        Rows of these labels do not train the value head. ``predict_value``
+        follows the predicted class: where it is one of these, the number is
+        the constant, so that number and label do not contradict each other.
+        With ``head_link="mixture"`` the constants enter the mean instead.
+    trunk : callable or keras.Model, default=None
+        A Keras network from one encoded row to a vector of features, in place
+        of ``hidden_layer_sizes``: for images (4-D X), sequences (3-D X),
+        layers of your own. A function ``build(meta, **routed)`` returns a new
+        ``keras.Model``; ``meta`` is a dict with ``input_shape`` (of one encoded
+        row), ``n_features_in_``, ``X_shape_`` (of encoded X) and the
+        ``classes_`` and ``n_classes_`` of every class target; other arguments
+        come from ``trunk__filters=16``. A model is cloned with its weights and
+        never trained itself; layers with ``trainable=False`` stay frozen. The
+        trunk brings its own regularizers: ``alpha`` and ``dropout`` apply to
+        the layers of the heads.
     value_loss : str, Keras loss or callable, default="mse"
         Loss of the number, in scaled units: ``"mse"``, ``"mae"``, ``"huber"``,
         scikit-learn's ``"squared_error"`` and ``"absolute_error"``, any other
@@ -232,6 +262,8 @@ class JointRegressorClassifier(BaseEstimator):
     .. [1] R. Caruana, "Multitask Learning", Machine Learning 28 (1997), 41-75.
     .. [2] I. Loshchilov and F. Hutter, "SGDR: Stochastic Gradient Descent with
        Warm Restarts", ICLR 2017.
+    .. [3] R. Jacobs, M. Jordan, S. Nowlan and G. Hinton, "Adaptive Mixtures of
+       Local Experts", Neural Computation 3 (1991), 79-87.
 
     Examples
     --------
@@ -265,6 +297,9 @@ class JointRegressorClassifier(BaseEstimator):
         "kernel_initializer": [str, dict, callable],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "alpha": [Interval(Real, 0, None, closed="left")],
+        "head_link": [StrOptions(set(LINKS)), None],
+        "value_by_class": [dict, None],
+        "trunk": [callable, None],
         "value_loss": [str, callable],
         "class_loss": [str, callable],
         "loss_weights": ["array-like"],
@@ -299,6 +334,9 @@ class JointRegressorClassifier(BaseEstimator):
         kernel_initializer="glorot_uniform",
         dropout=0.0,
         alpha=0.0,
+        head_link=None,
+        value_by_class=None,
+        trunk=None,
         value_loss="mse",
         class_loss="crossentropy",
         loss_weights=(1.0, 1.0),
@@ -332,6 +370,9 @@ class JointRegressorClassifier(BaseEstimator):
         self.kernel_initializer = kernel_initializer
         self.dropout = dropout
         self.alpha = alpha
+        self.head_link = head_link
+        self.value_by_class = value_by_class
+        self.trunk = trunk
         self.value_loss = value_loss
         self.class_loss = class_loss
         self.loss_weights = loss_weights
@@ -502,7 +543,8 @@ class JointRegressorClassifier(BaseEstimator):
 
     def _train(self, X, y, sample_weight, classes, epochs, continuing, whole=True):
         encode = self._features.enabled if continuing else self.preprocess is not None
-        X = read_features(self, X, encode=encode, reset=not continuing)
+        has_trunk = self.trunk is not None
+        X = read_features(self, X, encode=encode, reset=not continuing, allow_nd=has_trunk)
         y = read_table(y)
         check_consistent_length(X, y.frame)
         sample_weight = _check_weights(sample_weight, len(y))
@@ -513,6 +555,8 @@ class JointRegressorClassifier(BaseEstimator):
         weights = self._targets.row_weights(
             arrays, masks, sample_weight, self.class_weight, strict=whole
         )
+        if self.head_link == "mixture":
+            arrays = self._with_own_class(arrays, masks)
         rows = Rows(self._features.encode(X), arrays, weights)
         plan = self._plan(rows, masks, epochs, continuing, whole)
         self._carry_out(plan, whole)
@@ -527,6 +571,7 @@ class JointRegressorClassifier(BaseEstimator):
             classes=classes,
             scale_value=self.scale_value,
             non_negative=is_non_negative(self.value_activation, self.scale_value),
+            value_by_class=self.value_by_class,
             sample_weight=sample_weight,
         )
         row_weight = sample_weight
@@ -551,14 +596,51 @@ class JointRegressorClassifier(BaseEstimator):
         elif hasattr(self, name):
             delattr(self, name)
 
-    def _network_spec(self, continuing):
+    def _with_own_class(self, arrays, masks):
+        """Values with the code of the row's label behind them, -1 where it has none."""
+        n_values = len(self._targets.values)
+        codes = np.where(masks[n_values], arrays[n_values], -1)
+        return [np.column_stack([a, codes]).astype(np.float32) for a in arrays[:n_values]] + arrays[
+            n_values:
+        ]
+
+    def _make_trunk(self, n_samples):
+        """The user's own trunk as plain data, and its weights to start from."""
+        routed = self._routed_params(TRUNK)
+        if self.trunk is None:
+            if routed:
+                raise ValueError(f"trunk__... needs trunk. Got {sorted(routed)} without one.")
+            return None, None
+        shape = self._features.output_shape_
+        classes = [target.classes for target in self._targets.classes]
+        meta = {
+            "input_shape": shape,
+            "n_features_in_": self.n_features_in_,
+            "X_shape_": (n_samples, *shape),
+            "classes_": classes[0] if len(classes) == 1 else classes,
+            "n_classes_": len(classes[0]) if len(classes) == 1 else [len(c) for c in classes],
+        }
+        return make_trunk(self.trunk, meta, routed, self._seed)
+
+    def _network_spec(self, trunk, continuing):
         """The network that parameters and targets ask for; layers must stay when continuing."""
         sizes = {"value": self.value_layer_sizes, "class": self.class_layer_sizes}
         activations = {"value": self.value_activation, "class": "softmax"}
         for parameter in ("activation", "kernel_initializer"):
             check_identifier(parameter, getattr(self, parameter))
+        targets = self._targets
+        if self.head_link is not None and not (targets.values and targets.classes):
+            raise ValueError(
+                f"head_link={self.head_link!r} needs a value and a class target. "
+                f"Got {[target.name for target in targets.outputs]}."
+            )
+        if self.head_link == "mixture" and len(targets.classes) > 1:
+            raise ValueError(
+                "head_link='mixture' needs exactly one class target. "
+                f"Got {[target.name for target in targets.classes]}."
+            )
         spec = NetworkSpec(
-            n_inputs=self._features.n_outputs_,
+            input_shape=self._features.output_shape_,
             hidden=_layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes"),
             heads=tuple(
                 Head(
@@ -568,12 +650,14 @@ class JointRegressorClassifier(BaseEstimator):
                     activations[target.kind],
                     _layer_sizes(sizes[target.kind], f"{target.kind}_layer_sizes"),
                 )
-                for target in self._targets.outputs
+                for target in targets.outputs
             ),
             activation=self.activation,
             kernel_initializer=self.kernel_initializer,
             dropout=float(self.dropout),
             alpha=float(self.alpha),
+            trunk=trunk,
+            link=self.head_link,
         )
         if continuing and spec.layers() != self._network.spec.layers():
             raise ValueError(
@@ -585,6 +669,16 @@ class JointRegressorClassifier(BaseEstimator):
     def _plan(self, rows, masks, epochs, continuing, whole):
         """All that the engine needs, as plain data."""
         targets = self._targets
+        if continuing:
+            self._check_same_trunk()
+            network = self._network_spec(self._network.spec.trunk, continuing)
+            weights = self._network.weights
+        else:
+            self._trunk_made_from = (self.trunk, self._routed_params(TRUNK))
+            trunk, trunk_weights = self._make_trunk(len(rows))
+            network = self._network_spec(trunk, continuing)
+            given = {TRUNK: trunk_weights, **self._known_numbers()}
+            weights = initial_weights(network, [self._seed, 0], given)
         fraction = self.validation_fraction
         if fraction is None and self.early_stopping:
             fraction = 0.1
@@ -594,16 +688,15 @@ class JointRegressorClassifier(BaseEstimator):
             names = [target.name for target in targets.outputs]
             rows, validation = _normalised(rows.take(train), names), rows.take(held_out)
             validation = _normalised(validation, names, strict=False)
+            if network.link == "mixture":
+                # What counts there is the mean: predictions do not know the label.
+                for array in validation.targets[: len(targets.values)]:
+                    array[:, -1] = -1
         return Plan(
-            network=self._network_spec(continuing),
+            network=network,
             rows=rows,
             validation=validation,
-            losses=[
-                value_loss(self.value_loss)
-                if target.kind == "value"
-                else class_loss(self.class_loss, target.n_units)
-                for target in targets.outputs
-            ],
+            losses=[self._loss_of(head, network) for head in network.heads],
             loss_weights=_check_loss_weights(self.loss_weights, targets),
             value_scales=[target.scale for target in targets.values],
             optimizer=optimizer_spec(
@@ -616,9 +709,35 @@ class JointRegressorClassifier(BaseEstimator):
             batch_size=self.batch_size,
             seed=self._seed,
             first_epoch=self.n_iter_,
-            weights=self._network.weights if continuing else None,
+            weights=weights,
             optimizer_state=self._optimizer_state if continuing else None,
         )
+
+    def _check_same_trunk(self):
+        made_from, routed = self._trunk_made_from
+        if self.trunk is not made_from or self._routed_params(TRUNK) != routed:
+            raise ValueError(
+                "trunk must stay as it is when training continues. To start anew with another, "
+                "call fit with warm_start=False."
+            )
+
+    def _loss_of(self, head, network):
+        if head.kind == "class":
+            return class_loss(self.class_loss, head.n_units)
+        loss = value_loss(self.value_loss)
+        if network.mixture_of(head) is not None:
+            return mixture_loss()(loss, head.n_units)
+        return loss
+
+    def _known_numbers(self):
+        """What the mixtures know from ``value_by_class``, in scaled units, by head."""
+        if self.head_link != "mixture":
+            return {}
+        known = self._targets.known_values
+        n_classes = self._targets.classes[0].n_units
+        marks = np.isin(np.arange(n_classes), list(known)).astype(np.float32)[:, None]
+        numbers = np.array([known.get(code, np.nan) for code in range(n_classes)])[:, None]
+        return {t.name: [marks, t.encode(numbers)] for t in self._targets.values}
 
     def _carry_out(self, plan, whole):
         """Run the plan with its hooks and keep what it gives."""
@@ -702,20 +821,32 @@ class JointRegressorClassifier(BaseEstimator):
             return self.predict_class(X)
         raise ValueError(f"output must be 'value', 'class' or None. Got {output!r} instead.")
 
-    def predict_value(self, X):
+    def predict_value(self, X, given_class=None):
         """Predict the number.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
             Rows with the columns of ``fit``.
+        given_class : label or array-like of shape (n_samples,), default=None
+            Answer "and if it were of this class?", for all rows or row by
+            row, instead of weighing the classes by their probabilities. Needs
+            ``head_link="mixture"`` or ``value_by_class``.
 
         Returns
         -------
         values : ndarray of shape (n_samples,) or (n_samples, n_values), float64
             In original units.
+
+        Raises
+        ------
+        ValueError
+            If X does not fit, ``given_class`` is no known label, or the
+            network does not know numbers by class.
         """
-        return _side_by_side(self._decode(self._outputs(X, "value")))
+        if given_class is None:
+            return _side_by_side(self._decode(self._outputs(X, "value"), "value"))
+        return _side_by_side(self._values_given(X, given_class))
 
     def predict_class(self, X):
         """Predict the label: the most probable one.
@@ -763,28 +894,81 @@ class JointRegressorClassifier(BaseEstimator):
         check_is_fitted(self)
         return self._network.build()
 
-    def _outputs(self, X, kind=None):
+    def _outputs(self, X, kind=None, keep_parts=False):
         """What the heads give, by output index."""
         if not self.__sklearn_is_fitted__():  # check_is_fitted alone costs as much as one row
             check_is_fitted(self)
-        X = read_features(self, X, encode=self._features.enabled, reset=False)
+        X = self._encode(X)
         wanted = [i for i, t in enumerate(self._targets.outputs) if kind in (None, t.kind)]
         if not wanted:
             raise AttributeError(f"This estimator was trained without a {kind} target.")
+        if kind == "value" and self._class_decides:
+            wanted.append(len(self._targets.values))
         names = [self._targets.outputs[i].name for i in wanted]
-        outputs = self._network.predict(self._features.encode(X), names)
+        outputs = self._network.predict(X, names, keep_parts)
         return dict(zip(wanted, outputs, strict=True))
 
-    def _decode(self, outputs):
+    def _encode(self, X):
+        network, features = self._network.spec, self._features
+        allow_nd = network.trunk is not None
+        X = read_features(self, X, encode=features.enabled, reset=False, allow_nd=allow_nd)
+        return features.encode(X)
+
+    @property
+    def _class_decides(self):
+        """Whether a number follows the predicted class where this has a known one."""
+        return bool(self._targets.known_values) and self._network.spec.link != "mixture"
+
+    def _decode(self, outputs, kind=None):
         """Numbers in original units and labels, by output index."""
         decoded = {}
         for i, output in outputs.items():
             target = self._targets.outputs[i]
             if target.kind == "value":
                 decoded[i] = target.decode(output)
-            else:
+                if self._class_decides:
+                    codes = outputs[len(self._targets.values)].argmax(axis=1)
+                    self._put_known_values(decoded[i], codes)
+            elif kind in (None, target.kind):
                 decoded[i] = target.classes[output.argmax(axis=1)]
         return decoded
+
+    def _put_known_values(self, values, codes):
+        for code, number in self._targets.known_values.items():
+            values[codes == code] = number
+
+    def _values_given(self, X, given_class):
+        """Numbers in original units if the rows were of these classes, by output index."""
+        outputs = self._outputs(X, "value", keep_parts=True)
+        spec, targets = self._network.spec, self._targets
+        if spec.link != "mixture" and not targets.known_values:
+            raise ValueError(
+                "given_class needs an estimator that knows numbers by class: fit it with "
+                "head_link='mixture' or value_by_class={label: number}."
+            )
+        n_samples, n_values = len(outputs[0]), len(targets.values)
+        target = targets.classes[0]
+        labels = np.asarray(given_class)
+        if labels.shape not in ((), (n_samples,)):
+            raise ValueError(
+                f"given_class must be one label or have shape ({n_samples},). "
+                f"Got shape {labels.shape} instead."
+            )
+        codes = np.broadcast_to(target.codes(np.atleast_1d(labels)), n_samples)
+        if (codes < 0).any():
+            unknown = pd.unique(np.atleast_1d(labels)[target.codes(np.atleast_1d(labels)) < 0])
+            raise ValueError(
+                f"given_class must hold labels of target '{target.name}'. Got "
+                f"{unknown[:10].tolist()}; known: {target.classes[:20].tolist()}."
+            )
+        if spec.link == "mixture":
+            for i, head in enumerate(targets.values):
+                by_class = outputs[i][:, head.n_units :].reshape(n_samples, -1, head.n_units)
+                outputs[i] = by_class[np.arange(n_samples), codes]
+        values = {i: targets.values[i].decode(outputs[i]) for i in range(n_values)}
+        for number in values.values():
+            self._put_known_values(number, codes)
+        return values
 
     # --------------------------------------------------------------- scoring
     def split_targets(self, y):
@@ -922,6 +1106,9 @@ def _choose_engine(engine, plan, callbacks):
         for callback in callbacks
         if listens_to_batches(callback)
     ]
+    trunk = plan.network.trunk
+    if trunk is not None and trunk.adds_losses:
+        reasons.append("the trunk adds losses of whole batches, such as an activity regularizer's")
     reasons += [
         f"the loss of head '{head.name}' has reduction={loss.reduction!r}"
         for head, loss in zip(plan.network.heads, plan.losses, strict=True)

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.metrics import confusion_matrix
 
 from skjoint._composition import best_predictor, joint_estimator
+from skjoint._network import TRUNK
 
 __all__ = ["JointPredictionDisplay", "TrainingCurveDisplay", "plot_network"]
 
@@ -432,8 +433,10 @@ def plot_network(estimator, *, ax=None):
         )
         for name, box in boxes.items()
     }
-    for layer in spec.layers():
-        start, end = texts[layer.inputs], texts[layer.name]
+    arrows = [(name, layer.name) for layer in spec.layers() for name in layer.inputs]
+    arrows += [("input", TRUNK)] * (spec.trunk is not None)
+    for start, end in arrows:
+        start, end = texts[start], texts[end]
         ends = {"patchA": start.get_bbox_patch(), "patchB": end.get_bbox_patch()}
         style = {"arrowstyle": "-|>", "color": "gray", "shrinkA": 0, "shrinkB": 0}
         places = {"xytext": start.get_position(), "xy": end.get_position()}
@@ -453,6 +456,9 @@ def _network_boxes(spec):
     columns = {head.name: i for i, head in enumerate(spec.heads)}
     text = f"input\n{spec.n_inputs} encoded features"
     boxes = {"input": {"text": text, "x": middle, "y": 0, "branch": 0}}
+    if spec.trunk is not None:
+        units = f"{spec.trunk.n_features} features\n{spec.trunk.n_parameters:,} parameters"
+        boxes[TRUNK] = {"text": f"{TRUNK}\n{units}", "x": middle, "y": 1, "branch": 0}
     for layer in spec.layers():
         column = columns.get(layer.branch)
         activation = getattr(layer.activation, "__name__", layer.activation)
@@ -460,7 +466,7 @@ def _network_boxes(spec):
         boxes[layer.name] = {
             "text": f"{layer.name}\n{units}, {activation}\n{layer.n_parameters:,} parameters",
             "x": middle if column is None else column,
-            "y": boxes[layer.inputs]["y"] + 1,
+            "y": max(boxes[name]["y"] for name in layer.inputs) + 1,
             "branch": 0 if column is None else column + 1,
         }
     return boxes

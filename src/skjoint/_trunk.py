@@ -1,0 +1,146 @@
+"""A user's own Keras network in place of the hidden layers, as plain data."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import random
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+
+from skjoint._keras_import import import_keras, untouched_random
+from skjoint._layers import hash_dropout
+
+NAME = "trunk"  # of the nested model in the whole network
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """The layers of a Keras model from encoded X to features; their weights are kept apart."""
+
+    config: str  # JSON
+    n_features: int
+    n_parameters: int
+    adds_losses: bool  # in a call, as an activity regularizer does
+
+    def build(self):
+        """The trunk as a new ``keras.Model``; its weights are for the caller to set."""
+        keras = import_keras()
+        hash_dropout()  # registered with Keras before it is looked for
+        # What is rebuilt here came from the user's own model in memory, Lambda layers included.
+        return keras.saving.deserialize_keras_object(json.loads(self.config), safe_mode=False)
+
+
+def read_trunk(model, input_shape):
+    """A :class:`Trunk` and its weights from a Keras model, which stays as it is.
+
+    Raises
+    ------
+    ValueError
+        If the model does not lead from rows of ``input_shape`` to one feature
+        vector a row.
+    """
+    keras = import_keras()
+    if not isinstance(model, keras.Model):
+        raise ValueError(
+            "trunk must be a keras.Model, or a function build(meta, ...) that returns one. "
+            f"Got {type(model).__name__} instead."
+        )
+    _check_built(model, input_shape)
+    weights = model.get_weights()
+    n_features = model.outputs[0].shape[-1]
+    config = keras.saving.serialize_keras_object(model)
+    config["config"]["name"] = NAME
+    config = json.dumps(_with_cheap_dropout(config), sort_keys=True)
+    n_weights, adds_losses = _try_out(config, input_shape)
+    if n_weights != len(weights):
+        raise ValueError("trunk must have the same weights when Keras rebuilds it from its config.")
+    return Trunk(config, n_features, model.count_params(), adds_losses), weights
+
+
+@functools.lru_cache(maxsize=64)
+def _try_out(config, input_shape):
+    """Rebuild a config: how many weights it has, and whether a call adds losses."""
+    try:
+        with untouched_random():
+            model = Trunk(config, 0, 0, False).build()
+            model(np.zeros((1, *input_shape), np.float32), training=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            "trunk must consist of layers that Keras can rebuild from their configuration; own "
+            f"layers need get_config. Keras says: {error}"
+        ) from error
+    regularized = sum(v.regularizer is not None for v in model.trainable_variables)
+    return len(model.get_weights()), len(model.losses) > regularized
+
+
+def _check_built(model, input_shape):
+    if not model.built or not getattr(model, "inputs", None):
+        raise ValueError(
+            "trunk must be a functional or sequential keras.Model with an Input of shape "
+            f"{input_shape}, that of one encoded row. Got a model without one instead."
+        )
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ValueError(
+            "trunk must lead from one input to one feature tensor. Got "
+            f"{len(model.inputs)} input(s) and {len(model.outputs)} output(s) instead."
+        )
+    expected = tuple(model.inputs[0].shape)[1:]
+    fits = len(expected) == len(input_shape) and all(
+        size in (None, given) for size, given in zip(expected, input_shape, strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            f"trunk must take rows of shape {input_shape}, that of one encoded row of X. "
+            f"Its input has shape {expected} instead."
+        )
+    shape = tuple(model.outputs[0].shape)
+    if len(shape) != 2 or shape[1] is None:
+        raise ValueError(
+            "trunk must end in a feature tensor of shape (n_samples, n_features). Got "
+            f"{shape} instead: end it with Flatten, GlobalAveragePooling or return_sequences=False."
+        )
+
+
+def _with_cheap_dropout(config):
+    """The same config with ``keras.layers.Dropout`` as the equal layer that XLA runs fast."""
+    if isinstance(config, dict):
+        config = {key: _with_cheap_dropout(value) for key, value in config.items()}
+        if config.get("class_name") == "Dropout" and config.get("module") == "keras.layers":
+            settings = dict(config["config"])
+            if settings.pop("noise_shape", None) is None:
+                settings["seed"] = 0
+                cls = hash_dropout()
+                names = {"class_name": cls.__name__, "registered_name": f"skjoint>{cls.__name__}"}
+                return {**config, "module": None, **names, "config": settings}
+        return config
+    if isinstance(config, (list, tuple)):
+        return [_with_cheap_dropout(value) for value in config]
+    return config
+
+
+_build_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def reproducible_build(seed):
+    """Inside, Keras draws weights and names layers as in a new process with this seed.
+
+    Keras takes the seeds of initializers and random layers from Python's
+    global generator, and numbers its automatic names over the whole process,
+    so that equal networks would get unequal names.
+    """
+    import_keras()
+    from keras.src.backend.common import global_state
+
+    with _build_lock, untouched_random():
+        names = global_state.get_global_attribute("object_name_uids")
+        global_state.set_global_attribute("object_name_uids", None)
+        random.seed(seed)
+        try:
+            yield
+        finally:
+            global_state.set_global_attribute("object_name_uids", names)

@@ -1,0 +1,289 @@
+"""Networks of the user's own in place of the hidden layers."""
+
+import pickle
+import random
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from conftest import make_data
+from skjoint import JointRegressorClassifier, _fused
+from skjoint._programs import training_programs
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache():
+    training_programs.clear()
+    training_programs.n_built = 0
+
+
+def tabular(meta, units=16, rate=0.2):
+    """Everything that cares about padding and randomness: normalisation, dropout, penalties."""
+    return keras.Sequential(
+        [
+            keras.Input(meta["input_shape"]),
+            # A bias before a normalisation has gradient 0, of which Adam makes noise.
+            keras.layers.Dense(units, use_bias=False, kernel_regularizer="l2"),
+            keras.layers.BatchNormalization(momentum=0.8),
+            keras.layers.Activation("relu"),
+            keras.layers.Dropout(rate),
+        ]
+    )
+
+
+def images(meta, filters=4, flip="horizontal"):
+    return keras.Sequential(
+        [
+            keras.Input(meta["input_shape"]),
+            *([keras.layers.RandomFlip(flip)] if flip else []),
+            keras.layers.Conv2D(filters, 3, activation="relu"),
+            keras.layers.BatchNormalization(),
+            keras.layers.GlobalAveragePooling2D(),
+        ]
+    )
+
+
+def sequences(meta, units=8):
+    inputs = keras.Input(meta["input_shape"])
+    return keras.Model(inputs, keras.layers.GRU(units)(inputs))
+
+
+def series(n_samples=130, seed=0):
+    """Windows of ten steps; the next value, and one of seven days."""
+    rng = np.random.default_rng(seed)
+    start = rng.integers(0, 7, n_samples)
+    steps = start[:, None] + np.arange(11)
+    wave = np.sin(2 * np.pi * steps / 7) + 0.1 * rng.normal(size=steps.shape)
+    y = pd.DataFrame({"next": wave[:, -1], "day": [f"day {d}" for d in steps[:, -1] % 7]})
+    return wave[:, :-1, None], y
+
+
+def pictures(n_samples=90, seed=0):
+    """A bright spot: how bright, and in which corner."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(0, 0.1, size=(n_samples, 8, 8, 1))
+    corner, bright = rng.integers(0, 2, n_samples), rng.uniform(1, 5, n_samples)
+    for x, c, b in zip(X, corner, bright, strict=True):
+        x[6 * c : 6 * c + 2, 2:6] += b
+    return X, pd.DataFrame({"bright": bright, "corner": np.array(["top", "bottom"])[corner]})
+
+
+CASES = {
+    "tabular": (tabular, make_data),
+    "images": (images, pictures),
+    "sequences": (sequences, series),
+}
+
+
+def fit(engine, trunk, X, y, **parameters):
+    settings = {"epochs": 3, "random_state": 0, "learning_rate": 0.01, **parameters}
+    return JointRegressorClassifier(engine=engine, trunk=trunk, **settings).fit(X, y)
+
+
+@pytest.mark.parametrize("mode", ["graph", "compiled"])
+@pytest.mark.parametrize("case", CASES)
+def test_engines_agree(case, mode, monkeypatch):
+    """Short last batch, normalisation, dropout, augmentation, penalties of the trunk's own."""
+    steps = {"graph": np.inf, "compiled": 0}[mode]
+    monkeypatch.setattr(_fused, "STEPS_WORTH_COMPILING", steps)
+    trunk, data = CASES[case]
+    X, y = data()
+    options = {"validation_fraction": 0.2, "head_link": "class_to_value"}
+    if case == "images" and mode == "compiled":
+        options["trunk__flip"] = None  # under XLA the random layers of Keras draw other numbers
+    one, other = (fit(engine, trunk, X, y, **options) for engine in ("keras", "fused"))
+    tolerance = {"rtol": 2e-3, "atol": 1e-4}
+    for name in one.history_:
+        assert_allclose(one.history_[name], other.history_[name], **tolerance, err_msg=name)
+    for a, b in zip(one._network.weights, other._network.weights, strict=True):
+        assert_allclose(a, b, **tolerance)
+
+
+def test_padding_stays_out_of_the_statistics():
+    """One batch of 45 rows, padded to more: moving means are those of the rows."""
+    X, y = make_data(45)
+    trunk = keras.Sequential([keras.Input((4,)), keras.layers.BatchNormalization(momentum=0.0)])
+    est = fit("fused", trunk, X + 5, y, epochs=1, batch_size=64, preprocess=None)
+    mean, variance = est._network.weights[2:4]
+    assert_allclose(mean, X.mean(axis=0) + 5, rtol=1e-5)
+    assert_allclose(variance, X.var(axis=0), rtol=1e-4)
+
+
+def test_a_sequence_has_a_next_value_and_a_day():
+    X, y = series(400)
+    est = fit("auto", sequences, X, y, epochs=25)
+    later = series(100, seed=1)
+    metrics = est.evaluate(*later)
+    assert metrics["value_r2"] > 0.9
+    assert metrics["class_accuracy"] > 0.9
+
+
+def test_pictures_with_augmentation():
+    X, y = pictures(200)
+    trunk = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.RandomFlip("horizontal"), keras.layers.Flatten()]
+    )
+    est = fit("auto", trunk, X, y, epochs=60)
+    metrics = est.evaluate(*pictures(100, seed=1))
+    assert metrics["value_r2"] > 0.8
+    assert metrics["class_accuracy"] > 0.95
+    assert_array_equal(est.predict(X), est.predict(X))  # nothing is flipped in prediction
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_row_does_not_depend_on_its_batch(case):
+    trunk, data = CASES[case]
+    X, y = data()
+    est = fit("fused", trunk, X, y, epochs=1)
+    together, proba = est.predict_value(X), est.predict_proba(X)
+    for rows in (slice(0, 1), slice(3, 50)):
+        assert_array_equal(est.predict_value(X[rows]), together[rows])
+        assert_array_equal(est.predict_proba(X[rows]), proba[rows])
+    again = pickle.loads(pickle.dumps(est))
+    assert_array_equal(again.predict(X), est.predict(X))
+
+
+def test_random_state_decides_everything():
+    X, y = make_data()
+    first = keras.layers.Dense(1).name
+    state = random.getstate()
+    one, two, other = (fit("auto", tabular, X, y, random_state=seed) for seed in (0, 0, 1))
+    assert one.history_ == two.history_
+    assert_array_equal(one.predict_value(X), two.predict_value(X))
+    assert one.history_ != other.history_
+    assert random.getstate() == state
+    numbers = [int(n.partition("_")[2] or 0) for n in (first, keras.layers.Dense(1).name)]
+    assert numbers[1] == numbers[0] + 1  # nor do Keras' automatic names show
+    assert training_programs.n_built == 1  # equal networks share a program
+
+
+def test_a_model_is_never_trained_in_place():
+    X, y = make_data()
+    model = tabular({"input_shape": (4,)})
+    before = model.get_weights()
+    est = fit("auto", model, X, y)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        assert_array_equal(a, b)
+    assert (est._network.weights[0] != before[0]).any()
+    # what it knows is where training starts
+    frozen = clone(est).set_params(learning_rate=1e-12).fit(X, y)
+    assert_allclose(frozen._network.weights[0], before[0], atol=1e-6)
+
+
+def test_frozen_layers_stay():
+    X, y = make_data()
+    base = keras.Sequential([keras.Input((4,)), keras.layers.Dense(6, activation="tanh")])
+    base.trainable = False
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.layers.Dense(5, activation="relu")(base(inputs)))
+    for engine in ("fused", "keras"):
+        est = fit(engine, model, X, y)
+        known = base.get_weights()[0]
+        ours = [w for w in est._network.weights if w.shape == known.shape]
+        assert any(np.array_equal(w, known) for w in ours)
+        assert not any(np.array_equal(w, model.get_weights()[0]) for w in est._network.weights[2:3])
+
+
+def test_clone_search_pipeline_and_pickle():
+    X, y = make_data()
+    est = JointRegressorClassifier(trunk=tabular, trunk__units=8, epochs=2, random_state=0)
+    assert clone(est).get_params()["trunk__units"] == 8
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), est),
+        {
+            "jointregressorclassifier__trunk__units": [4, 8],
+            "jointregressorclassifier__learning_rate": [0.01, 0.001],
+        },
+        cv=2,
+        error_score="raise",
+    ).fit(X, y)
+    best = search.best_estimator_[-1]
+    assert best.network_.trunk.n_features == best.get_params()["trunk__units"]
+    assert training_programs.n_built == 2  # one for each width
+    again = pickle.loads(pickle.dumps(search))
+    assert_array_equal(again.predict(X), search.predict(X))
+
+
+def test_continued_training():
+    X, y = make_data()
+    fits = {}
+    for engine in ("keras", "fused"):
+        est = JointRegressorClassifier(
+            trunk=tabular, warm_start=True, epochs=2, random_state=0, engine=engine
+        ).fit(X, y)
+        fits[engine] = est.fit(X[:70], y[:70]).partial_fit(X, y)
+        assert est.n_iter_ == 5
+    for a, b in zip(*(est._network.weights for est in fits.values()), strict=True):
+        assert_allclose(a, b, rtol=2e-3, atol=1e-4)
+    with pytest.raises(ValueError, match="trunk must stay as it is"):
+        est.set_params(trunk__units=3).fit(X, y)
+
+
+def test_model_and_count():
+    X, y = pictures(30)
+    est = fit("auto", images, X, y, epochs=1)
+    assert est.model_.input_shape == (None, 8, 8, 1)
+    assert est.network_.n_parameters == est.model_.count_params()
+    assert est.n_features_in_ == 8
+
+
+def test_gaps_and_scales_in_sequences():
+    X, y = series()
+    X = np.concatenate([X * 1000, X], axis=2)
+    X[3, 4, 0] = np.nan
+    est = fit("auto", sequences, X, y, epochs=2)
+    assert np.isfinite(est.predict_value(X)).all()
+    encoded = est._features.encode(X.astype(np.float32))
+    assert_allclose(encoded.std(axis=(0, 1)), 1, rtol=0.01)
+    assert encoded.dtype == np.float32
+    weighted = JointRegressorClassifier(trunk=sequences, epochs=1).fit(X, y, np.arange(len(X)) > 10)
+    assert weighted._features.scaler_.n_samples_seen_ is not None
+    with pytest.raises(ValueError, match=r"rows of shape \(10, 2\), as in fit. Got \(10, 1\)"):
+        est.predict(X[:, :, :1])
+
+
+def adds_losses(meta):
+    return keras.Sequential(
+        [keras.Input(meta["input_shape"]), keras.layers.Dense(4, activity_regularizer="l2")]
+    )
+
+
+@pytest.mark.parametrize(
+    ("trunk", "message"),
+    [
+        (lambda meta: 3, "function build.* that returns one. Got int instead"),
+        (lambda meta: keras.Sequential([keras.layers.Dense(3)]), "with an Input of shape"),
+        (
+            lambda meta: keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)]),
+            r"must take rows of shape \(4,\).* Its input has shape \(5,\)",
+        ),
+        (
+            lambda meta: keras.Sequential([keras.Input((4,)), keras.layers.Reshape((2, 2))]),
+            r"must end in a feature tensor of shape .* Got \(None, 2, 2\) instead",
+        ),
+    ],
+)
+def test_what_is_no_trunk(trunk, message):
+    with pytest.raises(ValueError, match=message):
+        fit("auto", trunk, *make_data(30))
+
+
+def test_what_is_refused():
+    X, y = make_data(30)
+    with pytest.raises(ValueError, match="trunk__unit must be an argument of tabular.*'units'"):
+        fit("auto", tabular, X, y, trunk__unit=3)
+    with pytest.raises(ValueError, match="trunk__... needs trunk to be a function"):
+        fit("auto", tabular({"input_shape": (4,)}), X, y, trunk__units=3)
+    with pytest.raises(ValueError, match="trunk__... needs trunk"):
+        fit("auto", None, X, y, trunk__units=3)
+    with pytest.raises(ValueError, match="Found array with dim 3.*trunk="):
+        fit("auto", None, *series(30))
+    with pytest.warns(UserWarning, match="engine='keras'.*trunk adds losses"):
+        fit("auto", adds_losses, X, y)
