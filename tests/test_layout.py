@@ -14,6 +14,7 @@ ORDER = [
     "_trunk",
     "_network",
     "_losses",
+    "_balancing",
     "_training",
     "_optimizers",
     "_routing",

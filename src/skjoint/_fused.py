@@ -19,6 +19,7 @@ import warnings
 
 import numpy as np
 
+from skjoint._balancing import METHODS, label_means
 from skjoint._keras_import import import_keras, no_retracing_advice, untouched_random
 from skjoint._losses import loss_key, per_sample
 from skjoint._network import build_model, call_model, get_weights, restart_model
@@ -69,6 +70,7 @@ def program_key(plan):
         optimizer_key(plan.optimizer),
         plan.batch_size,
         plan.validation is not None,
+        plan.balancing,
     )
 
 
@@ -95,6 +97,7 @@ class Program:
             self.n_validation = -(-n_validation // batch) * batch
         self.batch_size = min(plan.batch_size, self.n_rows)
         self.n_orders = max(1, ORDER_ENTRIES // self.n_rows)
+        self.n_logs = len(log_names(plan))
         self.row_losses = [per_sample(loss) for loss in plan.losses]
         self.schedule = plan.optimizer.schedule
         # The penalty is part of the function, with alpha as a tensor.
@@ -111,10 +114,16 @@ class Program:
             self.optimizer._all_reduce_sum_gradients = list
             self.optimizer.build(self.model.trainable_variables)
         self.fresh_state = optimizer_state(self.optimizer)
+        self.balancing = None
+        if plan.balancing:
+            self.balancing = METHODS[plan.balancing]([head.kind for head in self.heads])
+            self.balancing_state = tf.Variable(self.balancing.init())
+            self.loss_weights = tf.Variable(tf.ones(len(self.heads)))  # of the last step
         self.graph = tf.function(self._run, autograph=False)
         self.compiled = tf.function(self._run, autograph=False, jit_compile=True)
         self.is_compiled = False
-        self.can_compile = True
+        # On a CPU XLA's convolutions are some 20 times slower than TensorFlow's own.
+        self.can_compile = not (self.network.trunk and self.network.trunk.convolves)
         self.steps_run = 0
 
     # ------------------------------------------------------------------ a fit
@@ -123,7 +132,7 @@ class Program:
         inputs = self._inputs(plan)
         listeners = _Callbacks(callbacks, self.model, self.optimizer, plan)
         every_epoch = bool(callbacks) or getattr(on_epoch, "every_epoch", False)
-        history, names = {}, log_names(self.heads, plan.validation is not None)
+        history, names = {}, log_names(plan)
         epoch, n_epochs, stop = plan.first_epoch, 1, False
         try:
             listeners.begin()
@@ -148,7 +157,10 @@ class Program:
         finally:
             listeners.detach()
         return Result(
-            get_weights(self.model, plan.network), optimizer_state(self.optimizer), history
+            get_weights(self.model, plan.network),
+            optimizer_state(self.optimizer),
+            history,
+            self.balancing_state.numpy() if self.balancing else None,
         )
 
     def _load(self, plan):
@@ -158,6 +170,10 @@ class Program:
         resume_optimizer(self.optimizer, plan)
         if plan.optimizer.rate is not None:
             self.optimizer.learning_rate = plan.optimizer.rate
+        if self.balancing:
+            state = plan.balancing_state
+            self.balancing_state.assign(self.balancing.init() if state is None else state)
+            self.loss_weights.assign([1.0] * len(self.heads))
 
     def _inputs(self, plan):
         """All tensors of a fit but the batch order, padded to the program's sizes."""
@@ -228,8 +244,7 @@ class Program:
             row = self._epoch(inputs, orders[i])
             return i + 1, tf.tensor_scatter_nd_update(logs, [[i]], [row])
 
-        n_logs = len(log_names(self.heads, self.n_validation > 0))
-        start = (tf.constant(0), tf.zeros((self.n_orders, n_logs)))
+        start = (tf.constant(0), tf.zeros((self.n_orders, self.n_logs)))
         return tf.while_loop(lambda i, logs: i < n_epochs, epoch, start)[1]
 
     def _epoch(self, inputs, order):
@@ -240,13 +255,20 @@ class Program:
         def step(i, sums):
             return i + 1, sums + self._step(inputs, order, i)
 
-        start = (tf.constant(0), tf.zeros(1 + 3 * n_heads))
+        n_sums = 1 + (4 if self.balancing else 3) * n_heads
+        start = (tf.constant(0), tf.zeros(n_sums))
         n_steps = inputs["n_steps"]
         sums = tf.while_loop(lambda i, sums: i < n_steps, step, start)[1]
         n_samples = tf.cast(inputs["n_samples"], tf.float32)
-        logs = [self._logs(sums, n_samples)]
+        logs = [self._logs(sums[: 1 + 3 * n_heads], n_samples)]
         if self.n_validation:
             logs.append(self._validate(inputs))
+        if self.balancing:
+            logs.append(sums[1 + 3 * n_heads :] / n_samples)
+            if self.balancing.by_epoch:
+                losses = logs[0][1 : 1 + n_heads]
+                state = self.balancing.update(self.balancing_state, losses, losses, None)
+                self.balancing_state.assign(state)
         return tf.concat(logs, axis=0)
 
     def _step(self, inputs, order, i):
@@ -263,21 +285,43 @@ class Program:
         n_rows = tf.cast(n_rows, tf.float32)
         variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
-            self.inside = inside
-            outputs = call_model(self.model, X, training=True)
-            self.inside = None
+            outputs = self._call_in_training(X, inside)
             losses = self._head_losses(targets, outputs, weights)
-            total = tf.reduce_sum(inputs["loss_weights"] * losses) / n_rows
+            factors = inputs["loss_weights"]
+            if self.balancing:
+                factors = self._balance(losses, weights)
+            total = tf.reduce_sum(factors * losses) / n_rows
             total += self._penalty(inputs["alpha"])
         gradients = tape.gradient(total, [v.value for v in variables])
         self.optimizer.apply(gradients, variables)
+        if self.balancing and not self.balancing.by_epoch:
+            self._update_balancing(X, inside, targets, losses, weights)
         if self.schedule == "cosine":  # the variable holds the rate of the next step
             done = tf.cast(self.optimizer.iterations.value, tf.float32) / inputs["decay_steps"]
             rate = inputs["rate"] * 0.5 * (1 + tf.cos(np.pi * tf.minimum(done, 1.0)))
             self.optimizer.learning_rate.assign(rate)
-        return tf.concat(
-            [[total * n_rows], losses, *self._metrics(inputs, targets, outputs, weights)], axis=0
-        )
+        sums = [[total * n_rows], losses, *self._metrics(inputs, targets, outputs, weights)]
+        if self.balancing:
+            sums.append(factors * n_rows)
+        return tf.concat(sums, axis=0)
+
+    def _balance(self, losses, weights):
+        """Factors of the heads' losses in this step."""
+        import tensorflow as tf
+
+        means, present = label_means(tf.stop_gradient(losses), _sums(weights))
+        self.loss_weights.assign(self.balancing.weigh(self.balancing_state, means, present))
+        return self.loss_weights.value()
+
+    def _update_balancing(self, X, inside, targets, losses, weights):
+        sums = _sums(weights)
+        means, present = label_means(losses, sums)
+        later = means
+        if self.balancing.looks_ahead:
+            outputs = self._call_in_training(X, inside)
+            later, _ = label_means(self._head_losses(targets, outputs, weights), sums)
+        state = self.balancing.update(self.balancing_state, means, later, present)
+        self.balancing_state.assign(state)
 
     def _validate(self, inputs):
         import tensorflow as tf
@@ -289,7 +333,8 @@ class Program:
             targets, weights = rest[: len(self.heads)], rest[len(self.heads) :]
             outputs = call_model(self.model, X, training=False)
             losses = self._head_losses(targets, outputs, weights)
-            total = tf.reduce_sum(inputs["loss_weights"] * losses)
+            factors = self.loss_weights if self.balancing else inputs["loss_weights"]
+            total = tf.reduce_sum(factors * losses)
             metrics = self._metrics(inputs, targets, outputs, weights)
             return i + 1, sums + tf.concat([[total], losses, *metrics], axis=0)
 
@@ -300,6 +345,13 @@ class Program:
         logs = self._logs(sums, tf.cast(n_samples, tf.float32))
         # The penalty is no sum over rows.
         return logs + tf.one_hot(0, logs.shape[0]) * self._penalty(inputs["alpha"])
+
+    def _call_in_training(self, X, inside):
+        """Outputs of a batch; ``inside`` is 1 for its rows, 0 for the padding behind them."""
+        self.inside = inside
+        outputs = call_model(self.model, X, training=True)
+        self.inside = None
+        return outputs
 
     def _head_losses(self, targets, outputs, weights):
         """Per head the weighted sum of the rows' losses."""
@@ -352,7 +404,7 @@ class Program:
                 predicted = tf.argmax(output, axis=-1, output_type=tf.int32)
                 metric = tf.cast(predicted == target, tf.float32)
             found.append(tf.reduce_sum(w * metric))
-        return tf.stack(found), tf.stack([tf.reduce_sum(w) for w in weights])
+        return tf.stack(found), _sums(weights)
 
     def _logs(self, sums, n_samples):
         """Means from sums: of the total over rows, of the heads over their weights."""
@@ -362,6 +414,12 @@ class Program:
         parts = [total / n_samples]
         parts += [tf.math.divide_no_nan(part, weights) for part in (losses, metrics)]
         return tf.concat(parts, axis=0)
+
+
+def _sums(weights):
+    import tensorflow as tf
+
+    return tf.stack([tf.reduce_sum(w) for w in weights])
 
 
 class _Callbacks:

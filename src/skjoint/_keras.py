@@ -9,14 +9,24 @@ the same mathematics about four times faster on small networks.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
+from skjoint._balancing import METHODS, label_means
 from skjoint._keras_import import import_keras, no_retracing_advice, untouched_random
 from skjoint._losses import per_sample
 from skjoint._network import build_model, get_weights, restart_model
 from skjoint._optimizers import make_optimizer, optimizer_state, resume_optimizer
 from skjoint._routing import listens_to_batches, release
-from skjoint._training import METRICS, Result, epoch_order, log_names, validation_batch
+from skjoint._training import (
+    METRICS,
+    Result,
+    epoch_order,
+    log_names,
+    validation_batch,
+    weight_names,
+)
 
 ROW_LOSS = "loss_by_row"
 
@@ -38,6 +48,8 @@ def train(plan, on_epoch, callbacks=()):
     """
     keras = import_keras()
     model = build_model(plan.network, keep_parts=True)
+    if plan.balancing:
+        model = balanced_model()(model.input, model.outputs, plan=plan)
     # Dropout of continued training must not repeat the masks of the first epochs.
     restart_model(model, plan.network, [plan.seed, plan.first_epoch], plan.weights)
     with untouched_random():
@@ -57,7 +69,9 @@ def train(plan, on_epoch, callbacks=()):
 
     class EpochHook(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs):
-            _name_logs(logs, plan.network)
+            _name_logs(logs, plan)
+            if plan.balancing:
+                model.end_epoch(logs)
             if on_epoch(epoch, logs, lambda: get_weights(model, plan.network)):
                 model.stop_training = True
             for name, value in logs.items():
@@ -78,7 +92,8 @@ def train(plan, on_epoch, callbacks=()):
             )
     finally:
         release(callbacks)
-    return Result(get_weights(model, plan.network), optimizer_state(optimizer), history)
+    state = model.balancing_state.numpy() if plan.balancing else None
+    return Result(get_weights(model, plan.network), optimizer_state(optimizer), history, state)
 
 
 def _batches(plan):
@@ -117,16 +132,83 @@ def _one_or_many(arrays):
     return tuple(arrays) if len(arrays) > 1 else arrays[0]
 
 
-def _name_logs(logs, network):
+def _name_logs(logs, plan):
     """Names of the heads instead of Keras' layers, and in their order, in place."""
-    layers = network.keras_names()
-    keras_names = ["loss", *(f"{layers[head.name]}_{ROW_LOSS}" for head in network.heads)]
-    keras_names += [f"{layers[head.name]}_{METRICS[head.kind]}" for head in network.heads]
-    keras_names += [f"val_{name}" for name in keras_names]
-    names = zip(log_names(network.heads, validation=True), keras_names, strict=True)
+    layers, heads = plan.network.keras_names(), plan.network.heads
+    keras_names = ["loss", *(f"{layers[head.name]}_{ROW_LOSS}" for head in heads)]
+    keras_names += [f"{layers[head.name]}_{METRICS[head.kind]}" for head in heads]
+    if plan.validation is not None:
+        keras_names += [f"val_{name}" for name in keras_names]
+    if plan.balancing:
+        keras_names += weight_names(heads)
+    names = zip(log_names(plan), keras_names, strict=True)
+    # An epoch whose validation Keras left out has no log of it.
     found = {name: logs[keras_name] for name, keras_name in names if keras_name in logs}
     logs.clear()
     logs.update(found)
+
+
+@functools.cache
+def balanced_model():
+    """The class of models whose heads' losses are balanced; made when Keras is loaded."""
+    keras = import_keras()
+    import tensorflow as tf
+
+    class BalancedModel(keras.Model):
+        """``keras.Model`` with a method of balancing in the place of fixed loss weights."""
+
+        def __init__(self, inputs, outputs, plan):
+            super().__init__(inputs, outputs)
+            heads = plan.network.heads
+            self.method = METHODS[plan.balancing]([head.kind for head in heads])
+            state = plan.balancing_state
+            self.balancing_state = tf.Variable(self.method.init() if state is None else state)
+            self.last_weights = tf.Variable(tf.ones(len(heads)))
+            self.row_losses = [per_sample(loss) for loss in plan.losses]
+            self.trackers = [keras.metrics.Mean(name) for name in weight_names(heads)]
+            self.logged_losses = [f"{head.name}_loss" for head in heads]
+
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            losses, sums = self._head_losses(y, y_pred, sample_weight)
+            n_rows = tf.cast(tf.shape(sample_weight[0])[0], tf.float32)
+            if training:
+                means, present = label_means(tf.stop_gradient(losses), sums)
+                self.batch = means, present, sums
+                self.last_weights.assign(self.method.weigh(self.balancing_state, means, present))
+                for tracker, weight in zip(
+                    self.trackers, tf.unstack(self.last_weights), strict=True
+                ):
+                    tracker.update_state(weight, n_rows)
+            total = tf.reduce_sum(self.last_weights * losses) / n_rows
+            return tf.add_n([total, *self.losses])
+
+        def train_step(self, data):
+            logs = super().train_step(data)
+            if not self.method.by_epoch:
+                means, present, sums = self.batch
+                later = means
+                if self.method.looks_ahead:
+                    x, y, sample_weight = data
+                    losses, _ = self._head_losses(y, self(x, training=True), sample_weight)
+                    later, _ = label_means(losses, sums)
+                state = self.method.update(self.balancing_state, means, later, present)
+                self.balancing_state.assign(state)
+            return logs
+
+        def end_epoch(self, logs):
+            """Update a method of the epoch from the epoch's mean losses."""
+            if self.method.by_epoch:
+                losses = tf.constant([logs[name] for name in self.logged_losses], tf.float32)
+                state = self.method.update(self.balancing_state, losses, losses, None)
+                self.balancing_state.assign(state)
+
+        def _head_losses(self, y, y_pred, sample_weight):
+            """Per head the weighted sum of the rows' losses, and the sum of the weights."""
+            heads = zip(self.row_losses, y, y_pred, sample_weight, strict=True)
+            losses = [tf.reduce_sum(w * loss(t, p)) for loss, t, p, w in heads]
+            return tf.stack(losses), tf.stack([tf.reduce_sum(w) for w in sample_weight])
+
+    return BalancedModel
 
 
 def _metrics(keras, plan):

@@ -87,6 +87,8 @@ class Plan:
     validation: Rows | None = None
     first_epoch: int = 0
     optimizer_state: tuple | None = None
+    balancing: str | None = None  # instead of the loss weights
+    balancing_state: np.ndarray | None = None
 
     @property
     def n_steps(self):
@@ -98,11 +100,19 @@ class Plan:
         return self.first_epoch + self.epochs
 
 
-def log_names(heads, validation):
-    """Names of an epoch's logs, in their order: losses, then each head's metric."""
+def log_names(plan):
+    """Names of an epoch's logs: losses, each head's metric, their ``val_``, balanced weights."""
+    heads = plan.network.heads
     names = ["loss", *(f"{head.name}_loss" for head in heads)]
     names += [f"{head.name}_{METRICS[head.kind]}" for head in heads]
-    return names + ([f"val_{name}" for name in names] if validation else [])
+    if plan.validation is not None:
+        names += [f"val_{name}" for name in names]
+    return names + (weight_names(heads) if plan.balancing else [])
+
+
+def weight_names(heads):
+    """Names under which the factors of the heads' losses are logged."""
+    return [f"{head.name}_loss_weight" for head in heads]
 
 
 def validation_batch(network):
@@ -117,6 +127,7 @@ class Result:
     weights: list[np.ndarray]
     optimizer_state: tuple
     history: dict[str, list[float]]
+    balancing_state: np.ndarray | None = None
 
 
 def epoch_order(seed, epoch, n_samples):

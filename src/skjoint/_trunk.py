@@ -25,13 +25,18 @@ class Trunk:
     n_features: int
     n_parameters: int
     adds_losses: bool  # in a call, as an activity regularizer does
+    convolves: bool
 
     def build(self):
         """The trunk as a new ``keras.Model``; its weights are for the caller to set."""
-        keras = import_keras()
-        hash_dropout()  # registered with Keras before it is looked for
-        # What is rebuilt here came from the user's own model in memory, Lambda layers included.
-        return keras.saving.deserialize_keras_object(json.loads(self.config), safe_mode=False)
+        return _rebuild(self.config)
+
+
+def _rebuild(config):
+    keras = import_keras()
+    hash_dropout()  # registered with Keras before it is looked for
+    # What is rebuilt here came from the user's own model in memory, Lambda layers included.
+    return keras.saving.deserialize_keras_object(json.loads(config), safe_mode=False)
 
 
 def read_trunk(model, input_shape):
@@ -58,7 +63,8 @@ def read_trunk(model, input_shape):
     n_weights, adds_losses = _try_out(config, input_shape)
     if n_weights != len(weights):
         raise ValueError("trunk must have the same weights when Keras rebuilds it from its config.")
-    return Trunk(config, n_features, model.count_params(), adds_losses), weights
+    convolves = any("Conv" in type(layer).__name__ for layer in model._flatten_layers())
+    return Trunk(config, n_features, model.count_params(), adds_losses, convolves), weights
 
 
 @functools.lru_cache(maxsize=64)
@@ -66,7 +72,7 @@ def _try_out(config, input_shape):
     """Rebuild a config: how many weights it has, and whether a call adds losses."""
     try:
         with untouched_random():
-            model = Trunk(config, 0, 0, False).build()
+            model = _rebuild(config)
             model(np.zeros((1, *input_shape), np.float32), training=False)
     except (TypeError, ValueError) as error:
         raise ValueError(

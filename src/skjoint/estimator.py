@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
 
 from skjoint import _fused, _keras
+from skjoint._balancing import METHODS
 from skjoint._features import FeatureEncoder, read_features
 from skjoint._inference import FittedNetwork
 from skjoint._losses import class_loss, is_batch_mean, mixture_loss, value_loss
@@ -42,6 +43,7 @@ from skjoint._training import (
     epoch_lines,
     split_validation,
     stop_at_nan,
+    weight_names,
 )
 from skjoint.metrics import agreement_score, class_metrics, value_metrics
 
@@ -126,9 +128,15 @@ class JointRegressorClassifier(BaseEstimator):
         Loss of the label. ``"log_loss"`` and Keras' names of the
         cross-entropy mean the same. Losses on one-hot labels, such as
         ``keras.losses.CategoricalFocalCrossentropy()``, get one-hot labels.
-    loss_weights : sequence of float, default=(1.0, 1.0)
+    loss_weights : sequence of float, dict or str, default=(1.0, 1.0)
         Factor of each head's loss, values first, then classes. With more or
-        fewer than two targets a pair stands for all values and all classes.
+        fewer than two targets a pair stands for all values and all classes. A
+        dict names targets, or their columns of y; those it leaves out have 1.
+        A method balances the losses while they change: "uncertainty" [4]_
+        learns the noise of each head; "dwa" [5]_, dynamic weight average,
+        looks at how fast each loss fell over the last two epochs; "famo" [6]_
+        evens out the rates at which the losses fall, at the cost of one more
+        forward pass per step.
     class_weight : dict, "balanced" or None, default=None
         Weight of each label in the loss of the class head. "balanced" is
         ``n_samples / (n_classes * count)``.
@@ -218,9 +226,13 @@ class JointRegressorClassifier(BaseEstimator):
         ``value_mae`` (original units), ``class_accuracy``, and with validation
         rows ``val_`` of each and ``val_joint_loss``, one entry per epoch (NaN
         in epochs without validation). All are weighted like the losses,
-        ``class_weight`` included.
+        ``class_weight`` included. With balanced losses also
+        ``value_loss_weight`` and ``class_loss_weight``, the means over the
+        epoch's steps.
         Training figures are taken while the weights still change, as Keras
         does.
+    loss_weights_ : ndarray of shape (n_iter_, n_outputs)
+        Factor of each head's loss in every epoch, values first, then classes.
     n_iter_ : int
         Epochs trained, over all continued fits.
     best_epoch_ : int
@@ -264,6 +276,12 @@ class JointRegressorClassifier(BaseEstimator):
        Warm Restarts", ICLR 2017.
     .. [3] R. Jacobs, M. Jordan, S. Nowlan and G. Hinton, "Adaptive Mixtures of
        Local Experts", Neural Computation 3 (1991), 79-87.
+    .. [4] A. Kendall, Y. Gal and R. Cipolla, "Multi-Task Learning Using
+       Uncertainty to Weigh Losses for Scene Geometry and Semantics", CVPR 2018.
+    .. [5] S. Liu, E. Johns and A. Davison, "End-to-End Multi-Task Learning with
+       Attention", CVPR 2019.
+    .. [6] B. Liu, Y. Feng, P. Stone and Q. Liu, "FAMO: Fast Adaptive Multitask
+       Optimization", NeurIPS 2023.
 
     Examples
     --------
@@ -302,7 +320,7 @@ class JointRegressorClassifier(BaseEstimator):
         "trunk": [callable, None],
         "value_loss": [str, callable],
         "class_loss": [str, callable],
-        "loss_weights": ["array-like"],
+        "loss_weights": ["array-like", dict, StrOptions(set(METHODS))],
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
         "value_columns": _columns,
         "class_columns": _columns,
@@ -585,6 +603,8 @@ class JointRegressorClassifier(BaseEstimator):
             self._seed = int(check_random_state(self.random_state).randint(2**31))
         self.n_iter_ = 0
         self.history_ = {}
+        self.loss_weights_ = np.empty((0, len(self._targets.outputs)))
+        self._balancing_state = (None, None)
         edges = [target.edges for target in self._targets.classes if target.edges is not None]
         self._set_or_delete("class_bin_edges_", edges)
         self._set_or_delete("classes_", [target.classes for target in self._targets.classes])
@@ -669,6 +689,8 @@ class JointRegressorClassifier(BaseEstimator):
     def _plan(self, rows, masks, epochs, continuing, whole):
         """All that the engine needs, as plain data."""
         targets = self._targets
+        loss_weights, balancing = _check_loss_weights(self.loss_weights, targets)
+        method, balancing_state = self._balancing_state
         if continuing:
             self._check_same_trunk()
             network = self._network_spec(self._network.spec.trunk, continuing)
@@ -697,7 +719,9 @@ class JointRegressorClassifier(BaseEstimator):
             rows=rows,
             validation=validation,
             losses=[self._loss_of(head, network) for head in network.heads],
-            loss_weights=_check_loss_weights(self.loss_weights, targets),
+            loss_weights=loss_weights,
+            balancing=balancing,
+            balancing_state=balancing_state if method == balancing else None,
             value_scales=[target.scale for target in targets.values],
             optimizer=optimizer_spec(
                 self.optimizer,
@@ -763,7 +787,8 @@ class JointRegressorClassifier(BaseEstimator):
         network = FittedNetwork(plan.network, stopping.best_weights if stopping else result.weights)
         n_epochs = len(result.history["loss"])
         # The losses were taken before the last updates, which may have been one too many.
-        names = [head.name for head in plan.network.heads]
+        heads = plan.network.heads
+        names = [head.name for head in heads]
         outputs = network.predict(plan.rows.X[:1000], names)
         broken = [n for n, out in zip(names, outputs, strict=True) if not np.isfinite(out).all()]
         if broken:
@@ -771,6 +796,12 @@ class JointRegressorClassifier(BaseEstimator):
             raise divergence("The predictions became infinite", last, broken)
         self._network = network
         self._optimizer_state = result.optimizer_state
+        self._balancing_state = (plan.balancing, result.balancing_state)
+        if plan.balancing:
+            loss_weights = np.transpose([result.history[name] for name in weight_names(heads)])
+        else:
+            loss_weights = np.tile(plan.loss_weights, (n_epochs, 1))
+        self.loss_weights_ = np.vstack([self.loss_weights_, loss_weights])
         self.history_ = _joined(self.history_, result.history, self.n_iter_, n_epochs)
         self.n_iter_ += n_epochs
         self._set_or_delete("best_epoch_", [stopping.best_epoch] if stopping else [])
@@ -1153,8 +1184,19 @@ def _layer_sizes(sizes, parameter):
 
 
 def _check_loss_weights(loss_weights, targets):
-    """One non-negative float per output, from as many or from a pair (values, classes)."""
-    outputs, weights = targets.outputs, list(loss_weights)
+    """One non-negative float per output, and the method that takes their place or None."""
+    outputs = targets.outputs
+    if isinstance(loss_weights, str):
+        if len(outputs) < 2:
+            raise ValueError(
+                f"loss_weights={loss_weights!r} balances two targets or more. Got "
+                f"{[target.name for target in outputs]}."
+            )
+        return [1.0] * len(outputs), loss_weights
+    if isinstance(loss_weights, dict):
+        weights = _weights_by_name(loss_weights, targets)
+    else:
+        weights = list(loss_weights)
     if len(weights) == 2 and len(outputs) != 2:
         by_kind = dict(zip(("value", "class"), weights, strict=True))
         weights = [by_kind[target.kind] for target in outputs]
@@ -1165,7 +1207,24 @@ def _check_loss_weights(loss_weights, targets):
             f"{[target.name for target in outputs]}, or a pair for values and classes, and not "
             f"only zeros. Got {loss_weights!r} instead."
         )
-    return [float(w) for w in weights]
+    return [float(w) for w in weights], None
+
+
+def _weights_by_name(loss_weights, targets):
+    """Factors of all outputs from a dict by name of target or of column."""
+    weights, known = [], set()
+    for target in targets.outputs:
+        column = "_".join(str(targets.names[p]) for p in target.positions)
+        names = [target.name, column, *(targets.names[p] for p in target.positions), target.kind]
+        known.update(names)
+        weights.append(next((loss_weights[n] for n in names if n in loss_weights), 1.0))
+    unknown = [name for name in loss_weights if name not in known]
+    if unknown:
+        raise ValueError(
+            f"loss_weights names no target: {unknown}.{nearest_name(unknown[0], known)} Targets: "
+            f"{[target.name for target in targets.outputs]}."
+        )
+    return weights
 
 
 def _check_weights(sample_weight, n_samples):
