@@ -25,6 +25,7 @@ ORDER = [
     "_table",
     "_targets",
     "_features",
+    "_answers",
     "_composition",
     "metrics",
     "plots",

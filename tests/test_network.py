@@ -97,8 +97,10 @@ def test_numpy_and_keras_networks_agree(hidden, activation, widths, branch):
 
 
 @pytest.mark.parametrize("activation", ["relu", lambda x: x / (1 + abs(x))])
-def test_a_row_does_not_depend_on_its_batch(activation):
-    network = spec(activation=activation)
+@pytest.mark.parametrize("n_classes", [3, 40])
+def test_a_row_does_not_depend_on_its_batch(activation, n_classes):
+    heads = (Head("value", "value", 1, "linear"), Head("class", "class", n_classes, "softmax"))
+    network = spec(activation=activation, heads=heads)
     fitted = FittedNetwork(network, initial_weights(network, 0))
     together = fitted.predict(X, ["value", "class"])
     for rows in (slice(0, 1), slice(7, 20)):

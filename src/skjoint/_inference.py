@@ -32,7 +32,8 @@ def _relu(x):
 def _softmax(x):
     x -= x.max(axis=0)
     np.exp(x, out=x)
-    x /= x.sum(axis=0)
+    # NumPy adds up a single column in another order than many, but not its running sum.
+    x /= x.sum(axis=0) if x.shape[1] > 1 else np.cumsum(x)[-1]
     return x
 
 

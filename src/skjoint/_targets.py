@@ -97,6 +97,8 @@ class ClassTarget:
     edges: np.ndarray | None = None
     one_hot: bool = False
     source: int | None = None  # the value (its index) that this class is cut from
+    centres: np.ndarray | None = None  # the number that each label of a source stands for
+    limits: np.ndarray | None = None  # of the bands, the outer ones included
 
     kind = "class"
 
@@ -204,6 +206,14 @@ class Targets:
         known = _known_values(value_by_class, value_targets, class_targets)
         gate = cls(value_targets, class_targets, names, named, known)
         weights = gate.split_weights(sample_weight, len(frame))
+        weights_of_classes = weights[len(value_targets) :]
+        gate = replace(
+            gate,
+            classes=tuple(
+                _with_numbers(target, frame, w)
+                for target, w in zip(class_targets, weights_of_classes, strict=True)
+            ),
+        )
         free = ~gate.has_known_value(gate.read(table)) if known else 1.0
         return replace(
             gate,
@@ -426,6 +436,36 @@ def _learn_class(frame, positions, name, *, class_bins, known, source):
             stacklevel=2,
         )
     return ClassTarget(name, positions, classes, source=source)
+
+
+def _with_numbers(target, frame, weights):
+    """A class target that is cut from a number, with the number that each label stands for."""
+    if target.source is None:
+        return target
+    if target.edges is None:
+        return replace(target, centres=target.classes.astype(np.float64))
+    numbers = read_numbers(frame, target.positions)[:, 0]
+    labelled = ~np.isnan(numbers) & (weights > 0)
+    numbers, weights = numbers[labelled], weights[labelled]
+    edges = target.edges
+    limits = np.concatenate(
+        [[min(numbers.min(), edges[0])], edges, [max(numbers.max(), edges[-1])]]
+    )
+    bands = np.digitize(numbers, edges)
+    totals = np.bincount(bands, weights, minlength=len(edges) + 1)
+    sums = np.bincount(bands, weights * numbers, minlength=len(edges) + 1)
+    middles = (limits[:-1] + limits[1:]) / 2  # of bands that no row is in
+    centres = np.where(totals > 0, sums / np.where(totals > 0, totals, 1), middles)
+    return replace(target, centres=centres, limits=limits)
+
+
+def codes_of_numbers(numbers, classes, edges=None):
+    """Codes of the labels of numbers: their band, or the nearest of labels that are numbers."""
+    if edges is not None:
+        return np.digitize(numbers, edges)
+    order = np.argsort(classes)
+    known = np.asarray(classes)[order].astype(np.float64)
+    return order[np.digitize(numbers, (known[1:] + known[:-1]) / 2)]
 
 
 def _band_edges(series, class_bins):

@@ -15,10 +15,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
 
 from skjoint import _fused, _keras
+from skjoint._answers import CLASS_FROM, VALUE_FROM, Answers, choose_blend
 from skjoint._balancing import METHODS
 from skjoint._features import FeatureEncoder, read_features
 from skjoint._inference import FittedNetwork
-from skjoint._losses import class_loss, is_batch_mean, mixture_loss, value_loss
+from skjoint._losses import class_loss, is_batch_mean, mixture_loss, per_sample, value_loss
 from skjoint._network import (
     LINKS,
     TRUNK,
@@ -161,6 +162,18 @@ class JointRegressorClassifier(BaseEstimator):
         Standardise the number for training; predictions come back in original
         units. With a ``value_activation`` that is never negative it is
         divided only, not shifted.
+    value_from : {"head", "mean", "median", "blend"}, default="head"
+        What ``predict_value`` answers where the label is cut from the number
+        (y of one column, ``class_bins``), so that its probabilities are a
+        distribution over the number: the value head's number, the mean or
+        median of the distribution, or a blend of head and distribution of
+        least ``value_loss`` on validation rows (10 % are held out unless
+        ``validation_fraction`` says otherwise). All but "blend" may be changed
+        after ``fit``.
+    class_from : {"head", "value"}, default="head"
+        What ``predict_class`` answers where the label is cut from the number:
+        the most probable label, or the label of the predicted number, so that
+        number and label never contradict each other.
     preprocess : "auto" or None, default="auto"
         "auto": numbers are standardised and then imputed by their mean, text
         and categories become one-hot, unknown categories are tolerated. None:
@@ -185,8 +198,8 @@ class JointRegressorClassifier(BaseEstimator):
     validation_fraction : float in (0, 1), default=None
         Share of rows to hold out, shuffled and stratified on the label; a
         label's only row stays in training. Encodings of X and y are learned
-        from all rows. None means 0.1 with ``early_stopping`` and no validation
-        without.
+        from all rows. None means 0.1 with ``early_stopping`` or
+        ``value_from="blend"``, and no validation without.
     n_iter_no_change : int, default=10
         Epochs without improvement before early stopping.
     engine : {"auto", "fused", "keras"}, default="auto"
@@ -235,6 +248,9 @@ class JointRegressorClassifier(BaseEstimator):
         Factor of each head's loss in every epoch, values first, then classes.
     n_iter_ : int
         Epochs trained, over all continued fits.
+    value_blend_ : dict, or list of these
+        Shares of the value head and of the mean or median of the label's
+        distribution; only with ``value_from="blend"``.
     best_epoch_ : int
         Index into ``history_`` of the epoch whose weights were kept; only with
         ``early_stopping``.
@@ -327,6 +343,8 @@ class JointRegressorClassifier(BaseEstimator):
         "class_bins": [Interval(Integral, 2, None, closed="left"), "array-like", None],
         "classes": ["array-like", None],
         "scale_value": ["boolean"],
+        "value_from": [StrOptions(set(VALUE_FROM))],
+        "class_from": [StrOptions(set(CLASS_FROM))],
         "preprocess": [StrOptions({"auto"}), None],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
         "learning_rate_schedule": [StrOptions({"constant", "cosine"})],
@@ -364,6 +382,8 @@ class JointRegressorClassifier(BaseEstimator):
         class_bins=None,
         classes=None,
         scale_value=True,
+        value_from="head",
+        class_from="head",
         preprocess="auto",
         optimizer="adam",
         learning_rate=None,
@@ -400,6 +420,8 @@ class JointRegressorClassifier(BaseEstimator):
         self.class_bins = class_bins
         self.classes = classes
         self.scale_value = scale_value
+        self.value_from = value_from
+        self.class_from = class_from
         self.preprocess = preprocess
         self.optimizer = optimizer
         self.learning_rate = learning_rate
@@ -556,6 +578,11 @@ class JointRegressorClassifier(BaseEstimator):
             self._validate_params()
             classes = self.classes if classes is None else classes
             continuing = self.__sklearn_is_fitted__()
+            if self.value_from == "blend" and not (continuing and self._blends):
+                raise ValueError(
+                    "value_from='blend' is chosen on validation rows, which partial_fit has none "
+                    "of. Use 'mean' or 'median'."
+                )
             self._train(X, y, sample_weight, classes, 1, continuing, whole=False)
         return self
 
@@ -605,6 +632,9 @@ class JointRegressorClassifier(BaseEstimator):
         self.history_ = {}
         self.loss_weights_ = np.empty((0, len(self._targets.outputs)))
         self._balancing_state = (None, None)
+        self._blends = None
+        Answers(self._targets, False, self.value_from, self.class_from).check()
+        self._set_or_delete("value_blend_", [])
         edges = [target.edges for target in self._targets.classes if target.edges is not None]
         self._set_or_delete("class_bin_edges_", edges)
         self._set_or_delete("classes_", [target.classes for target in self._targets.classes])
@@ -702,7 +732,7 @@ class JointRegressorClassifier(BaseEstimator):
             given = {TRUNK: trunk_weights, **self._known_numbers()}
             weights = initial_weights(network, [self._seed, 0], given)
         fraction = self.validation_fraction
-        if fraction is None and self.early_stopping:
+        if fraction is None and (self.early_stopping or self.value_from == "blend"):
             fraction = 0.1
         validation = None
         if whole and fraction is not None:
@@ -794,6 +824,10 @@ class JointRegressorClassifier(BaseEstimator):
         if broken:
             last = plan.first_epoch + n_epochs
             raise divergence("The predictions became infinite", last, broken)
+        if whole:
+            self._blends = None
+            if self.value_from == "blend":
+                self._blends = self._choose_blends(plan, network)
         self._network = network
         self._optimizer_state = result.optimizer_state
         self._balancing_state = (plan.balancing, result.balancing_state)
@@ -805,6 +839,36 @@ class JointRegressorClassifier(BaseEstimator):
         self.history_ = _joined(self.history_, result.history, self.n_iter_, n_epochs)
         self.n_iter_ += n_epochs
         self._set_or_delete("best_epoch_", [stopping.best_epoch] if stopping else [])
+
+    def _choose_blends(self, plan, network):
+        """For every number with a label cut from it, the blend of least validation loss."""
+        answers = Answers(self._targets)
+        blends, shares = {}, []
+        validation, names = plan.validation, [head.name for head in plan.network.heads]
+        outputs = network.predict(validation.X, names)
+        for i, target in enumerate(self._targets.values):
+            by_class = answers.distribution_of(i)
+            if by_class is None:
+                continue
+            loss_of, true = per_sample(value_loss(self.value_loss)), validation.targets[i][:, :1]
+            weights = validation.weights[i]
+            if not weights.any():
+                raise ValueError(
+                    f"No validation row is labelled for target '{target.name}': value_from="
+                    "'blend' has nothing to choose by. Hold out more with validation_fraction."
+                )
+
+            def loss(numbers, target=target, true=true, weights=weights, loss_of=loss_of):
+                scaled = target.encode(numbers[:, None])
+                return float(np.average(np.asarray(loss_of(true, scaled)), weights=weights))
+
+            summary, share = choose_blend(
+                target.decode(outputs[i]), outputs[by_class], self._targets.outputs[by_class], loss
+            )
+            blends[i] = (summary, share)
+            shares.append({"head": share, summary: 1 - share})
+        self._set_or_delete("value_blend_", shares)
+        return blends
 
     @contextlib.contextmanager
     def _all_or_nothing(self):
@@ -892,7 +956,7 @@ class JointRegressorClassifier(BaseEstimator):
         labels : ndarray of shape (n_samples,) or (n_samples, n_class_targets)
             Labels in their own dtype.
         """
-        return _side_by_side(self._decode(self._outputs(X, "class")))
+        return _side_by_side(self._decode(self._outputs(X, "class"), "class"))
 
     def predict_proba(self, X):
         """Probabilities of the labels.
@@ -908,7 +972,7 @@ class JointRegressorClassifier(BaseEstimator):
             Columns follow ``classes_``; rows sum to 1. A list with several
             class targets.
         """
-        outputs = self._outputs(X, "class")
+        outputs = self._outputs(X, "proba")
         proba = [outputs[i].astype(np.float64) for i in sorted(outputs)]
         proba = [p / p.sum(axis=1, keepdims=True) for p in proba]
         return proba[0] if len(proba) == 1 else proba
@@ -926,15 +990,15 @@ class JointRegressorClassifier(BaseEstimator):
         return self._network.build()
 
     def _outputs(self, X, kind=None, keep_parts=False):
-        """What the heads give, by output index."""
+        """What the heads give from which answers of a kind are made, by output index."""
         if not self.__sklearn_is_fitted__():  # check_is_fitted alone costs as much as one row
             check_is_fitted(self)
         X = self._encode(X)
-        wanted = [i for i, t in enumerate(self._targets.outputs) if kind in (None, t.kind)]
-        if not wanted:
-            raise AttributeError(f"This estimator was trained without a {kind} target.")
-        if kind == "value" and self._class_decides:
-            wanted.append(len(self._targets.values))
+        targets = {None: True, "value": self._targets.values}.get(kind, self._targets.classes)
+        if not targets:
+            missing = "value" if kind == "value" else "class"
+            raise AttributeError(f"This estimator was trained without a {missing} target.")
+        wanted = self._answers.needs(kind)
         names = [self._targets.outputs[i].name for i in wanted]
         outputs = self._network.predict(X, names, keep_parts)
         return dict(zip(wanted, outputs, strict=True))
@@ -946,27 +1010,24 @@ class JointRegressorClassifier(BaseEstimator):
         return features.encode(X)
 
     @property
-    def _class_decides(self):
-        """Whether a number follows the predicted class where this has a known one."""
-        return bool(self._targets.known_values) and self._network.spec.link != "mixture"
+    def _answers(self):
+        """How outputs become numbers and labels, by the parameters of the moment."""
+        if self.value_from == self.class_from == "head":  # nothing to check: one row is quick
+            return Answers(self._targets, self._network.spec.link == "mixture")
+        if self.value_from == "blend" and self._blends is None:
+            raise ValueError(
+                "value_from='blend' is chosen on validation rows: call fit with this setting."
+            )
+        link, blends = self._network.spec.link, self._blends
+        answers = Answers(
+            self._targets, link == "mixture", self.value_from, self.class_from, blends
+        )
+        answers.check()
+        return answers
 
     def _decode(self, outputs, kind=None):
         """Numbers in original units and labels, by output index."""
-        decoded = {}
-        for i, output in outputs.items():
-            target = self._targets.outputs[i]
-            if target.kind == "value":
-                decoded[i] = target.decode(output)
-                if self._class_decides:
-                    codes = outputs[len(self._targets.values)].argmax(axis=1)
-                    self._put_known_values(decoded[i], codes)
-            elif kind in (None, target.kind):
-                decoded[i] = target.classes[output.argmax(axis=1)]
-        return decoded
-
-    def _put_known_values(self, values, codes):
-        for code, number in self._targets.known_values.items():
-            values[codes == code] = number
+        return self._answers.decode(outputs, kind)
 
     def _values_given(self, X, given_class):
         """Numbers in original units if the rows were of these classes, by output index."""
@@ -996,9 +1057,10 @@ class JointRegressorClassifier(BaseEstimator):
             for i, head in enumerate(targets.values):
                 by_class = outputs[i][:, head.n_units :].reshape(n_samples, -1, head.n_units)
                 outputs[i] = by_class[np.arange(n_samples), codes]
+        answers = Answers(targets)
         values = {i: targets.values[i].decode(outputs[i]) for i in range(n_values)}
         for number in values.values():
-            self._put_known_values(number, codes)
+            answers.put_known(number, codes)
         return values
 
     # --------------------------------------------------------------- scoring
@@ -1086,7 +1148,8 @@ class JointRegressorClassifier(BaseEstimator):
                 found = value_metrics(column.data[mask], decoded[i][mask], weights[i][mask])
             else:
                 codes = _codes_of(target, column.data[mask[column.mask]])
-                found = class_metrics(codes, outputs[i][mask], weights[i][mask])
+                predicted = target.codes(decoded[i][mask])
+                found = class_metrics(codes, predicted, outputs[i][mask], weights[i][mask])
             metrics |= {f"{target.name}_{name}": figure for name, figure in found.items()}
             scores.append(found["r2" if target.kind == "value" else "accuracy"])
         if not scores:

@@ -6,6 +6,8 @@ import numpy as np
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.utils import check_consistent_length
 
+from skjoint._targets import codes_of_numbers
+
 __all__ = ["agreement_score", "joint_score"]
 
 
@@ -101,17 +103,12 @@ def agreement_score(value, label, *, classes, bin_edges=None, sample_weight=None
     """
     check_consistent_length(value, label, sample_weight)
     value, classes = np.asarray(value, dtype=np.float64), np.asarray(classes)
-    if bin_edges is None:
-        order = np.argsort(classes)
-        numbers = classes[order].astype(np.float64)
-        of_number = classes[order[np.digitize(value, (numbers[1:] + numbers[:-1]) / 2)]]
-    else:
-        if len(bin_edges) != len(classes) - 1:
-            raise ValueError(
-                f"bin_edges must hold one edge less than there are classes, {len(classes) - 1}. "
-                f"Got {len(bin_edges)} instead."
-            )
-        of_number = classes[np.digitize(value, bin_edges)]
+    if bin_edges is not None and len(bin_edges) != len(classes) - 1:
+        raise ValueError(
+            f"bin_edges must hold one edge less than there are classes, {len(classes) - 1}. "
+            f"Got {len(bin_edges)} instead."
+        )
+    of_number = classes[codes_of_numbers(value, classes, bin_edges)]
     return float(np.average(of_number == np.asarray(label), weights=sample_weight))
 
 
@@ -124,7 +121,7 @@ def value_metrics(true, pred, weight):
     }
 
 
-def class_metrics(codes, proba, weight):
+def class_metrics(codes, predicted, proba, weight):
     """What ``evaluate`` says of a label, from true codes (-1: no known label).
 
     The log loss clips as scikit-learn does; an unknown label had probability 0.
@@ -133,7 +130,7 @@ def class_metrics(codes, proba, weight):
     eps = np.finfo(np.float64).eps
     p = np.where(codes >= 0, proba[np.arange(len(codes)), codes], 0.0)
     return {
-        "accuracy": float(np.average(codes == proba.argmax(axis=1), weights=weight)),
+        "accuracy": float(np.average(codes == predicted, weights=weight)),
         "log_loss": float(np.average(-np.log(np.clip(p, eps, 1 - eps)), weights=weight)),
     }
 
