@@ -36,7 +36,7 @@ BANDS = ClassTarget(
     edges=np.array([10.0, 20.0]),
     source=0,
     centres=np.array([4.0, 15.0, 30.0]),
-    limits=np.array([0.0, 10.0, 20.0, 40.0]),
+    quantiles=np.linspace([0.0, 10.0, 20.0], [10.0, 20.0, 40.0], 21, axis=1),
 )
 
 
@@ -152,4 +152,5 @@ def test_weights_move_the_numbers_of_bands():
     (target,) = est.fit(X, y, w)._targets.classes
     few = y[y < 4]
     assert_allclose(target.centres[:2], [few[few < 2].mean(), few[few >= 2].mean()])
-    assert target.limits[0] <= target.edges[0] <= target.edges[-1] <= target.limits[-1]
+    assert_array_equal(target.quantiles[0, [0, -1]], [few.min(), 1])
+    assert_array_equal(target.quantiles[2], 6)  # no row of weight lies there: its inner edge

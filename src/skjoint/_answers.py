@@ -15,7 +15,7 @@ from skjoint._targets import Targets, codes_of_numbers
 
 VALUE_FROM = ("head", "mean", "median", "blend")
 CLASS_FROM = ("head", "value")
-SHARES = np.linspace(0, 1, 21)  # of the value head in a blend
+SHARES = [i / 20 for i in range(21)]  # of the value head in a blend
 
 
 @dataclass(frozen=True)
@@ -116,12 +116,14 @@ def summarise(name, proba, target):
     middle = (below < 0.5 * total[:, None]).sum(axis=1)
     if target.edges is None:
         return target.centres[middle]
-    # A band is no point: the median is found in it as if the numbers were spread evenly.
+    # A band is no point: the median lies in it where so much of its training numbers lies below.
     rows = np.arange(len(proba))
-    inside = proba[rows, middle]
-    share = 1 - (below[rows, middle] - 0.5 * total) / inside
-    low, high = target.limits[middle], target.limits[middle + 1]
-    return low + share * (high - low)
+    share = 1 - (below[rows, middle] - 0.5 * total) / proba[rows, middle]
+    quantiles = target.quantiles[middle]
+    place = share * (quantiles.shape[1] - 1)
+    left = np.minimum(place.astype(int), quantiles.shape[1] - 2)
+    low, high = quantiles[rows, left], quantiles[rows, left + 1]
+    return low + (place - left) * (high - low)
 
 
 def choose_blend(head, proba, target, loss):
@@ -133,7 +135,7 @@ def choose_blend(head, proba, target, loss):
         (loss(share * head + (1 - share) * numbers), summary, share)
         for summary in ("mean", "median")
         for numbers in [summarise(summary, proba, target)]
-        for share in SHARES.tolist()
+        for share in SHARES
     ]
     _, summary, share = min(candidates)
     return summary, share

@@ -60,6 +60,8 @@ from skjoint._table import (
     read_table,
 )
 
+N_QUANTILES = 21  # that describe the numbers inside a band
+
 
 # --------------------------------------------------------------------- targets
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class ClassTarget:
     one_hot: bool = False
     source: int | None = None  # the value (its index) that this class is cut from
     centres: np.ndarray | None = None  # the number that each label of a source stands for
-    limits: np.ndarray | None = None  # of the bands, the outer ones included
+    quantiles: np.ndarray | None = None  # of the training numbers in each band (n_classes, 21)
 
     kind = "class"
 
@@ -447,16 +449,21 @@ def _with_numbers(target, frame, weights):
     numbers = read_numbers(frame, target.positions)[:, 0]
     labelled = ~np.isnan(numbers) & (weights > 0)
     numbers, weights = numbers[labelled], weights[labelled]
-    edges = target.edges
-    limits = np.concatenate(
-        [[min(numbers.min(), edges[0])], edges, [max(numbers.max(), edges[-1])]]
-    )
-    bands = np.digitize(numbers, edges)
-    totals = np.bincount(bands, weights, minlength=len(edges) + 1)
-    sums = np.bincount(bands, weights * numbers, minlength=len(edges) + 1)
-    middles = (limits[:-1] + limits[1:]) / 2  # of bands that no row is in
-    centres = np.where(totals > 0, sums / np.where(totals > 0, totals, 1), middles)
-    return replace(target, centres=centres, limits=limits)
+    bands = np.digitize(numbers, target.edges)
+    # A band that no row is in stands for its inner edges.
+    low = np.concatenate([target.edges[:1], target.edges])
+    high = np.concatenate([target.edges, target.edges[-1:]])
+    centres, quantiles = (low + high) / 2, np.linspace(low, high, N_QUANTILES, axis=1)
+    for band in np.unique(bands):
+        inside = bands == band
+        centres[band] = np.average(numbers[inside], weights=weights[inside])
+        quantiles[band] = np.quantile(
+            numbers[inside],
+            np.linspace(0, 1, N_QUANTILES),
+            weights=weights[inside],
+            method="inverted_cdf",
+        )
+    return replace(target, centres=centres, quantiles=quantiles)
 
 
 def codes_of_numbers(numbers, classes, edges=None):

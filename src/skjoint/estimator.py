@@ -866,7 +866,7 @@ class JointRegressorClassifier(BaseEstimator):
                 target.decode(outputs[i]), outputs[by_class], self._targets.outputs[by_class], loss
             )
             blends[i] = (summary, share)
-            shares.append({"head": share, summary: 1 - share})
+            shares.append({"head": share, summary: round(1 - share, 2)})
         self._set_or_delete("value_blend_", shares)
         return blends
 
