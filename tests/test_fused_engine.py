@@ -262,6 +262,23 @@ def test_callbacks_by_the_epoch(tmp_path):
     assert_same_training(est, fit("keras", X, y, callbacks=callbacks, **parameters))
 
 
+@pytest.mark.parametrize("engine", ["auto", "keras"])
+def test_tensorboard(engine, tmp_path):
+    module = "tensorboard.backend.event_processing.event_accumulator"
+    events = pytest.importorskip(module)
+    X, y, _ = gappy_data()
+    callback = keras.callbacks.TensorBoard(tmp_path, histogram_freq=1)
+    fit(engine, X, y, callbacks=callback, validation_fraction=0.2)
+    for folder, names in {
+        "train": {"epoch_loss", "epoch_value_mae", "value/kernel/histogram"},
+        "validation": {"epoch_loss", "epoch_class_accuracy", "epoch_joint_loss"},
+    }.items():
+        accumulator = events.EventAccumulator(str(tmp_path / folder))
+        accumulator.Reload()
+        assert names <= set(accumulator.Tags()["tensors"])
+        assert len(accumulator.Tensors("epoch_loss")) == 5
+
+
 @pytest.mark.parametrize(
     ("callback", "asks"),
     [
@@ -270,6 +287,8 @@ def test_callbacks_by_the_epoch(tmp_path):
         (keras.callbacks.ModelCheckpoint("x.keras"), False),
         (keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None), False),
         (keras.callbacks.TerminateOnNaN(), False),
+        (keras.callbacks.TensorBoard("x"), False),
+        (keras.callbacks.TensorBoard("x", update_freq=10), True),
         (keras.callbacks.Callback(), False),
     ],
 )
