@@ -28,6 +28,8 @@ ORDER = [
     "_answers",
     "_composition",
     "metrics",
+    "views",
+    "model_selection",
     "plots",
     "datasets",
     "estimator",

@@ -27,3 +27,28 @@ def joint_estimator(estimator):
         )
     check_is_fitted(estimator)
     return estimator
+
+
+def joint_prefix(estimator):
+    """What leads to the parameters of the joint estimator inside, such as ``estimator__``."""
+    if hasattr(estimator, "split_targets"):
+        return ""
+    if hasattr(estimator, "steps"):
+        name, last = estimator.steps[-1]
+        return f"{name}__{joint_prefix(last)}"
+    inner = getattr(estimator, "estimator", None)
+    if inner is None:
+        raise TypeError(
+            "A JointRegressorClassifier, or a Pipeline or search that ends in one, is expected. "
+            f"Got {type(estimator).__name__} instead."
+        )
+    return f"estimator__{joint_prefix(inner)}"
+
+
+def weight_name(estimator):
+    """The name under which ``fit`` hands weights on to the joint estimator inside."""
+    if hasattr(estimator, "steps"):
+        name, last = estimator.steps[-1]
+        return f"{name}__{weight_name(last)}"
+    inner = getattr(estimator, "estimator", None)
+    return "sample_weight" if inner is None else weight_name(inner)

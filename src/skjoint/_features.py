@@ -24,10 +24,12 @@ def read_features(estimator, X, *, encode, reset, allow_nd=False):
     """
     if not reset and _is_plain(estimator, X, encode):
         return X if encode else X.astype(np.float32, copy=False)
-    if np.ndim(X) > 2:
+    if allow_nd and not hasattr(X, "ndim"):
+        X = np.asarray(X)
+    if getattr(X, "ndim", 2) > 2:
         if not allow_nd:
             raise ValueError(
-                f"Found array with dim {np.ndim(X)}, while dim <= 2 is required by dense hidden "
+                f"Found array with dim {X.ndim}, while dim <= 2 is required by dense hidden "
                 "layers. Give a Keras network for rows of this shape in trunk=..."
             )
         with np.errstate(over="ignore"):

@@ -47,6 +47,7 @@ from skjoint._training import (
     weight_names,
 )
 from skjoint.metrics import agreement_score, class_metrics, value_metrics
+from skjoint.views import as_classifier, as_regressor
 
 __all__ = ["JointRegressorClassifier"]
 
@@ -1062,6 +1063,25 @@ class JointRegressorClassifier(BaseEstimator):
         for number in values.values():
             answers.put_known(number, codes)
         return values
+
+    # ----------------------------------------------------------------- views
+    def as_regressor(self):
+        """The number as a scikit-learn regressor: :func:`skjoint.views.as_regressor`.
+
+        Returns
+        -------
+        view : ValueView
+        """
+        return as_regressor(self)
+
+    def as_classifier(self):
+        """The label as a scikit-learn classifier: :func:`skjoint.views.as_classifier`.
+
+        Returns
+        -------
+        view : ClassView
+        """
+        return as_classifier(self)
 
     # --------------------------------------------------------------- scoring
     def split_targets(self, y):

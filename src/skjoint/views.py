@@ -1,0 +1,343 @@
+"""One head of a joint estimator as a plain scikit-learn regressor or classifier."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, RegressorMixin, clone
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_y, check_is_fitted, column_or_1d
+
+from skjoint._composition import best_predictor, joint_estimator, joint_prefix, weight_name
+
+__all__ = ["ClassView", "ValueView", "as_classifier", "as_regressor"]
+
+# What concerns both heads, and what concerns the other head alone, when one is trained alone.
+BOTH_HEADS = {
+    "head_link": None,
+    "value_by_class": None,
+    "value_from": "head",
+    "class_from": "head",
+    "loss_weights": (1.0, 1.0),
+    "class_bins": None,
+    "value_columns": None,
+    "class_columns": None,
+}
+
+
+def as_regressor(estimator):
+    """The number of a joint estimator as a scikit-learn regressor.
+
+    Parameters
+    ----------
+    estimator : JointRegressorClassifier, Pipeline or search
+        Fitted or not.
+
+    Returns
+    -------
+    view : ValueView
+        ``is_regressor(view)`` is true.
+
+    Examples
+    --------
+    >>> from sklearn.inspection import permutation_importance
+    >>> from skjoint import JointRegressorClassifier
+    >>> from skjoint.datasets import load_diabetes_bands
+    >>> from skjoint.views import as_regressor
+    >>> X, y = load_diabetes_bands(return_X_y=True)
+    >>> est = JointRegressorClassifier(epochs=5, random_state=0).fit(X, y)
+    >>> view = as_regressor(est)
+    >>> view.predict(X).shape
+    (442,)
+    >>> result = permutation_importance(view, X, y["progression"], random_state=0)
+    >>> X.columns[result.importances_mean.argmax()] in ("bmi", "s5")
+    True
+    """
+    return ValueView(estimator)
+
+
+def as_classifier(estimator):
+    """The label of a joint estimator as a scikit-learn classifier.
+
+    Parameters
+    ----------
+    estimator : JointRegressorClassifier, Pipeline or search
+        Fitted or not.
+
+    Returns
+    -------
+    view : ClassView
+        ``is_classifier(view)`` is true.
+
+    Examples
+    --------
+    >>> from sklearn.calibration import CalibratedClassifierCV
+    >>> from sklearn.frozen import FrozenEstimator
+    >>> from skjoint import JointRegressorClassifier
+    >>> from skjoint.datasets import load_diabetes_bands
+    >>> from skjoint.views import as_classifier
+    >>> X, y = load_diabetes_bands(return_X_y=True)
+    >>> est = JointRegressorClassifier(epochs=5, random_state=0).fit(X[:300], y[:300])
+    >>> calibrated = CalibratedClassifierCV(FrozenEstimator(as_classifier(est)))
+    >>> calibrated.fit(X[300:], y["band"][300:]).predict_proba(X[:2]).shape
+    (2, 3)
+    """
+    return ClassView(estimator)
+
+
+class _View(MetaEstimatorMixin, BaseEstimator):
+    """What both kinds of view share."""
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+    def fit(self, X, y, sample_weight=None, **params):
+        """Fit a clone of the estimator.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,), or a y of both kinds
+            Of the view's own kind (one column): that head is trained alone.
+            Of two columns and more: as in ``JointRegressorClassifier.fit``,
+            all heads are trained.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row.
+        **params : dict
+            Passed on to the ``fit`` of the estimator.
+
+        Returns
+        -------
+        self : ValueView or ClassView
+        """
+        estimator = clone(self.estimator)
+        if _is_one_column(y):
+            y = self._own_kind(y)
+            alone = {**BOTH_HEADS, **self._alone}
+            prefix = joint_prefix(estimator)
+            estimator.set_params(**{f"{prefix}{name}": value for name, value in alone.items()})
+        if sample_weight is not None:
+            params[weight_name(estimator)] = sample_weight
+        self.estimator_ = estimator.fit(X, y, **params)
+        return self
+
+    def __sklearn_is_fitted__(self):
+        return self._find_fitted() is not None
+
+    def _find_fitted(self):
+        """The estimator that was fitted here, or came fitted; None if neither is."""
+        if hasattr(self, "estimator_"):
+            return self.estimator_
+        try:
+            joint_estimator(self.estimator)
+        except (TypeError, ValueError, AttributeError):  # NotFittedError is one of these
+            return None
+        return self.estimator
+
+    @property
+    def _fitted(self):
+        check_is_fitted(self)
+        return best_predictor(self._find_fitted())
+
+    @property
+    def n_features_in_(self):
+        """Number of columns of X."""
+        return self._fitted.n_features_in_
+
+    @property
+    def feature_names_in_(self):
+        """Names of X's columns, if all are strings."""
+        return self._fitted.feature_names_in_
+
+    def _truth(self, X, y, sample_weight):
+        """Rows that are labelled for this view: X, truth and weights."""
+        if _is_one_column(y):
+            return X, np.asarray(y).reshape(-1), sample_weight
+        truth = joint_estimator(self._fitted).split_targets(y)[self._part]
+        missing = pd.isna(truth)
+        rows = np.flatnonzero(~(missing if missing.ndim == 1 else missing.any(axis=1)))
+        if len(rows) < len(truth):
+            X = X.iloc[rows] if hasattr(X, "iloc") else np.asarray(X)[rows]
+            truth = truth[rows]
+            if truth.dtype == object:
+                truth = np.array(truth.tolist())
+            sample_weight = None if sample_weight is None else np.asarray(sample_weight)[rows]
+        return X, truth, sample_weight
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        inner = self.estimator.__sklearn_tags__().input_tags
+        tags.input_tags.allow_nan = inner.allow_nan
+        tags.input_tags.categorical = inner.categorical
+        tags.input_tags.string = inner.string
+        tags.target_tags.required = True
+        return tags
+
+    def get_metadata_routing(self):
+        """How metadata reaches the estimator.
+
+        Returns
+        -------
+        routing : MetadataRouter
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=mapping)
+
+
+class ValueView(RegressorMixin, _View):
+    """The number of a joint estimator as a regressor; see :func:`as_regressor`.
+
+    Made from a fitted estimator it predicts with it. ``fit`` leaves that one as
+    it is: it fits a clone.
+
+    Parameters
+    ----------
+    estimator : JointRegressorClassifier, Pipeline or search
+        Fitted or not.
+
+    Attributes
+    ----------
+    estimator_ : JointRegressorClassifier, Pipeline or search
+        The clone that ``fit`` has fitted.
+    n_features_in_ : int
+        Number of columns of X.
+    """
+
+    _part = 0
+    _alone = {"class_columns": [], "classes": None, "class_weight": None}
+
+    @staticmethod
+    def _own_kind(y):
+        return _check_y(column_or_1d(y, warn=True), y_numeric=True)
+
+    def predict(self, X):
+        """Predict the number.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        values : ndarray of shape (n_samples,) or (n_samples, n_values)
+        """
+        return self._fitted.predict(X, output="value")
+
+    def score(self, X, y, sample_weight=None):
+        """R² of the number.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,), or a y of both kinds
+            Of the latter the number is picked, rows without one are left out.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row.
+
+        Returns
+        -------
+        score : float
+        """
+        X, truth, sample_weight = self._truth(X, y, sample_weight)
+        return r2_score(truth, self.predict(X), sample_weight=sample_weight)
+
+
+class ClassView(ClassifierMixin, _View):
+    """The label of a joint estimator as a classifier; see :func:`as_classifier`.
+
+    Made from a fitted estimator it predicts with it. ``fit`` leaves that one as
+    it is: it fits a clone.
+
+    Parameters
+    ----------
+    estimator : JointRegressorClassifier, Pipeline or search
+        Fitted or not.
+
+    Attributes
+    ----------
+    estimator_ : JointRegressorClassifier, Pipeline or search
+        The clone that ``fit`` has fitted.
+    classes_ : ndarray of shape (n_classes,), or list of these
+        Labels, in the order of ``predict_proba``'s columns.
+    n_features_in_ : int
+        Number of columns of X.
+    """
+
+    _part = 1
+    _alone = {"value_columns": []}
+
+    @staticmethod
+    def _own_kind(y):
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        return y
+
+    @property
+    def classes_(self):
+        """Labels, in the order of ``predict_proba``'s columns."""
+        return joint_estimator(self._fitted).classes_
+
+    def predict(self, X):
+        """Predict the label.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,) or (n_samples, n_class_targets)
+        """
+        return self._fitted.predict(X, output="class")
+
+    def predict_proba(self, X):
+        """Probabilities of the labels.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Features.
+
+        Returns
+        -------
+        proba : ndarray of shape (n_samples, n_classes), or list of these
+        """
+        return self._fitted.predict_proba(X)
+
+    def score(self, X, y, sample_weight=None):
+        """Accuracy of the label.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Features.
+        y : array-like of shape (n_samples,), or a y of both kinds
+            Of the latter the label is picked, rows without one are left out.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weight of each row.
+
+        Returns
+        -------
+        score : float
+            The mean over targets where there are several.
+        """
+        X, truth, sample_weight = self._truth(X, y, sample_weight)
+        predicted = self.predict(X)
+        if truth.ndim == 1:
+            return accuracy_score(truth, predicted, sample_weight=sample_weight)
+        pairs = zip(truth.T, predicted.T, strict=True)
+        return float(np.mean([np.average(t == p, weights=sample_weight) for t, p in pairs]))
+
+
+def _is_one_column(y):
+    """Whether y holds one column: then it is of the view's own kind."""
+    if isinstance(y, dict):
+        return len(y) == 1
+    shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
+    return len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)

@@ -1,0 +1,301 @@
+"""Folds that are alike in both targets, scorers of one head, out-of-fold predictions."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.metrics import get_scorer_names, log_loss, mean_absolute_error, roc_auc_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    KFold,
+    cross_val_score,
+    cross_validate,
+    learning_curve,
+    validation_curve,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from conftest import make_data
+from skjoint import JointRegressorClassifier
+from skjoint.datasets import load_diabetes_bands
+from skjoint.model_selection import (
+    JointStratifiedKFold,
+    JointStratifiedShuffleSplit,
+    class_scorer,
+    joint_cross_val_predict,
+    joint_scoring,
+    value_scorer,
+)
+
+QUICK = JointRegressorClassifier((16,), epochs=4, learning_rate=0.01, random_state=0)
+
+
+def spread_of_folds(splitter, X, y):
+    """How much the test parts differ: in the label's shares, and in the number's deciles."""
+    tests = [test for _, test in splitter.split(X, y)]
+    shares = np.array([y["band"].iloc[t].value_counts(normalize=True).sort_index() for t in tests])
+    deciles = np.array(
+        [np.quantile(y["progression"].iloc[t], np.arange(1, 10) / 10) for t in tests]
+    )
+    return np.ptp(shares, axis=0).max(), deciles.std(axis=0).mean()
+
+
+class TestSplitters:
+    def test_folds_are_alike(self):
+        X, y = load_diabetes_bands(return_X_y=True)
+        shares, deciles = spread_of_folds(JointStratifiedKFold(5), X, y)
+        plain_shares, plain_deciles = spread_of_folds(KFold(5, shuffle=True, random_state=0), X, y)
+        assert shares < 0.025 < plain_shares
+        assert deciles < plain_deciles / 3
+        splitter = JointStratifiedKFold(5, shuffle=True, random_state=0)
+        shares, deciles = spread_of_folds(splitter, X, y)
+        assert shares < 0.025
+        assert deciles < plain_deciles / 2
+        splitter = JointStratifiedShuffleSplit(5, test_size=0.2, random_state=0)
+        shares, deciles = spread_of_folds(splitter, X, y)
+        assert shares < 0.025
+        assert deciles < plain_deciles / 2
+
+    @pytest.mark.parametrize("n_samples", [9, 30, 101])
+    @pytest.mark.parametrize("shuffle", [False, True])
+    def test_every_row_is_tested_once(self, n_samples, shuffle):
+        X, y = make_data(n_samples)
+        y["label"] = np.where(np.arange(n_samples) % 2, "odd", "even")
+        seed = 0 if shuffle else None
+        splitter = JointStratifiedKFold(3, shuffle=shuffle, random_state=seed)
+        folds = list(splitter.split(X, y))
+        assert_array_equal(np.sort(np.concatenate([t for _, t in folds])), np.arange(n_samples))
+        for train, test in folds:
+            assert_array_equal(np.sort(np.concatenate([train, test])), np.arange(n_samples))
+        sizes = [len(test) for _, test in folds]
+        assert max(sizes) - min(sizes) <= 1
+        assert splitter.get_n_splits() == 3
+
+    @pytest.mark.parametrize(
+        ("sizes", "expected"),
+        [
+            ({"test_size": 0.25}, (75, 25)),
+            ({"train_size": 30, "test_size": 20}, (30, 20)),
+            ({}, (90, 10)),
+            ({"test_size": 1}, (99, 1)),
+        ],
+    )
+    def test_sizes_of_shuffled_splits(self, sizes, expected):
+        X, y = make_data(100)
+        for train, test in JointStratifiedShuffleSplit(3, random_state=0, **sizes).split(X, y):
+            assert (len(train), len(test)) == expected
+            assert len(np.unique(np.concatenate([train, test]))) == sum(expected)
+
+    def test_seeds(self):
+        X, y = make_data()
+        for kind in (
+            lambda seed: JointStratifiedKFold(3, shuffle=True, random_state=seed),
+            lambda seed: JointStratifiedShuffleSplit(3, random_state=seed),
+        ):
+            one, same, other = ([t for _, t in kind(s).split(X, y)] for s in (0, 0, 1))
+            assert all(map(np.array_equal, one, same))
+            assert not all(map(np.array_equal, one, other))
+
+    @pytest.mark.parametrize(
+        ("y", "declared"),
+        [
+            (np.arange(60) % 7, {}),
+            (np.linspace(0, 1, 60), {"class_bins": 3}),
+            (np.column_stack([np.linspace(0, 1, 60), np.arange(60) % 2]), {}),
+            (np.column_stack([np.arange(60) % 2, np.linspace(0, 1, 60)]), {"class_columns": [0]}),
+        ],
+    )
+    def test_takes_every_form_of_y(self, y, declared):
+        folds = list(JointStratifiedKFold(3, **declared).split(np.zeros((60, 1)), y))
+        assert [len(test) for _, test in folds] == [20, 20, 20]
+        JointStratifiedShuffleSplit(1, **declared).get_n_splits()
+
+    def test_missing_labels_are_spread_evenly(self):
+        X, y = make_data(90)
+        y.loc[:29, "value"] = np.nan
+        y.loc[20:49, "label"] = None
+        for _, test in JointStratifiedKFold(3).split(X, y):
+            assert abs(y["value"].iloc[test].isna().sum() - 10) <= 2
+            assert abs(y["label"].iloc[test].isna().sum() - 10) <= 1
+
+    def test_rare_labels_are_named(self):
+        X, y = make_data(60)
+        y.loc[0, "label"] = "rare"
+        with pytest.warns(
+            UserWarning, match="only 1 rows, which is less than n_splits=3.*classes="
+        ):
+            folds = list(JointStratifiedKFold(3).split(X, y))
+        assert len(folds) == 3
+
+    def test_bad_numbers(self):
+        with pytest.raises(ValueError, match="k-fold cross-validation requires at least one"):
+            JointStratifiedKFold(1)
+        with pytest.raises(ValueError, match="shuffle"):
+            JointStratifiedKFold(3, random_state=0)
+        with pytest.raises(ValueError, match="n_splits=5 greater than the number of samples"):
+            next(JointStratifiedKFold(5).split(np.zeros((3, 1)), [1, 1, 2]))
+
+
+class TestScorers:
+    def test_by_hand(self, fitted):
+        X, y = make_data()
+        mae = mean_absolute_error(y["value"], fitted.predict_value(X))
+        assert value_scorer("neg_mean_absolute_error")(fitted, X, y) == -mae
+        auc = roc_auc_score(y["label"], fitted.predict_proba(X), multi_class="ovr")
+        assert_allclose(class_scorer("roc_auc_ovr")(fitted, X, y), auc)
+        w = np.arange(120.0)
+        weighted = log_loss(y["label"], fitted.predict_proba(X), sample_weight=w)
+        assert_allclose(class_scorer("neg_log_loss")(fitted, X, y, sample_weight=w), -weighted)
+
+    @pytest.mark.filterwarnings("ignore")
+    def test_every_metric_of_scikit_learn(self):
+        """Each name works for the head it is for, or fails as scikit-learn's own scorer does."""
+        X, y = make_data()
+        y = y.assign(value=np.abs(y["value"]), label=(y["label"] == "top").astype(int).astype(str))
+        y["label"] = (y["label"] == "1").astype(bool)
+        est = clone(QUICK).set_params(value_activation="softplus").fit(X, y)
+        worked = {"value": set(), "class": set()}
+        for name in get_scorer_names():
+            for kind, scorer in {"value": value_scorer, "class": class_scorer}.items():
+                try:
+                    assert np.isfinite(scorer(name)(est, X, y))
+                except (ValueError, TypeError, AttributeError):
+                    continue
+                worked[kind].add(name)
+        assert {"r2", "neg_mean_absolute_error", "d2_absolute_error_score"} <= worked["value"]
+        assert {"accuracy", "roc_auc", "neg_log_loss", "f1", "average_precision"} <= worked["class"]
+
+    def test_rows_without_a_label_are_left_out(self, fitted):
+        X, y = make_data()
+        y.loc[:9, "value"] = np.nan
+        y.loc[100:, "label"] = None
+        assert value_scorer("r2")(fitted, X, y) == value_scorer("r2")(fitted, X[10:], y[10:])
+        score = class_scorer("neg_log_loss")
+        assert score(fitted, X, y) == score(fitted, X[:100], y[:100])
+
+    def test_a_fold_without_a_label(self, fitted):
+        X, y = make_data()
+        two = (y["label"] != "mid").to_numpy()
+        assert np.isfinite(class_scorer("neg_log_loss")(fitted, X[two], y[two]))
+
+    def test_through_nesting(self):
+        X, y = make_data()
+        pipeline = make_pipeline(StandardScaler(), QUICK)
+        search = GridSearchCV(
+            pipeline,
+            {"jointregressorclassifier__alpha": [0, 0.1]},
+            scoring=joint_scoring(),
+            refit="value_r2",
+            cv=2,
+            error_score="raise",
+        )
+        folds = cross_validate(search, X, y, cv=2, scoring=joint_scoring(), error_score="raise")
+        assert set(folds) >= {f"test_{name}" for name in joint_scoring()}
+        assert_allclose(
+            folds["test_joint"], (folds["test_value_r2"] + folds["test_class_accuracy"]) / 2
+        )
+
+    def test_weights_by_metadata_routing(self):
+        X, y = make_data()
+        w = np.random.default_rng(0).uniform(0, 2, 120)
+        with config_context(enable_metadata_routing=True):
+            est = clone(QUICK).set_fit_request(sample_weight=True)
+            scorer = value_scorer("r2").set_score_request(sample_weight=True)
+            found = cross_val_score(
+                est, X, y, cv=KFold(2), scoring=scorer, params={"sample_weight": w}
+            )
+        by_hand = []
+        for train, test in KFold(2).split(X):
+            fold = clone(QUICK).fit(X[train], y.iloc[train], w[train])
+            by_hand.append(fold.evaluate(X[test], y.iloc[test], w[test])["value_r2"])
+        assert_allclose(found, by_hand)
+
+    def test_unknown_name(self):
+        with pytest.raises(ValueError, match="'r3' is not a valid scoring value"):
+            value_scorer("r3")
+
+
+class TestTools:
+    def test_halving_over_epochs(self):
+        X, y = make_data()
+        search = HalvingGridSearchCV(
+            QUICK,
+            {"alpha": [0, 0.1, 0.5, 1.0]},
+            resource="epochs",
+            min_resources=1,
+            max_resources=4,
+            factor=2,
+            cv=JointStratifiedKFold(2),
+            random_state=0,
+            error_score="raise",
+        ).fit(X, y)
+        assert search.best_estimator_.n_iter_ == 4
+
+    def test_curves(self):
+        X, y = make_data()
+        sizes, _, scores = learning_curve(
+            QUICK,
+            X,
+            y,
+            cv=JointStratifiedKFold(3),
+            scoring=value_scorer("r2"),
+            train_sizes=[0.5, 1.0],
+        )
+        assert scores.shape == (len(sizes), 3)
+        _, scores = validation_curve(
+            QUICK,
+            X,
+            y,
+            param_name="alpha",
+            param_range=[0, 1],
+            cv=2,
+            scoring=class_scorer("accuracy"),
+        )
+        assert scores.shape == (2, 2)
+
+
+class TestOutOfFold:
+    def test_by_hand(self):
+        X, y = make_data()
+        folds = list(JointStratifiedKFold(3).split(X, y))
+        proba = joint_cross_val_predict(QUICK, X, y, cv=3, method="predict_proba")
+        values = joint_cross_val_predict(QUICK, X, y, cv=3, method="predict_value")
+        both = joint_cross_val_predict(QUICK, X, y, cv=iter(folds))
+        for train, test in folds:
+            est = clone(QUICK).fit(X[train], y.iloc[train])
+            assert_array_equal(proba[test], est.predict_proba(X[test]))
+            assert_array_equal(values[test], est.predict_value(X[test]))
+            assert_array_equal(both[test], est.predict(X[test]))
+
+    def test_folds_that_lack_a_label(self):
+        X, y = make_data(60)
+        y.loc[3, "label"] = "rare"
+        with pytest.warns(UserWarning, match="less than n_splits"):
+            proba = joint_cross_val_predict(QUICK, X, y, cv=3, method="predict_proba")
+        assert proba.shape == (60, 4)
+        assert proba[3, 2] == 0  # the model of its fold never saw it
+        assert_allclose(proba.sum(axis=1), 1)
+
+    def test_pipelines_weights_several_targets_and_jobs(self):
+        X, y = make_data()
+        w = np.linspace(0.5, 2, 120)
+        pipeline = make_pipeline(StandardScaler(), QUICK)
+        options = {"cv": 3, "sample_weight": w, "method": "predict_class"}
+        one = joint_cross_val_predict(pipeline, X, y, **options)
+        two = joint_cross_val_predict(pipeline, pd.DataFrame(X), y, n_jobs=2, **options)
+        assert_array_equal(one, two)
+        y["sign"] = np.where(X[:, 3] > 0, "plus", "minus")
+        proba = joint_cross_val_predict(QUICK, X, y, cv=3, method="predict_proba")
+        assert [p.shape for p in proba] == [(120, 3), (120, 2)]
+
+    def test_what_it_refuses(self):
+        X, y = make_data()
+        with pytest.raises(ValueError, match="method must be one of"):
+            joint_cross_val_predict(QUICK, X, y, method="decision_function")
+        with pytest.raises(ValueError, match="every row into the test part of exactly one fold"):
+            joint_cross_val_predict(QUICK, X, y, cv=JointStratifiedShuffleSplit(2))
