@@ -33,6 +33,7 @@ ORDER = [
     "plots",
     "datasets",
     "estimator",
+    "persistence",
     "__init__",
     "__main__",
 ]

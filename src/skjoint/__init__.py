@@ -13,7 +13,7 @@ with untouched_random():  # importing scikit-learn draws from Python's global ge
 
 __version__ = "0.1.0"
 
-_MODULES = ("datasets", "metrics", "plots")
+_MODULES = ("datasets", "metrics", "model_selection", "persistence", "plots", "views")
 
 __all__ = ["JointRegressorClassifier", "__version__", *_MODULES]
 

@@ -297,3 +297,14 @@ def set_weights(model, spec, weights):
         end = start + len(layer.weights)
         layer.set_weights(weights[start:end])
         start = end
+
+
+def weight_shapes(spec):
+    """Shapes of the weights above a trunk, in the order of :func:`get_weights`."""
+    shapes = []
+    for layer in spec.layers():
+        if isinstance(layer, Mixture):
+            shapes += [(layer.n_classes, 1), (layer.n_classes, layer.n_units)]
+        else:
+            shapes += [(layer.n_inputs, layer.n_units), (layer.n_units,)]
+    return shapes

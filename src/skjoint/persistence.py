@@ -1,0 +1,450 @@
+"""Saving a fitted estimator to one file without pickle, and loading it where files are not trusted.
+
+The file is a zip archive: ``skjoint.json`` says everything but numbers in
+bulk, which lie beside it as raw little-endian arrays, uncompressed. Nothing in
+it is code or names code: loading makes objects of a fixed list of classes from
+plain data, after checking every size against the bytes that are there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import tempfile
+import zipfile
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils.validation import check_is_fitted
+
+import skjoint
+from skjoint._features import FeatureEncoder
+from skjoint._inference import FittedNetwork
+from skjoint._keras_import import import_keras
+from skjoint._network import TRUNK, Head, NetworkSpec, weight_shapes
+from skjoint._targets import ClassTarget, Targets, ValueTarget
+from skjoint._trunk import Trunk
+from skjoint.estimator import JointRegressorClassifier
+
+__all__ = ["load", "save"]
+
+FORMAT = 1  # raised when older readers would misread
+DOCUMENT = "skjoint.json"
+MAX_DOCUMENT = 2**26  # bytes of JSON
+PLAIN_DATA = {
+    cls.__name__: cls for cls in (Head, NetworkSpec, Trunk, Targets, ValueTarget, ClassTarget)
+}
+# Layers that read files or run code of their own.
+UNSAFE_LAYERS = {
+    "Lambda",
+    "TFSMLayer",
+    "TorchModuleWrapper",
+    "JaxLayer",
+    "FlaxLayer",
+    "StringLookup",
+    "IntegerLookup",
+    "TextVectorization",
+}
+FITTED = (
+    "_targets",
+    "_features",
+    "_network",
+    "_seed",
+    "_optimizer_state",
+    "_balancing_state",
+    "_blends",
+    "n_iter_",
+    "history_",
+    "loss_weights_",
+    "classes_",
+    "class_bin_edges_",
+    "best_epoch_",
+    "value_blend_",
+    "n_features_in_",
+    "feature_names_in_",
+)
+
+
+def save(estimator, path):
+    """Save a fitted estimator to one file, without pickle.
+
+    The file holds parameters, encoders, weights, history, the optimizer's
+    state and the versions that made it. It is written under another name and
+    put in place at the end: whatever happens, ``path`` is the old file or the
+    whole new one.
+
+    Parameters
+    ----------
+    estimator : JointRegressorClassifier
+        Fitted. Of a Pipeline or search save the joint estimator inside; its
+        other steps are not ours to write.
+    path : str or path-like
+        File to write. An existing one is replaced.
+
+    Raises
+    ------
+    TypeError
+        If a parameter cannot be told as plain data: functions, callbacks,
+        Lambda layers, objects that are not Keras' own. The message names it.
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> from skjoint import JointRegressorClassifier
+    >>> from skjoint.datasets import load_diabetes_bands
+    >>> from skjoint.persistence import load, save
+    >>> X, y = load_diabetes_bands(return_X_y=True)
+    >>> est = JointRegressorClassifier(epochs=5, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(est, pathlib.Path(folder, "model.skjoint"))
+    ...     again = load(pathlib.Path(folder, "model.skjoint"))
+    >>> bool((again.predict_value(X) == est.predict_value(X)).all())
+    True
+    """
+    if type(estimator) is not JointRegressorClassifier:
+        raise TypeError(
+            "save takes a JointRegressorClassifier. Of a Pipeline or search save the one inside, "
+            f"such as search.best_estimator_[-1]. Got {type(estimator).__name__} instead."
+        )
+    check_is_fitted(estimator)
+    writer = _Writer()
+    params = dict(estimator.get_params(deep=False))
+    if estimator.trunk is not None:
+        # The layers are in the network; a function that builds them is code.
+        params = {n: v for n, v in params.items() if n.split("__")[0] != TRUNK}
+    document = {
+        "format": FORMAT,
+        "versions": {"skjoint": skjoint.__version__}
+        | {name: version(name) for name in ("numpy", "scikit-learn", "tensorflow", "keras")},
+        "params": {name: writer.encode(value, name) for name, value in params.items()},
+        "fitted": {
+            name: writer.encode(value, name)
+            for name, value in vars(estimator).items()
+            if name in FITTED
+        },
+    }
+    _write_whole(Path(path), document, writer.arrays)
+
+
+def load(path):
+    """Load an estimator that :func:`save` has written.
+
+    No code from the file runs: it may come from anywhere. Still, what a model
+    of unknown origin predicts is as good as its origin.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File to read.
+
+    Returns
+    -------
+    estimator : JointRegressorClassifier
+        Fitted, with the predictions it was saved with. A ``trunk`` that was a
+        function comes back as a ``keras.Model`` with the fitted weights.
+
+    Raises
+    ------
+    ValueError
+        If the file is no whole skjoint model, is of a later format, or holds
+        what it must not.
+    OSError
+        If the file cannot be read.
+    """
+    document, arrays = _read_whole(Path(path))
+    reader = _Reader(arrays)
+    try:
+        params = {n: reader.decode(v) for n, v in document["params"].items()}
+        fitted = {n: reader.decode(v) for n, v in document["fitted"].items()}
+        unknown = set(fitted) - set(FITTED)
+        if unknown:
+            raise _refused(f"unknown attributes {sorted(unknown)}")
+        estimator = JointRegressorClassifier(**params)
+        vars(estimator).update(fitted)
+        _check_network(estimator._network)
+    except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        raise _refused(f"its content does not fit together ({error!r})") from error
+    trunk = estimator._network.spec.trunk
+    if trunk is not None:
+        model = trunk.build()
+        model.set_weights(estimator._network.weights[: len(model.weights)])
+        estimator.trunk = model
+    estimator._trunk_made_from = (estimator.trunk, {})
+    return estimator
+
+
+def _refused(why):
+    return ValueError(f"This file is not a model that skjoint can load: {why}.")
+
+
+# ------------------------------------------------------------------------- file
+def _write_whole(path, document, arrays):
+    """A new file in place of the old one, or nothing."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no folder {folder} to save to.")
+    handle, part = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=folder)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+                archive.writestr(DOCUMENT, json.dumps(document))
+                for name, data in arrays.items():
+                    archive.writestr(name, data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(part, 0o666 & ~_umask())
+        os.replace(part, path)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _read_whole(path):
+    """The document and the arrays' bytes; nothing is unpacked to disk."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            names = [entry.filename for entry in entries]
+            if DOCUMENT not in names or len(set(names)) != len(names):
+                raise _refused(f"it has no {DOCUMENT}, or entries of one name")
+            # Stored as they are, entries cannot grow: the file's size bounds the memory.
+            packed = [e.filename for e in entries if e.compress_type != zipfile.ZIP_STORED]
+            if packed or sum(e.file_size for e in entries) > path.stat().st_size:
+                raise _refused("its entries are compressed or overlap")
+            if archive.getinfo(DOCUMENT).file_size > MAX_DOCUMENT:
+                raise _refused(f"{DOCUMENT} is too large")
+            document = json.loads(archive.read(DOCUMENT))
+            arrays = {name: archive.read(name) for name in names if name != DOCUMENT}
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise _refused(f"{DOCUMENT} is not JSON ({error})") from error
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        raise _refused(f"it is damaged or of another kind ({error})") from error
+    if not isinstance(document, dict) or not isinstance(document.get("format"), int):
+        raise _refused("it names no format")
+    if document["format"] > FORMAT:
+        made_by = document.get("versions", {}).get("skjoint", "a later version")
+        raise ValueError(
+            f"This file has format {document['format']}, made by skjoint {made_by}; skjoint "
+            f"{skjoint.__version__} reads formats up to {FORMAT}. Update skjoint."
+        )
+    if {type(document.get("params")), type(document.get("fitted"))} != {dict}:
+        raise _refused("it has no parameters or no fitted state")
+    return document, arrays
+
+
+def _check_network(network):
+    expected = weight_shapes(network.spec)
+    found = [w.shape for w in network.weights][-len(expected) :]
+    if found != expected:
+        raise _refused(f"it has weights of shapes {found[:4]}... where {expected[:4]}... belong")
+
+
+# ------------------------------------------------------------------ plain data
+class _Writer:
+    """Values as JSON, with arrays set aside as bytes."""
+
+    def __init__(self):
+        self.arrays = {}
+
+    def encode(self, value, where):
+        """JSON of a value; ``where`` names it in errors."""
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return value
+        if isinstance(value, np.generic):
+            return {
+                "is": "scalar",
+                "dtype": value.dtype.str,
+                "value": self.encode(value.item(), where),
+            }
+        if isinstance(value, np.ndarray):
+            return self._array(value, where)
+        if isinstance(value, (list, tuple)):
+            kind = "tuple" if isinstance(value, tuple) else "list"
+            return {"is": kind, "items": [self.encode(v, where) for v in value]}
+        if isinstance(value, dict):
+            pairs = [[self.encode(k, where), self.encode(v, where)] for k, v in value.items()]
+            if "class_name" in value:
+                check_keras_config(value, where)
+            return {"is": "dict", "items": pairs}
+        if type(value).__name__ in PLAIN_DATA and dataclasses.is_dataclass(value):
+            if isinstance(value, Trunk):
+                check_keras_config(json.loads(value.config), where)
+            fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+            return self._object(type(value).__name__, fields, where)
+        if isinstance(value, FittedNetwork):
+            return self._object("FittedNetwork", value.__getstate__(), where)
+        if isinstance(value, FeatureEncoder):
+            return self._object("FeatureEncoder", vars(value), where)
+        if isinstance(value, StandardScaler):
+            names = ("mean_", "var_", "scale_", "n_samples_seen_", "n_features_in_")
+            return self._object("StandardScaler", {n: getattr(value, n) for n in names}, where)
+        if isinstance(value, OneHotEncoder):
+            return self._object("OneHotEncoder", {"categories": value.categories_}, where)
+        return self._keras_object(value, where)
+
+    def _object(self, name, fields, where):
+        return {
+            "is": name,
+            "fields": {k: self.encode(v, f"{where}.{k}") for k, v in fields.items()},
+        }
+
+    def _array(self, array, where):
+        if array.dtype == object or array.dtype.kind in "US":
+            items = [self.encode(v, where) for v in array.ravel().tolist()]
+            dtype = "O" if array.dtype == object else array.dtype.str
+            return {"is": "objects", "dtype": dtype, "shape": array.shape, "items": items}
+        if array.dtype.kind not in "biuf":
+            raise TypeError(f"{where} holds values of type {array.dtype}, which save cannot write.")
+        name = f"arrays/{len(self.arrays)}"
+        array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+        self.arrays[name] = array.tobytes()
+        return {"is": "array", "dtype": array.dtype.str, "shape": array.shape, "data": name}
+
+    def _keras_object(self, value, where):
+        """Instances and classes of Keras' own, by configuration."""
+        if isinstance(value, type) and value.__module__.startswith("keras."):
+            config = {"module": "keras.optimizers", "class_name": value.__name__, "config": None}
+            if getattr(import_keras().optimizers, value.__name__, None) is value:
+                return {"is": "keras class", "config": config}
+        elif type(value).__module__.startswith("keras."):
+            keras = import_keras()
+            bases = (keras.optimizers.Optimizer, keras.losses.Loss, keras.initializers.Initializer)
+            if isinstance(value, bases):
+                config = keras.saving.serialize_keras_object(value)
+                check_keras_config(config, where)
+                return {"is": "keras", "config": json.dumps(config)}
+        raise TypeError(
+            f"save cannot write {where}={value!r}: functions, callbacks and foreign objects are "
+            "code. Use a name that Keras knows, or set_params(...) another value before saving; "
+            "what prediction does not need, such as callbacks, may be None."
+        )
+
+
+class _Reader:
+    """The reverse of :class:`_Writer`, for input of any origin."""
+
+    def __init__(self, arrays):
+        self.arrays = arrays
+
+    def decode(self, value):
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return value
+        kind = value["is"]
+        if kind == "list":
+            return [self.decode(v) for v in value["items"]]
+        if kind == "tuple":
+            return tuple(self.decode(v) for v in value["items"])
+        if kind == "dict":
+            decoded = {self.decode(k): self.decode(v) for k, v in value["items"]}
+            if "class_name" in decoded:
+                check_keras_config(decoded, "the file")
+            return decoded
+        if kind in ("array", "objects", "scalar"):
+            return getattr(self, f"_{kind}")(value)
+        if kind == "keras":
+            config = json.loads(value["config"])
+            check_keras_config(config, "the file")
+            return import_keras().saving.deserialize_keras_object(config)
+        if kind == "keras class":
+            return self._keras_class(value["config"]["class_name"])
+        fields = {name: self.decode(field) for name, field in value["fields"].items()}
+        return self._object(kind, fields)
+
+    def _object(self, kind, fields):
+        if kind in PLAIN_DATA:
+            made = PLAIN_DATA[kind](**fields)
+            if kind == "Trunk":
+                check_keras_config(json.loads(made.config), "the file")
+            return made
+        if kind == "FittedNetwork":
+            return FittedNetwork(fields["spec"], fields["weights"])
+        if kind == "FeatureEncoder":
+            encoder = FeatureEncoder(fields.pop("enabled"))
+            vars(encoder).update(fields)
+            return encoder
+        if kind == "StandardScaler":
+            scaler = StandardScaler()
+            for name in ("mean_", "var_", "scale_", "n_samples_seen_", "n_features_in_"):
+                setattr(scaler, name, fields[name])
+            return scaler
+        if kind == "OneHotEncoder":
+            return _one_hot(fields["categories"])
+        raise _refused(f"it holds an object of kind {kind!r}")
+
+    def _array(self, value):
+        dtype, shape = np.dtype(value["dtype"]), tuple(value["shape"])
+        data = self.arrays[value["data"]]
+        whole = all(isinstance(n, int) and n >= 0 for n in shape)
+        if dtype.kind not in "biuf" or not whole or math.prod(shape) * dtype.itemsize != len(data):
+            raise _refused(f"{value['data']} is not an array of shape {shape} and type {dtype}")
+        array = np.frombuffer(data, dtype).reshape(shape)
+        return array.astype(dtype.newbyteorder("="))  # a copy of its own, writable
+
+    def _objects(self, value):
+        items = [self.decode(v) for v in value["items"]]
+        if value["dtype"] != "O":
+            dtype = np.dtype(value["dtype"])
+            if dtype.kind not in "US":
+                raise _refused(f"it holds texts of type {dtype}")
+            return np.array(items, dtype=str if dtype.kind == "U" else bytes).reshape(
+                value["shape"]
+            )
+        array = np.empty(len(items), dtype=object)
+        array[:] = items
+        return array.reshape(value["shape"])
+
+    def _scalar(self, value):
+        dtype = np.dtype(value["dtype"])
+        if dtype.kind not in "biufU":
+            raise _refused(f"it holds a number of type {dtype}")
+        return dtype.type(self.decode(value["value"]))
+
+    @staticmethod
+    def _keras_class(name):
+        keras = import_keras()
+        cls = getattr(keras.optimizers, str(name), None)
+        if not isinstance(cls, type) or not issubclass(cls, keras.optimizers.Optimizer):
+            raise _refused(f"it names the optimizer {name!r}")
+        return cls
+
+
+def _one_hot(categories):
+    """An encoder with these categories: fitted on rows that hold each of them."""
+    longest = max(len(c) for c in categories)
+    columns = [np.resize(np.asarray(c, dtype=object), longest) for c in categories]
+    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
+    return encoder.fit(np.column_stack(columns))
+
+
+def check_keras_config(config, where):
+    """Raise unless a Keras configuration names nothing but safe layers of Keras' own."""
+    if isinstance(config, dict):
+        name = config.get("class_name")
+        if name is not None and name != "__keras_tensor__":
+            module, registered = config.get("module"), config.get("registered_name")
+            ours = registered == "skjoint>HashDropout"
+            keras_own = isinstance(module, str) and module.split(".")[0] == "keras"
+            known = keras_own and registered in (None, name) and name not in UNSAFE_LAYERS
+            if name == "function" or not (ours or known):
+                raise TypeError(
+                    f"{where} has {name!r} of {module or registered}: only layers, optimizers, "
+                    "losses and initializers of Keras' own that run no code can be saved and "
+                    "loaded."
+                )
+        for value in config.values():
+            check_keras_config(value, where)
+    elif isinstance(config, (list, tuple)):
+        for value in config:
+            check_keras_config(value, where)
