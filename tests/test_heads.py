@@ -32,6 +32,7 @@ def assert_same_training(one, other):
         assert_allclose(a, b, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:.*another number than value_by_class")
 @pytest.mark.parametrize("link", LINKS)
 @pytest.mark.parametrize("several", [False, True])
 def test_engines_agree(link, several):
@@ -101,6 +102,7 @@ class TestMixture:
         assert_array_equal(own, np.where(y["label"] == "b", b, a))
         assert_array_equal(est.predict_value(X[:1], given_class="a"), a[:1])
 
+    @pytest.mark.filterwarnings("ignore:.*another number than value_by_class")
     def test_known_numbers_enter_the_mean(self):
         est, X, _ = self.fitted(value_by_class={"a": 7.0})
         assert_allclose(est.predict_value(X, given_class="a"), 7.0)
@@ -119,7 +121,7 @@ class TestMixture:
         with pytest.raises(ValueError, match=r"given_class must be one label or have shape \(1500"):
             est.predict_value(X, given_class=["a", "b"])
         plain = JointRegressorClassifier(epochs=1).fit(X, y)
-        with pytest.raises(ValueError, match="head_link='mixture' or value_by_class"):
+        with pytest.raises(ValueError, match="head_link='mixture', or with value_by_class"):
             plain.predict_value(X, given_class="a")
         two = y.assign(more=y["label"])
         with pytest.raises(ValueError, match="needs exactly one class target"):
@@ -153,7 +155,9 @@ class TestValueByClass:
         )
         other = y.assign(value=y["value"].where(y["label"] != "none", -1e6))
         gone = y.assign(value=y["value"].where(y["label"] != "none"))
-        one, two, three = (clone(est).fit(X, target) for target in (y, other, gone))
+        one, three = (clone(est).fit(X, target) for target in (y, gone))
+        with pytest.warns(UserWarning, match=r"'none' have another number.*such as -1e\+06 inst"):
+            two = clone(est).fit(X, other)
         assert one.history_ == two.history_ == three.history_
         assert_array_equal(one.predict_value(X), two.predict_value(X))
 
@@ -240,3 +244,46 @@ class TestSeveralTargets:
         missing = {"value": est.predict_class, "class": est.predict_value}[kind]
         with pytest.raises(AttributeError, match="trained without a"):
             missing(X)
+
+
+class TestKnownNumbersInTheMean:
+    def test_validation_judges_all_rows(self):
+        """The mean is held against all numbers, the known ones too."""
+        X, y = zero_inflated(600)
+        est = JointRegressorClassifier(
+            (16,),
+            head_link="mixture",
+            value_by_class={"none": 0.0},
+            validation_fraction=0.5,
+            epochs=15,
+            random_state=0,
+        ).fit(X, y)
+        plain = clone(est).set_params(value_by_class=None).fit(X, y)
+        known, learned = (e.history_["val_value_mae"][-1] for e in (est, plain))
+        assert known < 1.5 * learned
+
+    def test_rows_without_label_and_with_the_constant(self):
+        """Without a mixture they count as of that label; the mixture learns from them."""
+        X, y = zero_inflated()
+        y.loc[::2, "label"] = None
+        for link, same in ((None, True), ("mixture", False)):
+            est = JointRegressorClassifier(
+                **SMALL, value_by_class={"none": 0.0}, head_link=link
+            ).fit(X, y)
+            gone = y.assign(value=y["value"].where(y["label"].notna() | (y["value"] != 0)))
+            other = clone(est).fit(X, gone)
+            assert (est.history_["value_loss"] == other.history_["value_loss"]) == same
+
+    def test_must_stay_when_training_continues(self):
+        X, y = zero_inflated()
+        est = JointRegressorClassifier(**SMALL, value_by_class={"none": 0.0}).fit(X, y)
+        with pytest.raises(ValueError, match="value_by_class must stay as it is"):
+            est.set_params(value_by_class={"none": 99.0}).partial_fit(X, y)
+
+    def test_given_class_needs_numbers_by_class(self):
+        X, y = make_data()
+        est = JointRegressorClassifier(**SMALL, value_by_class={"low": 80.0})
+        with pytest.warns(UserWarning, match="rows of label 'low' have another number"):
+            est.fit(X, y)
+        with pytest.raises(ValueError, match="for all labels but one"):
+            est.predict_value(X, given_class="mid")

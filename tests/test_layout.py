@@ -27,6 +27,7 @@ ORDER = [
     "_features",
     "_answers",
     "_composition",
+    "_files",
     "metrics",
     "views",
     "model_selection",

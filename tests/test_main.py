@@ -9,6 +9,7 @@ import pytest
 
 from conftest import make_data
 from skjoint import __main__, __version__
+from skjoint.persistence import load
 
 
 @pytest.fixture
@@ -160,3 +161,53 @@ def test_usage_and_version():
     )
     assert done.returncode == 2
     assert "--value" in done.stderr
+
+
+@pytest.mark.parametrize("target", [["--class", "label"], ["--class-bins", "3", "--drop", "label"]])
+def test_train_and_predict(csv, tmp_path, capsys, target):
+    model, answers = tmp_path / "m.skjoint", tmp_path / "out.csv"
+    train = ["train", str(csv), "--value", "value", *target, "-o", str(model), "--folds", "2"]
+    assert __main__.main(train) == 0
+    card = capsys.readouterr().out
+    for part in ("rows        120", "number      value", "label ", "value_mae", "class_accuracy"):
+        assert part in card
+    assert f"skjoint {__version__}" in card
+    assert ("band edges" in card) == ("--class-bins" in target)
+    predict = ["predict", str(model), str(csv), "-o", str(answers)]
+    assert __main__.main(predict) == 0
+    table, found = pd.read_csv(csv), pd.read_csv(answers)
+    est = load(model)
+    assert list(found)[:2] == ["value", "class"]
+    assert [c for c in found if "proba" in c] == [f"class_proba_{c}" for c in est.classes_]
+    X = table[list("abcd")]
+    np.testing.assert_allclose(found["value"], est.predict_value(X))
+    assert (found["class"] == est.predict_class(X)).all()
+    np.testing.assert_allclose(found.filter(like="proba").sum(axis=1), 1)
+    # neither file is replaced unasked, and nothing else is written
+    before = model.read_bytes(), answers.read_bytes()
+    for command in (train, predict):
+        assert __main__.main(command) == 2
+        assert "is there already. Add --force" in capsys.readouterr().err
+        assert __main__.main([*command, "--force"]) == 0
+    assert (model.read_bytes()[:4], answers.read_bytes()) == (before[0][:4], before[1])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["data.csv", "m.skjoint", "out.csv"]
+
+
+def test_what_train_and_predict_refuse(csv, tmp_path, capsys):
+    def error(*arguments):
+        assert __main__.main([str(a) for a in arguments]) == 2
+        return capsys.readouterr().err
+
+    out = ["-o", tmp_path / "m"]
+    target = ["--value", "value", "--class", "label"]
+    assert "no folder" in error("train", csv, *target, "-o", tmp_path / "no" / "m")
+    assert "--folds must be at least 2" in error("train", csv, *target, *out, "--folds", "1")
+    assert "no column 'prize'" in error("train", csv, "--value", "prize", "--class", "label", *out)
+    assert "There is no file" in error("predict", tmp_path / "nothing", csv, *out)
+    assert "not a model that skjoint can load" in error("predict", csv, csv, *out)
+    assert (
+        __main__.main(["train", str(csv), *target, "-o", str(tmp_path / "m"), "--folds", "2"]) == 0
+    )
+    pd.read_csv(csv).drop(columns="b").to_csv(tmp_path / "less.csv", index=False)
+    message = error("predict", tmp_path / "m", tmp_path / "less.csv", "-o", tmp_path / "out.csv")
+    assert "lacks columns the model was trained on: b" in message

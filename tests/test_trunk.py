@@ -2,6 +2,7 @@
 
 import pickle
 import random
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -272,6 +273,12 @@ def adds_losses(meta):
             lambda meta: keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)]),
             r"must take rows of shape \(4,\).* Its input has shape \(5,\)",
         ),
+        (lambda: 3, r"can be called as build\(meta, ...\): too many positional"),
+        (keras.layers.Dense, "trunk must be a keras.Model or a function"),
+        (
+            lambda meta: keras.Model(i := keras.Input((4,)), [keras.layers.Dense(2)(i)]),
+            "without lists or dicts around them",
+        ),
         (
             lambda meta: keras.Sequential([keras.Input((4,)), keras.layers.Reshape((2, 2))]),
             r"must end in a feature tensor of shape .* Got \(None, 2, 2\) instead",
@@ -295,3 +302,116 @@ def test_what_is_refused():
         fit("auto", None, *series(30))
     with pytest.warns(UserWarning, match="engine='keras'.*trunk adds losses"):
         fit("auto", adds_losses, X, y)
+
+
+def test_threads_do_not_disturb_each_other():
+    X, y = make_data(60)
+    state = random.getstate()
+    with ThreadPoolExecutor(4) as pool:
+        losses = {est.history_["loss"][-1] for est in pool.map(lambda _: fit_small(X, y), range(8))}
+    assert len(losses) == 1
+    assert random.getstate() == state
+
+
+def fit_small(X, y):
+    return fit("fused", tabular, X, y, epochs=1)
+
+
+def scaled_by(factor):
+    """A layer that a notebook's cell defines again under the same name."""
+
+    @keras.saving.register_keras_serializable("tests")
+    class Scaled(keras.layers.Layer):
+        def call(self, x):
+            return x * factor
+
+    return keras.Sequential([keras.Input((4,)), Scaled(name="s"), keras.layers.Dense(8, "relu")])
+
+
+def test_a_layer_that_is_defined_anew_is_used():
+    X, y = make_data()
+    nothing, all_of_it = (fit("fused", scaled_by(f), X, y, epochs=20) for f in (0.0, 1.0))
+    assert all_of_it.history_["value_mae"][-1] < 0.8 * nothing.history_["value_mae"][-1]
+
+
+class Doubled(keras.layers.Layer):  # known to nobody's registry
+    def call(self, x):
+        return 2 * x
+
+
+class Block(keras.layers.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.inner = keras.layers.Dense(4)
+
+    def build(self, shape):
+        self.inner.build(shape)
+
+    def call(self, x):
+        return self.inner(x)
+
+
+def test_layers_of_ones_own():
+    X, y = make_data()
+    trunk = keras.Sequential([keras.Input((4,)), Doubled(), keras.layers.Dense(3)])
+    est = fit("fused", trunk, X, y)
+    again = pickle.loads(pickle.dumps(est._network))
+    encoded = est._features.encode(X)
+    assert_array_equal(
+        again.predict(encoded, ["value"])[0], est._network.predict(encoded, ["value"])[0]
+    )
+    frozen_inside = keras.Sequential([keras.Input((4,)), Block()])
+    frozen_inside.layers[0].inner.trainable = False
+    with pytest.raises(ValueError, match="the same of them frozen.*Freeze whole layers"):
+        fit("fused", frozen_inside, X, y)
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape"),
+    [
+        ([keras.layers.TimeDistributed(keras.layers.Dropout(0.3)), keras.layers.GRU(3)], (10, 1)),
+        ([keras.layers.TimeDistributed(keras.layers.BatchNormalization())], (10, 1)),
+        ([keras.layers.Bidirectional(keras.layers.LSTM(3))], (10, 1)),
+        ([keras.layers.Conv1D(4, 3), keras.layers.GlobalMaxPooling1D()], (10, 1)),
+    ],
+)
+def test_usual_layers(layers, shape):
+    X, y = series(70)
+    model = keras.Sequential([keras.Input(shape), *layers])
+    if len(model.outputs[0].shape) > 2:
+        model.add(keras.layers.Flatten())
+    one, other = (fit(engine, model, X, y, epochs=2) for engine in ("keras", "fused"))
+    assert_allclose(one.history_["loss"], other.history_["loss"], rtol=2e-3)
+
+
+def test_mixed_precision_of_the_process_does_not_matter(monkeypatch):
+    X, y = make_data()
+    expected = fit("fused", None, X, y, dropout=0.1).history_
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        training_programs.clear()
+        found = fit("fused", None, X, y, dropout=0.1).history_
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert found == expected
+
+
+def test_embeddings_want_codes():
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 5, size=(100, 2))
+    y = pd.DataFrame({"value": X[:, 0] * 1.5, "label": np.where(X[:, 1] > 2, "a", "b")})
+    trunk = keras.Sequential(
+        [keras.Input((2,)), keras.layers.Embedding(5, 4), keras.layers.Flatten()]
+    )
+    with pytest.warns(UserWarning, match="Embedding layer, which reads whole numbers"):
+        fit("fused", trunk, X, y)
+    assert fit("fused", trunk, X, y, preprocess=None, epochs=40).score(X, y) > 0.9
+
+
+def test_what_cannot_be_rebuilt_says_so():
+    def outside(x):
+        return x
+
+    trunk = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: outside(x))])
+    with pytest.raises(ValueError, match="layers that Keras can rebuild.* raised .*Error: "):
+        fit("auto", trunk, *make_data(30))

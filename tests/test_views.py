@@ -103,6 +103,7 @@ def test_fit_on_a_joint_y_refits_a_clone(wrapped):
     assert not hasattr(wrapped, "classes_")
 
 
+@pytest.mark.filterwarnings("ignore:.*another number than value_by_class")
 def test_what_concerns_both_heads_is_left_out():
     X, y = make_data()
     est = clone(QUICK).set_params(

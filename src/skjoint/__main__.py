@@ -1,7 +1,8 @@
 """``python -m skjoint``: one joint model against two separate ones.
 
 Without arguments on data that is embedded, with ``compare data.csv`` on any
-table. Exit code 2 and one line on standard error say what was wrong.
+table. ``train`` makes a model file of a table, ``predict`` uses it. Exit code 2
+and one line on standard error say what was wrong.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ from sklearn.base import clone
 from sklearn.model_selection import train_test_split
 
 from skjoint import JointRegressorClassifier, __version__
+from skjoint._files import whole_file
 from skjoint._keras_import import import_keras
 from skjoint._network import nearest_name
 from skjoint.datasets import load_diabetes_bands
 from skjoint.metrics import agreement_score
+from skjoint.model_selection import JointStratifiedKFold
+from skjoint.persistence import load, save
 
 GAPS = ["", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 PLOT = "skjoint-comparison.png"
@@ -72,6 +76,12 @@ def _show_warning(message, category, filename, lineno, file=None, line=None):
 
 
 def _run(arguments):
+    if arguments.command == "train":
+        train(_csv_task(arguments), arguments)
+        return 0
+    if arguments.command == "predict":
+        predict(arguments)
+        return 0
     task = _csv_task(arguments) if arguments.command == "compare" else _diabetes_task()
     compare(task, arguments.test_size, arguments.seed, Path(arguments.plot))
     return 0
@@ -101,6 +111,31 @@ def _parser():
         help="joint against separate models on a CSV file",
         description="Train one joint and two separate models on a CSV file and compare them.",
     )
+    _add_table(command)
+    command = commands.add_parser(
+        "train",
+        help="train a joint model on a CSV file and save it",
+        description="Train a joint model on a CSV file, save it and print its model card.",
+    )
+    _add_table(command)
+    _add_output(command, "model file to write, such as model.skjoint")
+    command.add_argument("--seed", type=int, default=0, help="of training (default: 0)")
+    command.add_argument(
+        "--folds", type=int, default=5, help="of the cross-validation in the card (default: 5)"
+    )
+    command = commands.add_parser(
+        "predict",
+        help="predict the rows of a CSV file with a saved model",
+        description="Predict number, label and probabilities for the rows of a CSV file.",
+    )
+    command.add_argument("model", help="file that `train` or skjoint.persistence.save wrote")
+    command.add_argument("csv", help="table with the columns the model was trained on")
+    _add_output(command, "CSV file to write")
+    return parser
+
+
+def _add_table(command):
+    """Options that say which table, and which of its columns are the targets."""
     command.add_argument("csv", help="table with a header line")
     command.add_argument("--value", required=True, metavar="COL", help="column with the number")
     label = command.add_mutually_exclusive_group(required=True)
@@ -113,7 +148,13 @@ def _parser():
     command.add_argument(
         "--drop", nargs="+", default=[], metavar="COL", help="columns that are no features"
     )
-    return parser
+
+
+def _add_output(command, what):
+    command.add_argument("-o", "--output", required=True, metavar="FILE", help=what)
+    command.add_argument(
+        "--force", action="store_true", help="replace the output file if it is there"
+    )
 
 
 def _test_size(text):
@@ -140,17 +181,9 @@ def _diabetes_task():
 
 
 def _csv_task(arguments):
-    try:
-        columns = pd.read_csv(arguments.csv, nrows=0).columns
-        # "None" or "NA" may well be a label; in other columns it is a gap.
-        gaps = dict.fromkeys(columns, GAPS) | {arguments.label: ["", "?"]}
-        if arguments.label == arguments.value:
-            gaps[arguments.value] = GAPS
-        table = pd.read_csv(arguments.csv, na_values=gaps, keep_default_na=False)
-    except FileNotFoundError:
-        raise ValueError(f"There is no file {arguments.csv}.") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"{arguments.csv} is not a readable CSV table: {error}") from error
+    # "None" or "NA" may well be a label; in other columns it is a gap.
+    is_label = arguments.label is not None and arguments.label != arguments.value
+    table = _read_csv(arguments.csv, {arguments.label: ["", "?"]} if is_label else {})
     label = arguments.label or arguments.value
     for column in [arguments.value, label, *arguments.drop]:
         if column not in table.columns:
@@ -179,6 +212,127 @@ def _csv_task(arguments):
     )
 
 
+def _read_csv(path, gaps_of=None):
+    """A table; what counts as a gap may differ by column."""
+    try:
+        gaps = dict.fromkeys(pd.read_csv(path, nrows=0).columns, GAPS) | (gaps_of or {})
+        return pd.read_csv(path, na_values=gaps, keep_default_na=False)
+    except FileNotFoundError:
+        raise ValueError(f"There is no file {path}.") from None
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not a readable CSV table: {error}") from error
+
+
+def _joint_estimator(task, seed):
+    return JointRegressorClassifier(
+        value_columns=[task.value],
+        class_columns=[task.label],
+        class_bins=task.bins,
+        early_stopping=True,
+        random_state=seed,
+    )
+
+
+def _check_output(arguments):
+    """Before any work: the file must not be there yet, its folder must."""
+    path = Path(arguments.output)
+    if path.is_dir():
+        raise ValueError(f"--output must name a file. {path} is a folder.")
+    if not path.absolute().parent.is_dir():
+        raise ValueError(f"There is no folder {path.parent} to write {path.name} to.")
+    if path.exists() and not arguments.force:
+        raise ValueError(f"{path} is there already. Add --force to replace it.")
+    return path
+
+
+def train(task, arguments):
+    """Cross-validate and train a joint model, save it, print its card."""
+    path = _check_output(arguments)
+    if arguments.folds < 2:
+        raise ValueError(f"--folds must be at least 2. Got {arguments.folds} instead.")
+    est = _joint_estimator(task, arguments.seed)
+    folds = JointStratifiedKFold(
+        arguments.folds,
+        shuffle=True,
+        random_state=arguments.seed,
+        value_columns=[task.value],
+        class_columns=[task.label],
+        class_bins=task.bins,
+    )
+    scores = pd.DataFrame(
+        clone(est)
+        .fit(task.X.iloc[rows], task.y.iloc[rows])
+        .evaluate(task.X.iloc[test], task.y.iloc[test])
+        for rows, test in folds.split(task.X, task.y)
+    )
+    save(est.fit(task.X, task.y), path)
+    print(f"Joint model of {task.name}\n")
+    print(f"  rows        {len(task.X)}")
+    print(f"  features    {', '.join(task.X.columns)}")
+    gaps = task.y.isna().sum()
+    print(f"  number      {task.value}{_gaps(gaps[task.value])}")
+    label = task.label if task.bins is None else f"band of {task.label}"
+    print(f"  label       {label}: {', '.join(map(str, est.classes_))}{_gaps(gaps[task.label])}")
+    if task.bins is not None:
+        edges = ", ".join(f"{edge:g}" for edge in est.class_bin_edges_)
+        print(f"  band edges  {edges}")
+    print(f"  parameters  {est.network_.n_parameters:,}, {est.n_iter_} epochs")
+    changed = {
+        name: value
+        for name, value in est.get_params().items()
+        if value != JointRegressorClassifier().get_params()[name]
+    }
+    print(f"  settings    {', '.join(f'{name}={value!r}' for name, value in changed.items())}")
+    print(f"  versions    skjoint {__version__}, numpy {np.__version__}, pandas {pd.__version__}")
+    print(f"\nCross-validated, {arguments.folds} folds that keep the shares of the labels and the")
+    print("distribution of the number (mean ± standard deviation):\n")
+    for name, mean in scores.mean().items():
+        print(f"  {name:16} {mean:.4g} ± {scores[name].std():.2g}")
+    print(f"\nThe model, trained on all rows: {path.resolve()}")
+
+
+def predict(arguments):
+    """Predict the rows of a table with a saved model."""
+    path = _check_output(arguments)
+    try:
+        est = load(arguments.model)
+    except FileNotFoundError:
+        raise ValueError(f"There is no file {arguments.model}.") from None
+    table = _read_csv(arguments.csv)
+    names = getattr(est, "feature_names_in_", None)
+    if names is not None:
+        missing = [name for name in names if name not in table.columns]
+        if missing:
+            raise ValueError(
+                f"{arguments.csv} lacks columns the model was trained on: {', '.join(missing)}."
+            )
+        table = table[list(names)]
+    frame = pd.DataFrame(_answers(est, table))
+    with whole_file(path) as stream:
+        stream.write(frame.to_csv(index=False).encode())
+    print(f"{len(frame)} rows predicted: {path.resolve()}")
+
+
+def _answers(est, X):
+    """Columns of the predictions: every target, and the probability of every label."""
+    heads = {kind: [h for h in est.network_.heads if h.kind == kind] for kind in ("value", "class")}
+    columns = {}
+    if heads["value"]:
+        values = est.predict_value(X).reshape(len(X), -1)
+        for head, column in zip(heads["value"], values.T, strict=True):
+            columns[head.name] = column
+    if heads["class"]:
+        several = len(heads["class"]) > 1
+        labels = est.predict_class(X).reshape(len(X), -1)
+        probas = est.predict_proba(X) if several else [est.predict_proba(X)]
+        classes = est.classes_ if several else [est.classes_]
+        for i, head in enumerate(heads["class"]):
+            columns[head.name] = labels[:, i]
+            for label, column in zip(classes[i], probas[i].T, strict=True):
+                columns[f"{head.name}_proba_{label}"] = column
+    return columns
+
+
 def compare(task, test_size, seed, plot_path):
     """Train both kinds of model on the same split, print a table, draw a picture."""
     if plot_path.is_dir():
@@ -193,13 +347,7 @@ def compare(task, test_size, seed, plot_path):
     start = time.perf_counter()
     import_keras()
     import_seconds = time.perf_counter() - start
-    joint = JointRegressorClassifier(
-        value_columns=[task.value],
-        class_columns=[task.label],
-        class_bins=task.bins,
-        early_stopping=True,
-        random_state=seed,
-    )
+    joint = _joint_estimator(task, seed)
     alone = [
         clone(joint).set_params(class_columns=[], class_bins=None),
         clone(joint).set_params(value_columns=[]),

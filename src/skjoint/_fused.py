@@ -383,7 +383,10 @@ class Program:
 
         def call_with_mask(inputs, training=None, mask=None):
             if training and self.inside is not None:
-                rows = tf.reshape(self.inside > 0, [-1] + [1] * (len(inputs.shape) - 2))
+                rows = self.inside > 0
+                if inputs.shape[0] != self.batch_size:  # time was merged into the batch
+                    rows = tf.repeat(rows, inputs.shape[0] // self.batch_size)
+                rows = tf.reshape(rows, [-1] + [1] * (len(inputs.shape) - 2))
                 mask = rows if mask is None else tf.logical_and(mask, rows)
             return call(inputs, training=training, mask=mask)
 

@@ -21,8 +21,7 @@ from skjoint._network import Mixture, build_model, call_model, set_weights
 
 CHUNK = 2048  # rows whose activations are held at once: they stay in the processor's cache
 MAX_THREADS = 8
-BLOCK = 32  # rows of every call of a network that only Keras can run
-KERAS_CHUNK = 64 * BLOCK
+KERAS_CHUNK = 2048
 
 
 def _relu(x):
@@ -88,6 +87,8 @@ class FittedNetwork:
     def _prepare(self):
         self._lock = threading.Lock()
         self._function = None
+        # Rows of every call of a network that only Keras can run; images are much work each.
+        self._block = 8 if len(self.spec.input_shape) > 1 else 32
         self._layers = self.spec.layers()
         self._by_numpy = self.spec.trunk is None and all(
             isinstance(layer, Mixture)
@@ -192,9 +193,9 @@ class FittedNetwork:
         number of rows is traced anew.
         """
         n_samples = len(X)
-        n_blocks = -(-n_samples // BLOCK)
-        padding = [(0, n_blocks * BLOCK - n_samples)] + [(0, 0)] * (X.ndim - 1)
-        blocks = np.pad(X, padding).reshape(n_blocks, BLOCK, *X.shape[1:])
+        n_blocks = -(-n_samples // self._block)
+        padding = [(0, n_blocks * self._block - n_samples)] + [(0, 0)] * (X.ndim - 1)
+        blocks = np.pad(X, padding).reshape(n_blocks, self._block, *X.shape[1:])
         outputs = self._own_function()(blocks)
         index = {head.name: i for i, head in enumerate(self.spec.heads)}
         outputs = [np.asarray(outputs[index[head]]) for head in heads]
@@ -207,17 +208,19 @@ class FittedNetwork:
             if self._function is None:
                 model = build_model(self.spec, keep_parts=True)
                 set_weights(model, self.spec, self.weights)
-                signature = tf.TensorSpec((None, BLOCK, *self.spec.input_shape), tf.float32)
+                shape = (self._block, *self.spec.input_shape)
+                signature = tf.TensorSpec((None, *shape), tf.float32)
 
                 def run(blocks):
                     return tf.map_fn(
                         lambda X: call_model(model, X, training=False),
                         blocks,
                         fn_output_signature=[
-                            tf.TensorSpec((BLOCK, output.shape[-1])) for output in model.outputs
+                            tf.TensorSpec((self._block, output.shape[-1]))
+                            for output in model.outputs
                         ],
                     )
 
                 self._function = tf.function(run, input_signature=[signature], autograph=False)
-                self._function(np.zeros((1, BLOCK, *self.spec.input_shape), np.float32))
+                self._function(np.zeros((1, *shape), np.float32))
             return self._function

@@ -79,7 +79,7 @@ def train(plan, on_epoch, callbacks=()):
 
     validation = plan.validation
     try:
-        with untouched_random(), no_retracing_advice():
+        with no_retracing_advice():
             model.fit(
                 _batches(plan),
                 initial_epoch=plan.first_epoch,

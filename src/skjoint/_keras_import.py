@@ -16,22 +16,45 @@ STARTUP_NOTE = re.compile(
 )
 
 
+# One thread at a time imports Keras or builds with it: both draw from a global generator.
+_lock = threading.RLock()
+
+
 @contextlib.contextmanager
 def untouched_random():
     """Give Python's global random state back as it was: Keras draws from it."""
-    state = random.getstate()
-    try:
-        yield
-    finally:
-        random.setstate(state)
+    with _lock:
+        state = random.getstate()
+        try:
+            yield
+        finally:
+            random.setstate(state)
 
 
-_import_lock = threading.Lock()
+@contextlib.contextmanager
+def reproducible_build(seed):
+    """Inside, Keras draws weights and names layers as in a new process with this seed.
+
+    Keras takes the seeds of initializers and random layers from Python's
+    global generator, and numbers its automatic names over the whole process,
+    so that equal networks would get unequal names.
+    """
+    import_keras()
+    from keras.src.backend.common import global_state
+
+    with untouched_random():
+        names = global_state.get_global_attribute("object_name_uids")
+        global_state.set_global_attribute("object_name_uids", None)
+        random.seed(seed)
+        try:
+            yield
+        finally:
+            global_state.set_global_attribute("object_name_uids", names)
 
 
 def import_keras():
     """Keras on TensorFlow, imported on first use and leaving no trace in the process."""
-    with _import_lock:
+    with _lock:
         if "keras" in sys.modules:
             import keras
         else:

@@ -54,6 +54,9 @@ def hash_dropout():
             keep = bits >= tf.constant(int(self.rate * 2**32), tf.uint32)
             return tf.where(keep, inputs / (1 - self.rate), tf.zeros_like(inputs))
 
+        def compute_output_shape(self, input_shape):
+            return input_shape
+
         def get_config(self):
             return {**super().get_config(), "rate": self.rate, "seed": self.seed}
 

@@ -21,6 +21,7 @@ from skjoint._trunk import NAME as TRUNK
 from skjoint._trunk import Trunk
 
 OUTPUT_INITIALIZER = "glorot_uniform"  # Keras' default
+FLOAT32 = {"dtype": "float32"}  # whatever policy the process has
 LINKS = ("class_to_value", "value_to_class", "mixture")
 
 
@@ -214,19 +215,20 @@ def build_model(spec, keep_parts=False):
             name = names[layer.name]
             if isinstance(layer, Mixture):
                 settings = (layer.n_classes, layer.n_units, keep_parts)
-                tensors[layer.name] = mixture()(*settings, name=name)(inputs)
+                tensors[layer.name] = mixture()(*settings, name=name, **FLOAT32)(inputs)
                 continue
             if len(inputs) > 1:
-                inputs = [keras.layers.Concatenate(name=f"{name}_inputs")(inputs)]
+                inputs = [keras.layers.Concatenate(name=f"{name}_inputs", **FLOAT32)(inputs)]
             output = keras.layers.Dense(
                 layer.n_units,
                 activation=layer.activation,
                 kernel_initializer=_initializer(spec, layer, seed=0),
                 kernel_regularizer=keras.regularizers.L2(spec.alpha) if spec.alpha else None,
                 name=name,
+                **FLOAT32,
             )(inputs[0])
             if spec.dropout and not layer.is_output:
-                output = hash_dropout()(spec.dropout, name=f"{name}_dropout")(output)
+                output = hash_dropout()(spec.dropout, name=f"{name}_dropout", **FLOAT32)(output)
             tensors[layer.name] = output
         return keras.Model(tensors["input"], [tensors[head.name] for head in spec.heads])
 

@@ -11,10 +11,10 @@ import sys
 import threading
 from collections.abc import Mapping
 
-from skjoint._keras_import import import_keras, untouched_random
+from skjoint._keras_import import import_keras, reproducible_build, untouched_random
 from skjoint._network import nearest_name
 from skjoint._training import OptimizerSpec
-from skjoint._trunk import read_trunk, reproducible_build
+from skjoint._trunk import read_trunk
 
 
 def optimizer_spec(optimizer, learning_rate, schedule, routed):
@@ -95,7 +95,17 @@ def make_trunk(trunk, meta, routed, seed):
                 f"Got {sorted(routed)} beside a keras.Model instead."
             )
         return read_trunk(trunk, meta["input_shape"])
+    if isinstance(trunk, (type, keras.layers.Layer)):
+        raise ValueError(
+            f"trunk must be a keras.Model or a function build(meta, ...). Got {trunk!r} instead."
+        )
     _check_arguments(trunk, routed, "trunk__", given=1)
+    try:
+        inspect.signature(trunk).bind(meta, **routed)
+    except TypeError as error:
+        raise ValueError(
+            f"trunk must be a function that can be called as build(meta, ...): {error}."
+        ) from error
     with reproducible_build(seed):
         model = trunk(meta, **routed)
     return read_trunk(model, meta["input_shape"])

@@ -144,6 +144,7 @@ class Targets:
     names: tuple  # of y's columns; positions when y was an array
     named: bool
     known_values: dict  # the number, by code of the label, where the label alone decides it
+    is_mixture: bool = False  # known numbers are part of a mean that rows without label train
 
     @property
     def outputs(self):
@@ -170,6 +171,7 @@ class Targets:
         scale_value=True,
         non_negative=False,
         value_by_class=None,
+        is_mixture=False,
         sample_weight=None,
     ):
         """Find the targets in y and learn their encodings.
@@ -205,8 +207,8 @@ class Targets:
         value_targets = tuple(
             ValueTarget(output_name("value", g), g, None, None) for g in value_groups
         )
-        known = _known_values(value_by_class, value_targets, class_targets)
-        gate = cls(value_targets, class_targets, names, named, known)
+        known = known_values(value_by_class, value_targets, class_targets)
+        gate = cls(value_targets, class_targets, names, named, known, is_mixture)
         weights = gate.split_weights(sample_weight, len(frame))
         weights_of_classes = weights[len(value_targets) :]
         gate = replace(
@@ -260,12 +262,41 @@ class Targets:
         return arrays, masks
 
     def has_known_value(self, columns):
-        """Mask of the rows whose label alone decides the number."""
+        """Mask of the rows whose label alone decides the number.
+
+        A row without a label, but with such a number, is taken for one of these.
+        """
         rows = np.zeros(len(columns[0].mask), dtype=bool)
         if self.known_values:
-            labels = columns[len(self.values)]
-            rows[labels.mask] = np.isin(self.classes[0].codes(labels.data), list(self.known_values))
+            codes = self._codes(columns)
+            rows = np.isin(codes, list(self.known_values))
+            if not self.is_mixture:
+                numbers = np.isin(columns[0].data, list(self.known_values.values())).all(axis=1)
+                rows |= (codes < 0) & numbers
         return rows
+
+    def warn_of_other_values(self, columns):
+        """Say so where labels that decide the number come with another one."""
+        for code, number in self.known_values.items():
+            rows = self._codes(columns) == code
+            for column in columns[: len(self.values)]:
+                data = column.data[rows & column.mask]
+                other = data[~np.isclose(data, number).all(axis=1)]
+                if len(other):
+                    warnings.warn(
+                        f"{len(other)} rows of label {self.classes[0].classes[code]!r} have "
+                        f"another number than value_by_class says, such as {other[0, 0]:g} "
+                        f"instead of {number:g}. Nothing is learned from their numbers.",
+                        UserWarning,
+                        stacklevel=2,
+                    )
+
+    def _codes(self, columns):
+        """Codes of the first class target's labels, -1 where there is none."""
+        labels = columns[len(self.values)]
+        codes = np.full(len(labels.mask), -1)
+        codes[labels.mask] = self.classes[0].codes(labels.data)
+        return codes
 
     def split_weights(self, sample_weight, n_samples):
         """One weight vector per target, in output order, not yet normalised."""
@@ -568,7 +599,7 @@ def _known_codes(target, labels):
     return codes
 
 
-def _known_values(value_by_class, values, classes):
+def known_values(value_by_class, values, classes):
     """The parameter ``value_by_class`` as {code of the label: number}."""
     if not value_by_class:
         return {}
@@ -587,7 +618,8 @@ def _known_values(value_by_class, values, classes):
     if unknown:
         raise ValueError(
             f"value_by_class names labels that y does not hold: {unknown}. "
-            f"Known labels: {known[:20].tolist()}{' and more' if len(known) > 20 else ''}."
+            f"Known labels: {known[:20].tolist()}{' and more' if len(known) > 20 else ''}. Name "
+            "labels that may be missing in classes=[...]."
         )
     if len(set(codes)) == len(known):
         raise ValueError(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
-import random
-import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,17 +23,23 @@ class Trunk:
     n_parameters: int
     adds_losses: bool  # in a call, as an activity regularizer does
     convolves: bool
+    embeds: bool
+    classes: tuple = ()  # of layers that are not Keras' own
 
     def build(self):
         """The trunk as a new ``keras.Model``; its weights are for the caller to set."""
-        return _rebuild(self.config)
+        return _rebuild(self.config, self.classes)
 
 
-def _rebuild(config):
+def _rebuild(config, classes):
     keras = import_keras()
     hash_dropout()  # registered with Keras before it is looked for
+    own = {cls.__name__: cls for cls in classes}
+    own |= {keras.saving.get_registered_name(cls): cls for cls in classes}
     # What is rebuilt here came from the user's own model in memory, Lambda layers included.
-    return keras.saving.deserialize_keras_object(json.loads(config), safe_mode=False)
+    return keras.saving.deserialize_keras_object(
+        json.loads(config), custom_objects=own, safe_mode=False
+    )
 
 
 def read_trunk(model, input_shape):
@@ -58,29 +61,55 @@ def read_trunk(model, input_shape):
     weights = model.get_weights()
     n_features = model.outputs[0].shape[-1]
     config = keras.saving.serialize_keras_object(model)
+    for end in ("input_layers", "output_layers"):  # of functional models: [name, 0, 0]
+        tensor = config["config"].get(end)
+        if tensor and (isinstance(tensor, dict) or not isinstance(tensor[0], str)):
+            raise ValueError(
+                "trunk must lead from one tensor to one tensor: keras.Model(inputs, outputs) "
+                "without lists or dicts around them."
+            )
     config["config"]["name"] = NAME
     config = json.dumps(_with_cheap_dropout(config), sort_keys=True)
-    n_weights, adds_losses = _try_out(config, input_shape)
-    if n_weights != len(weights):
-        raise ValueError("trunk must have the same weights when Keras rebuilds it from its config.")
-    convolves = any("Conv" in type(layer).__name__ for layer in model._flatten_layers())
-    return Trunk(config, n_features, model.count_params(), adds_losses, convolves), weights
+    layers = list(model._flatten_layers())
+    own = {type(layer) for layer in layers if not type(layer).__module__.startswith("keras.")}
+    classes = tuple(sorted(own, key=lambda cls: cls.__name__))
+    trainable, adds_losses = _try_out(config, classes, input_shape)
+    if trainable != tuple(variable.trainable for variable in model.weights):
+        raise ValueError(
+            "trunk must have the same weights, and the same of them frozen, when Keras rebuilds it "
+            "from its config. Freeze whole layers, not layers inside a layer of your own."
+        )
+    names = [type(layer).__name__ for layer in layers]
+    trunk = Trunk(
+        config,
+        n_features,
+        model.count_params(),
+        adds_losses,
+        convolves=any("Conv" in name for name in names),
+        embeds="Embedding" in names,
+        classes=classes,
+    )
+    return trunk, weights
 
 
 @functools.lru_cache(maxsize=64)
-def _try_out(config, input_shape):
-    """Rebuild a config: how many weights it has, and whether a call adds losses."""
+def _try_out(config, classes, input_shape):
+    """Rebuild a config: which weights are trainable, and whether a call adds losses."""
     try:
         with untouched_random():
-            model = _rebuild(config)
-            model(np.zeros((1, *input_shape), np.float32), training=False)
-    except (TypeError, ValueError) as error:
+            model = _rebuild(config, classes)
+            model(np.zeros((2, *input_shape), np.float32), training=True)
+    except Exception as error:  # whatever the user's layers may raise
+        reason = str(error).strip().splitlines()
         raise ValueError(
-            "trunk must consist of layers that Keras can rebuild from their configuration; own "
-            f"layers need get_config. Keras says: {error}"
+            "trunk must consist of layers that Keras can rebuild from their configuration: layers "
+            "of your own need get_config, and Lambda layers that use other names are better "
+            "written as layers or as keras.ops in a functional model. The rebuilt network raised "
+            f"{type(error).__name__}: {reason[0][:300] if reason else ''}"
         ) from error
     regularized = sum(v.regularizer is not None for v in model.trainable_variables)
-    return len(model.get_weights()), len(model.losses) > regularized
+    trainable = tuple(variable.trainable for variable in model.weights)
+    return trainable, len(model.losses) > regularized
 
 
 def _check_built(model, input_shape):
@@ -117,7 +146,7 @@ def _with_cheap_dropout(config):
         config = {key: _with_cheap_dropout(value) for key, value in config.items()}
         if config.get("class_name") == "Dropout" and config.get("module") == "keras.layers":
             settings = dict(config["config"])
-            if settings.pop("noise_shape", None) is None:
+            if settings.pop("noise_shape", None) is None and settings["rate"] < 1:
                 settings["seed"] = 0
                 cls = hash_dropout()
                 names = {"class_name": cls.__name__, "registered_name": f"skjoint>{cls.__name__}"}
@@ -126,27 +155,3 @@ def _with_cheap_dropout(config):
     if isinstance(config, (list, tuple)):
         return [_with_cheap_dropout(value) for value in config]
     return config
-
-
-_build_lock = threading.Lock()
-
-
-@contextlib.contextmanager
-def reproducible_build(seed):
-    """Inside, Keras draws weights and names layers as in a new process with this seed.
-
-    Keras takes the seeds of initializers and random layers from Python's
-    global generator, and numbers its automatic names over the whole process,
-    so that equal networks would get unequal names.
-    """
-    import_keras()
-    from keras.src.backend.common import global_state
-
-    with _build_lock, untouched_random():
-        names = global_state.get_global_attribute("object_name_uids")
-        global_state.set_global_attribute("object_name_uids", None)
-        random.seed(seed)
-        try:
-            yield
-        finally:
-            global_state.set_global_attribute("object_name_uids", names)

@@ -16,6 +16,8 @@ from sklearn.datasets import get_data_home, load_diabetes
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
+from skjoint._files import whole_file
+
 __all__ = ["fetch_abalone", "load_diabetes_bands", "make_joint"]
 
 ABALONE_URL = (
@@ -299,10 +301,8 @@ def _abalone_path(data_home, download_if_missing):
         ) from error
     _check_digest(content, ABALONE_URL)
     path = Path(get_data_home(data_home)) / "abalone.csv"
-    # Whole or not at all: a second process may be looking for it.
-    part = path.with_suffix(f".part{os.getpid()}")
-    part.write_bytes(content)
-    part.replace(path)
+    with whole_file(path) as stream:  # a second process may be looking for it
+        stream.write(content)
     return path
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import warnings
+from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -32,7 +33,7 @@ from skjoint._network import (
 )
 from skjoint._routing import listens_to_batches, make_callbacks, make_trunk, optimizer_spec
 from skjoint._table import read_table
-from skjoint._targets import Targets, normalise
+from skjoint._targets import Targets, known_values, normalise
 from skjoint._training import (
     EarlyStopping,
     JointMonitor,
@@ -107,7 +108,8 @@ class JointRegressorClassifier(BaseEstimator):
         Rows of these labels do not train the value head. ``predict_value``
         follows the predicted class: where it is one of these, the number is
         the constant, so that number and label do not contradict each other.
-        With ``head_link="mixture"`` the constants enter the mean instead.
+        With ``head_link="mixture"`` the constants enter the mean instead
+        (which ``class_weight`` shifts, as it shifts the probabilities).
     trunk : callable or keras.Model, default=None
         A Keras network from one encoded row to a vector of features, in place
         of ``hidden_layer_sizes``: for images (4-D X), sequences (3-D X),
@@ -597,14 +599,23 @@ class JointRegressorClassifier(BaseEstimator):
         X, y, sample_weight = _drop_unweighted(X, y, sample_weight)
         if not continuing:
             self._learn_encodings(X, y, sample_weight, classes)
-        arrays, masks = self._targets.encode(self._targets.read(y))
-        weights = self._targets.row_weights(
-            arrays, masks, sample_weight, self.class_weight, strict=whole
-        )
+        columns = self._targets.read(y)
+        self._targets.warn_of_other_values(columns)
+        arrays, masks = self._targets.encode(columns)
+        self._check_link()
+
+        def weigh(masks):
+            options = (sample_weight, self.class_weight, whole)
+            return self._targets.row_weights(arrays, masks, *options)
+
+        weights = judged = weigh(masks)
         if self.head_link == "mixture":
+            if self._targets.known_values:
+                # What counts there is the mean, which knows their number: they are judged by it.
+                judged = weigh([column.mask for column in columns])
             arrays = self._with_own_class(arrays, masks)
         rows = Rows(self._features.encode(X), arrays, weights)
-        plan = self._plan(rows, masks, epochs, continuing, whole)
+        plan = self._plan(rows, judged, masks, epochs, continuing, whole)
         self._carry_out(plan, whole)
 
     def _learn_encodings(self, X, y, sample_weight, classes):
@@ -618,6 +629,7 @@ class JointRegressorClassifier(BaseEstimator):
             scale_value=self.scale_value,
             non_negative=is_non_negative(self.value_activation, self.scale_value),
             value_by_class=self.value_by_class,
+            is_mixture=self.head_link == "mixture",
             sample_weight=sample_weight,
         )
         row_weight = sample_weight
@@ -646,6 +658,19 @@ class JointRegressorClassifier(BaseEstimator):
             setattr(self, name, entries[0] if len(entries) == 1 else entries)
         elif hasattr(self, name):
             delattr(self, name)
+
+    def _check_link(self):
+        targets = self._targets
+        if self.head_link is not None and not (targets.values and targets.classes):
+            raise ValueError(
+                f"head_link={self.head_link!r} needs a value and a class target. "
+                f"Got {[target.name for target in targets.outputs]}."
+            )
+        if self.head_link == "mixture" and len(targets.classes) > 1:
+            raise ValueError(
+                "head_link='mixture' needs exactly one class target. "
+                f"Got {[target.name for target in targets.classes]}."
+            )
 
     def _with_own_class(self, arrays, masks):
         """Values with the code of the row's label behind them, -1 where it has none."""
@@ -679,17 +704,6 @@ class JointRegressorClassifier(BaseEstimator):
         activations = {"value": self.value_activation, "class": "softmax"}
         for parameter in ("activation", "kernel_initializer"):
             check_identifier(parameter, getattr(self, parameter))
-        targets = self._targets
-        if self.head_link is not None and not (targets.values and targets.classes):
-            raise ValueError(
-                f"head_link={self.head_link!r} needs a value and a class target. "
-                f"Got {[target.name for target in targets.outputs]}."
-            )
-        if self.head_link == "mixture" and len(targets.classes) > 1:
-            raise ValueError(
-                "head_link='mixture' needs exactly one class target. "
-                f"Got {[target.name for target in targets.classes]}."
-            )
         spec = NetworkSpec(
             input_shape=self._features.output_shape_,
             hidden=_layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes"),
@@ -701,7 +715,7 @@ class JointRegressorClassifier(BaseEstimator):
                     activations[target.kind],
                     _layer_sizes(sizes[target.kind], f"{target.kind}_layer_sizes"),
                 )
-                for target in targets.outputs
+                for target in self._targets.outputs
             ),
             activation=self.activation,
             kernel_initializer=self.kernel_initializer,
@@ -717,18 +731,25 @@ class JointRegressorClassifier(BaseEstimator):
             )
         return spec
 
-    def _plan(self, rows, masks, epochs, continuing, whole):
-        """All that the engine needs, as plain data."""
+    def _plan(self, rows, judged, masks, epochs, continuing, whole):
+        """All that the engine needs, as plain data; ``judged`` are weights for validation."""
         targets = self._targets
         loss_weights, balancing = _check_loss_weights(self.loss_weights, targets)
         method, balancing_state = self._balancing_state
         if continuing:
-            self._check_same_trunk()
+            self._check_unchanged()
             network = self._network_spec(self._network.spec.trunk, continuing)
             weights = self._network.weights
         else:
             self._trunk_made_from = (self.trunk, self._routed_params(TRUNK))
             trunk, trunk_weights = self._make_trunk(len(rows))
+            if trunk is not None and trunk.embeds and self.preprocess is not None:
+                warnings.warn(
+                    "trunk has an Embedding layer, which reads whole numbers, but "
+                    "preprocess='auto' standardises them. Use preprocess=None.",
+                    UserWarning,
+                    stacklevel=4,
+                )
             network = self._network_spec(trunk, continuing)
             given = {TRUNK: trunk_weights, **self._known_numbers()}
             weights = initial_weights(network, [self._seed, 0], given)
@@ -739,10 +760,11 @@ class JointRegressorClassifier(BaseEstimator):
         if whole and fraction is not None:
             train, held_out = split_validation(rows.targets, masks, fraction, self._seed)
             names = [target.name for target in targets.outputs]
-            rows, validation = _normalised(rows.take(train), names), rows.take(held_out)
+            validation = replace(rows, weights=judged).take(held_out)
+            rows = _normalised(rows.take(train), names)
             validation = _normalised(validation, names, strict=False)
             if network.link == "mixture":
-                # What counts there is the mean: predictions do not know the label.
+                # Predictions do not know the label: the mean is judged.
                 for array in validation.targets[: len(targets.values)]:
                     array[:, -1] = -1
         return Plan(
@@ -768,13 +790,21 @@ class JointRegressorClassifier(BaseEstimator):
             optimizer_state=self._optimizer_state if continuing else None,
         )
 
-    def _check_same_trunk(self):
+    def _check_unchanged(self):
+        """What the network was built from must stay when training continues."""
         made_from, routed = self._trunk_made_from
-        if self.trunk is not made_from or self._routed_params(TRUNK) != routed:
-            raise ValueError(
-                "trunk must stay as it is when training continues. To start anew with another, "
-                "call fit with warm_start=False."
-            )
+        now, targets = self._routed_params(TRUNK), self._targets
+        same = self.trunk is made_from and now.keys() == routed.keys()
+        known = known_values(self.value_by_class, targets.values, targets.classes)
+        for name, unchanged in {
+            "trunk": same and all(np.all(now[name] == routed[name]) for name in now),
+            "value_by_class": known == targets.known_values,
+        }.items():
+            if not unchanged:
+                raise ValueError(
+                    f"{name} must stay as it is when training continues. To start anew with "
+                    "another, call fit with warm_start=False."
+                )
 
     def _loss_of(self, head, network):
         if head.kind == "class":
@@ -820,7 +850,10 @@ class JointRegressorClassifier(BaseEstimator):
         # The losses were taken before the last updates, which may have been one too many.
         heads = plan.network.heads
         names = [head.name for head in heads]
-        outputs = network.predict(plan.rows.X[:1000], names)
+        if plan.network.trunk is None:
+            outputs = network.predict(plan.rows.X[:1000], names)
+        else:  # whose prediction is slow to build
+            outputs = [np.concatenate([w.ravel() for w in network.weights])] * len(names)
         broken = [n for n, out in zip(names, outputs, strict=True) if not np.isfinite(out).all()]
         if broken:
             last = plan.first_epoch + n_epochs
@@ -927,7 +960,8 @@ class JointRegressorClassifier(BaseEstimator):
         given_class : label or array-like of shape (n_samples,), default=None
             Answer "and if it were of this class?", for all rows or row by
             row, instead of weighing the classes by their probabilities. Needs
-            ``head_link="mixture"`` or ``value_by_class``.
+            ``head_link="mixture"``, or a ``value_by_class`` that leaves one
+            label open.
 
         Returns
         -------
@@ -1034,10 +1068,12 @@ class JointRegressorClassifier(BaseEstimator):
         """Numbers in original units if the rows were of these classes, by output index."""
         outputs = self._outputs(X, "value", keep_parts=True)
         spec, targets = self._network.spec, self._targets
-        if spec.link != "mixture" and not targets.known_values:
+        n_free = sum(t.n_units for t in targets.classes) - len(targets.known_values)
+        if spec.link != "mixture" and n_free != 1:
             raise ValueError(
                 "given_class needs an estimator that knows numbers by class: fit it with "
-                "head_link='mixture' or value_by_class={label: number}."
+                "head_link='mixture', or with value_by_class={label: number} for all labels but "
+                "one."
             )
         n_samples, n_values = len(outputs[0]), len(targets.values)
         target = targets.classes[0]

@@ -11,8 +11,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
-import tempfile
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import skjoint
 from skjoint._features import FeatureEncoder
+from skjoint._files import whole_file
 from skjoint._inference import FittedNetwork
 from skjoint._keras_import import import_keras
 from skjoint._network import TRUNK, Head, NetworkSpec, weight_shapes
@@ -129,7 +128,10 @@ def save(estimator, path):
             if name in FITTED
         },
     }
-    _write_whole(Path(path), document, writer.arrays)
+    with whole_file(path) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(DOCUMENT, json.dumps(document))
+        for name, data in writer.arrays.items():
+            archive.writestr(name, data)
 
 
 def load(path):
@@ -184,33 +186,6 @@ def _refused(why):
 
 
 # ------------------------------------------------------------------------- file
-def _write_whole(path, document, arrays):
-    """A new file in place of the old one, or nothing."""
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise FileNotFoundError(f"There is no folder {folder} to save to.")
-    handle, part = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=folder)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-                archive.writestr(DOCUMENT, json.dumps(document))
-                for name, data in arrays.items():
-                    archive.writestr(name, data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(part, 0o666 & ~_umask())
-        os.replace(part, path)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
-
-
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def _read_whole(path):
     """The document and the arrays' bytes; nothing is unpacked to disk."""
     try:
