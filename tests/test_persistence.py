@@ -247,7 +247,7 @@ def with_trunk(class_name, module="keras.layers", registered=None):
     }
     model = {"module": "keras", "class_name": "Sequential", "config": {"layers": [layer]}}
     fields = {"config": json.dumps(model), "n_features": 3, "n_parameters": 1}
-    fields |= {"adds_losses": False, "convolves": False}
+    fields |= {"adds_losses": False, "convolves": False, "embeds": False}
     return set_at(*NETWORK, "spec", "fields", "trunk", {"is": "Trunk", "fields": fields})
 
 

@@ -53,7 +53,10 @@ class Answers:
         return bool(self.targets.known_values) and not self.is_mixture
 
     def decode(self, outputs, kind=None):
-        """Numbers and labels by output index, from the outputs that :meth:`needs` names."""
+        """Numbers and labels by output index, from the outputs that :meth:`needs` names.
+
+        Class outputs are probabilities, or the codes of the most probable labels.
+        """
         n_values = len(self.targets.values)
         numbers = {}
         if kind != "class" or self.class_from == "value":
@@ -66,7 +69,7 @@ class Answers:
                 number = numbers[target.source]
                 labels[i] = target.classes[codes_of_numbers(number, target.classes, target.edges)]
             else:
-                labels[i] = target.classes[outputs[i].argmax(axis=1)]
+                labels[i] = target.classes[_codes(outputs[i])]
         return labels if kind == "class" else {**numbers, **labels}
 
     def _number(self, i, outputs):
@@ -80,7 +83,7 @@ class Answers:
             else:
                 number = summarise(self.value_from, proba, target)
         if self.class_decides:
-            self.put_known(number, outputs[len(self.targets.values)].argmax(axis=1))
+            self.put_known(number, _codes(outputs[len(self.targets.values)]))
         return number
 
     def distribution_of(self, i):
@@ -103,6 +106,11 @@ class Answers:
                 f"{' and '.join(asked)} needs a label that is cut from the number: a y of one "
                 "column, or class_bins on a column that is the value, too. Use 'head'."
             )
+
+
+def _codes(output):
+    """Codes of the most probable labels, from probabilities or as they are."""
+    return output if output.ndim == 1 else output.argmax(axis=1)
 
 
 def summarise(name, proba, target):

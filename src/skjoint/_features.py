@@ -15,6 +15,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import validate_data
 
+FLOAT32_MAX = np.finfo(np.float32).max
+
 
 def read_features(estimator, X, *, encode, reset, allow_nd=False):
     """Check X as scikit-learn does and return a number array or a mixed DataFrame.
@@ -92,8 +94,7 @@ def _is_plain(estimator, X, encode):
         return False
     if encode:
         return not np.isinf(X).any()
-    largest = np.abs(X).max()
-    return bool(largest <= np.finfo(np.float32).max)  # false for NaN, too
+    return bool(np.abs(X).max() <= FLOAT32_MAX)  # false for NaN, too
 
 
 def _is_number(dtype):

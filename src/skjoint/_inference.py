@@ -2,10 +2,13 @@
 
 A network of dense layers with the usual activations is a handful of matrix
 products: NumPy does one row in microseconds where ``keras.Model.predict``
-takes tens of milliseconds. The products are taken in float64 and rounded to
-float32 before the output's activation, so that a row's result does not depend
-on the rows it is predicted with (the order of a float32 sum changes with the
-batch).
+takes tens of milliseconds.
+
+A row's result does not depend on the rows it is predicted with. How a product
+or a sum adds up changes with the shape of the arrays, so every product has
+BLOCK columns, one per row and some of zeros where rows are fewer, and no sum
+ever meets fewer. The products are taken in float64 and rounded to float32
+before the output's activation.
 """
 
 from __future__ import annotations
@@ -13,26 +16,32 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 from scipy.special import erf, expit
 
 from skjoint._network import Mixture, build_model, call_model, set_weights
 
-CHUNK = 2048  # rows whose activations are held at once: they stay in the processor's cache
-MAX_THREADS = 8
+BLOCK = 32  # rows of every matrix product
+KERNEL_SIZE = 2**18 // BLOCK  # for larger ones OpenBLAS starts threads, which get in our way
+# Rows whose activations are held at once: they stay in the processor's cache. An odd multiple of
+# BLOCK: where the rows of an array are a power of two apart, its columns share a cache line.
+CHUNK = 189 * BLOCK
 KERAS_CHUNK = 2048
+MAX_THREADS = 8
 
 
 def _relu(x):
-    return np.maximum(x, 0, out=x)
+    # NumPy compares many numbers with as many zeros much faster than with one.
+    zero = np.zeros(x.shape[-1], x.dtype) if x.shape[-1] > BLOCK else 0
+    return np.maximum(x, zero, out=x)
 
 
 def _softmax(x):
-    x -= x.max(axis=0)
+    x -= np.maximum.reduce(x, axis=0)  # as x.max(axis=0), but at once
     np.exp(x, out=x)
-    # NumPy adds up a single column in another order than many, but not its running sum.
-    x /= x.sum(axis=0) if x.shape[1] > 1 else np.cumsum(x)[-1]
+    x /= np.add.reduce(x, axis=0)
     return x
 
 
@@ -61,12 +70,71 @@ ACTIVATIONS = {
 }
 
 
-def _mix(layer, by_class, proba, known, constants):
+def _as_columns(X):
+    """X transposed, in float64, with columns of zeros up to a multiple of BLOCK."""
+    columns = np.zeros((X.shape[1], -(-len(X) // BLOCK) * BLOCK))
+    columns[:, : len(X)] = X.T
+    return columns
+
+
+def _dense(layer, kernels, bias, *inputs):
+    """A layer's output from its kernel, transposed and in pieces, and BLOCK times its bias."""
+    output = _product(kernels, inputs[0] if len(inputs) == 1 else np.vstack(inputs))
+    output += bias if output.shape[1] == BLOCK else bias[:, :1]  # of one shape is faster
+    if layer.is_output:
+        output = output.astype(np.float32)
+    return ACTIVATIONS[layer.activation](output)
+
+
+def _product(kernels, columns):
+    """The kernels, one above the other, times the columns: BLOCK of them at a time."""
+    if columns.shape[1] == BLOCK:
+        if len(kernels) == 1:
+            return kernels[0] @ columns
+        return np.vstack([kernel @ columns for kernel in kernels])
+    output = np.empty((sum(map(len, kernels)), columns.shape[1]))
+    start = 0
+    for kernel in kernels:
+        end = start + len(kernel)
+        np.matmul(kernel, _blocks(columns), out=_blocks(output[start:end]))
+        start = end
+    return output
+
+
+def _blocks(columns):
+    """A view of shape (n_blocks, n_units, BLOCK)."""
+    return columns.reshape(len(columns), -1, BLOCK).transpose(1, 0, 2)
+
+
+def _mix(layer, known, constants, by_class, proba):
     """Mean of the numbers by class, and these behind it; rows are columns."""
     by_class = by_class.reshape(layer.n_classes, layer.n_units, -1)
     by_class = np.where(known[:, :, None] > 0, constants[:, :, None], by_class)
     mean = (proba[:, None, :].astype(np.float64) * by_class).sum(axis=0)
     return np.vstack([mean.astype(np.float32), *by_class])
+
+
+# What may be made of a head's output (n_units, n_samples and more): one row or number per sample.
+def as_rows(columns, n_samples):
+    return columns[:, :n_samples].T
+
+
+def as_probabilities(columns, n_samples):
+    """Softmax's float32 as float64 that adds up to 1."""
+    proba = columns.astype(np.float64)
+    proba *= 1 / np.add.reduce(proba, axis=0)
+    return proba[:, :n_samples].T
+
+
+def as_codes(columns, n_samples):
+    """The first of the largest, for which ``argmax(axis=0)`` takes several times as long."""
+    columns = columns[:, :n_samples]
+    if n_samples <= BLOCK:
+        return columns.argmax(axis=0)
+    n_units = len(columns)
+    rank = np.arange(n_units, 0, -1, dtype=np.min_scalar_type(n_units))
+    is_largest = ~(columns < columns.max(axis=0))  # of NaN, too
+    return n_units - (is_largest * rank[:, None]).max(axis=0).astype(np.intp)
 
 
 class FittedNetwork:
@@ -95,11 +163,23 @@ class FittedNetwork:
             or (isinstance(layer.activation, str) and layer.activation in ACTIVATIONS)
             for layer in self._layers
         )
-        # kernels transposed, biases as columns
-        self._wide = [
-            np.ascontiguousarray(np.atleast_2d(w).T, dtype=np.float64)
-            for w in (self.weights if self._by_numpy else [])
-        ]
+        # every layer with the function of its inputs; with the layers a request needs, by heads
+        self._steps = self._make_steps() if self._by_numpy else []
+        self._steps_by_heads = {}
+
+    def _make_steps(self):
+        steps = []
+        pairs = zip(self.weights[::2], self.weights[1::2], strict=True)
+        for layer, weights in zip(self._layers, pairs, strict=True):
+            if isinstance(layer, Mixture):
+                steps.append((layer, partial(_mix, layer, *weights)))
+            else:
+                kernel = np.ascontiguousarray(weights[0].T, dtype=np.float64)
+                height = max(1, KERNEL_SIZE // layer.n_inputs)
+                kernels = [kernel[i : i + height] for i in range(0, layer.n_units, height)]
+                bias = np.repeat(weights[1].astype(np.float64)[:, None], BLOCK, axis=1)
+                steps.append((layer, partial(_dense, layer, kernels, bias)))
+        return steps
 
     def __getstate__(self):
         return {"spec": self.spec, "weights": self.weights}
@@ -114,77 +194,51 @@ class FittedNetwork:
         set_weights(model, self.spec, self.weights)
         return model
 
-    def predict(self, X, heads, keep_parts=False):
+    def predict(self, X, heads, forms=None, keep_parts=False):
         """Outputs of the named heads: a list of arrays (n_samples, n_units).
 
-        With ``keep_parts`` the numbers by class follow the mean of a mixture,
-        class by class.
+        ``forms`` has one of ``as_rows`` (default), ``as_probabilities`` and
+        ``as_codes`` for each. With ``keep_parts`` the numbers by class follow
+        the mean of a mixture, class by class.
         """
-        outputs = self._predict(X, heads)
-        units = {head.name: head.n_units for head in self.spec.heads}
-        if keep_parts or self.spec.link != "mixture":
-            return outputs
-        return [out[:, : units[head]] for out, head in zip(outputs, heads, strict=True)]
-
-    def _predict(self, X, heads):
+        forms = forms or [as_rows] * len(heads)
+        forward, size = self._forward, CHUNK
         if not self._by_numpy:
-            return self._in_chunks(self._keras_forward, X, heads, KERAS_CHUNK, n_threads=1)
-        # NumPy lets go of the interpreter: chunks of many rows share the cores.
-        n_threads = min(os.cpu_count() or 1, MAX_THREADS) if len(X) >= 8 * CHUNK else 1
-        return self._in_chunks(self._forward, X, heads, CHUNK, n_threads)
+            forward, size = self._keras_forward, KERAS_CHUNK
 
-    def _in_chunks(self, forward, X, heads, size, n_threads):
+        def answers(X):
+            outputs = forward(X, heads)
+            if not keep_parts and self.spec.link == "mixture":
+                units = {head.name: head.n_units for head in self.spec.heads}
+                outputs = [out[: units[head]] for out, head in zip(outputs, heads, strict=True)]
+            return [form(out, len(X)) for form, out in zip(forms, outputs, strict=True)]
+
         if len(X) <= size:
-            return forward(X, heads)
-        units = {head.name: head.n_units for head in self.spec.heads}
-        if self.spec.link == "mixture":
-            units |= {
-                layer.name: layer.n_units * (1 + layer.n_classes)
-                for layer in self._layers
-                if isinstance(layer, Mixture)
-            }
-        outputs = [np.empty((len(X), units[head]), np.float32) for head in heads]
-
-        def fill(start):
-            for whole, part in zip(outputs, forward(X[start : start + size], heads), strict=True):
-                whole[start : start + size] = part
-
-        if n_threads == 1:
-            for start in range(0, len(X), size):
-                fill(start)
-        else:
-            with ThreadPoolExecutor(n_threads) as pool:
-                list(pool.map(fill, range(0, len(X), size)))
-        return outputs
+            return [np.ascontiguousarray(answer) for answer in answers(X)]
+        # NumPy lets go of the interpreter: chunks of many rows share the cores.
+        in_threads = self._by_numpy and len(X) >= 4 * CHUNK
+        n_threads = min(os.cpu_count() or 1, MAX_THREADS) if in_threads else 1
+        return _in_chunks(answers, X, size, n_threads)
 
     def _forward(self, X, heads):
         # Rows are columns here: softmax adds up over units, and NumPy does that for many rows at
         # once and in one order only when they lie side by side.
-        needed = self._ancestors(heads)
-        tensors = {"input": X.T.astype(np.float64)}
+        tensors = {"input": _as_columns(X)}
         # What overflows shows in the result; fit has made sure that training rows do not.
         with np.errstate(over="ignore", invalid="ignore"):
-            for i, layer in enumerate(self._layers):
-                if layer.name not in needed:
-                    continue
-                inputs = [tensors[name] for name in layer.inputs]
-                if isinstance(layer, Mixture):
-                    known, constants = self.weights[2 * i : 2 * i + 2]
-                    tensors[layer.name] = _mix(layer, *inputs, known, constants)
-                    continue
-                output = self._wide[2 * i] @ (inputs[0] if len(inputs) == 1 else np.vstack(inputs))
-                output += self._wide[2 * i + 1]
-                if layer.is_output:
-                    output = output.astype(np.float32)
-                tensors[layer.name] = ACTIVATIONS[layer.activation](output)
-        return [tensors[head].T for head in heads]
+            for layer, step in self._steps_to(tuple(heads)):
+                tensors[layer.name] = step(*[tensors[name] for name in layer.inputs])
+        return [tensors[head] for head in heads]
 
-    def _ancestors(self, heads):
-        needed = set(heads)
-        for layer in reversed(self._layers):
-            if layer.name in needed:
-                needed.update(layer.inputs)
-        return needed
+    def _steps_to(self, heads):
+        """The steps that these heads need."""
+        if heads not in self._steps_by_heads:
+            needed = set(heads)
+            for layer in reversed(self._layers):
+                if layer.name in needed:
+                    needed.update(layer.inputs)
+            self._steps_by_heads[heads] = [s for s in self._steps if s[0].name in needed]
+        return self._steps_by_heads[heads]
 
     def _keras_forward(self, X, heads):
         """Blocks of one size, in a loop inside one program.
@@ -199,7 +253,7 @@ class FittedNetwork:
         outputs = self._own_function()(blocks)
         index = {head.name: i for i, head in enumerate(self.spec.heads)}
         outputs = [np.asarray(outputs[index[head]]) for head in heads]
-        return [out.reshape(-1, out.shape[-1])[:n_samples] for out in outputs]
+        return [out.reshape(-1, out.shape[-1]).T for out in outputs]
 
     def _own_function(self):
         import tensorflow as tf
@@ -216,11 +270,29 @@ class FittedNetwork:
                         lambda X: call_model(model, X, training=False),
                         blocks,
                         fn_output_signature=[
-                            tf.TensorSpec((self._block, output.shape[-1]))
-                            for output in model.outputs
+                            tf.TensorSpec((shape[0], out.shape[-1])) for out in model.outputs
                         ],
                     )
 
                 self._function = tf.function(run, input_signature=[signature], autograph=False)
                 self._function(np.zeros((1, *shape), np.float32))
             return self._function
+
+
+def _in_chunks(function, X, size, n_threads):
+    """``function(X)``, a list of arrays with an entry per row, from ``size`` rows at a time."""
+    like = function(X[:1])
+    outputs = [np.empty((len(X), *part.shape[1:]), part.dtype) for part in like]
+
+    def fill(thread):
+        for start in range(thread * size, len(X), n_threads * size):
+            parts = function(X[start : start + size])
+            for whole, part in zip(outputs, parts, strict=True):
+                whole[start : start + size] = part
+
+    if n_threads == 1:
+        fill(0)
+    else:
+        with ThreadPoolExecutor(n_threads) as pool:
+            list(pool.map(fill, range(n_threads)))
+    return outputs

@@ -19,7 +19,7 @@ from skjoint import _fused, _keras
 from skjoint._answers import CLASS_FROM, VALUE_FROM, Answers, choose_blend
 from skjoint._balancing import METHODS
 from skjoint._features import FeatureEncoder, read_features
-from skjoint._inference import FittedNetwork
+from skjoint._inference import FittedNetwork, as_codes, as_probabilities, as_rows
 from skjoint._losses import class_loss, is_batch_mean, mixture_loss, per_sample, value_loss
 from skjoint._network import (
     LINKS,
@@ -942,8 +942,8 @@ class JointRegressorClassifier(BaseEstimator):
             Before ``fit``.
         """
         if output is None:
-            outputs = self._outputs(X)
-            return self._targets.join(self._decode(outputs))
+            answers = self._answer(X)
+            return self._targets.join(answers)
         if output == "value":
             return self.predict_value(X)
         if output == "class":
@@ -975,7 +975,7 @@ class JointRegressorClassifier(BaseEstimator):
             network does not know numbers by class.
         """
         if given_class is None:
-            return _side_by_side(self._decode(self._outputs(X, "value"), "value"))
+            return _side_by_side(self._answer(X, "value"))
         return _side_by_side(self._values_given(X, given_class))
 
     def predict_class(self, X):
@@ -991,7 +991,7 @@ class JointRegressorClassifier(BaseEstimator):
         labels : ndarray of shape (n_samples,) or (n_samples, n_class_targets)
             Labels in their own dtype.
         """
-        return _side_by_side(self._decode(self._outputs(X, "class"), "class"))
+        return _side_by_side(self._answer(X, "class"))
 
     def predict_proba(self, X):
         """Probabilities of the labels.
@@ -1007,9 +1007,8 @@ class JointRegressorClassifier(BaseEstimator):
             Columns follow ``classes_``; rows sum to 1. A list with several
             class targets.
         """
-        outputs = self._outputs(X, "proba")
-        proba = [outputs[i].astype(np.float64) for i in sorted(outputs)]
-        proba = [p / p.sum(axis=1, keepdims=True) for p in proba]
+        outputs = self._outputs(X, "proba", as_probabilities)
+        proba = [outputs[i] for i in sorted(outputs)]
         return proba[0] if len(proba) == 1 else proba
 
     @property
@@ -1024,8 +1023,17 @@ class JointRegressorClassifier(BaseEstimator):
         check_is_fitted(self)
         return self._network.build()
 
-    def _outputs(self, X, kind=None, keep_parts=False):
-        """What the heads give from which answers of a kind are made, by output index."""
+    def _answer(self, X, kind=None):
+        """Numbers in original units and labels, by output index."""
+        form = as_rows if self.value_from != "head" else as_codes
+        outputs = self._outputs(X, kind, form)
+        return self._answers.decode(outputs, kind)
+
+    def _outputs(self, X, kind=None, class_form=as_rows, keep_parts=False):
+        """What the heads give from which answers of a kind are made, by output index.
+
+        Class heads come in the form asked for.
+        """
         if not self.__sklearn_is_fitted__():  # check_is_fitted alone costs as much as one row
             check_is_fitted(self)
         X = self._encode(X)
@@ -1034,8 +1042,10 @@ class JointRegressorClassifier(BaseEstimator):
             missing = "value" if kind == "value" else "class"
             raise AttributeError(f"This estimator was trained without a {missing} target.")
         wanted = self._answers.needs(kind)
-        names = [self._targets.outputs[i].name for i in wanted]
-        outputs = self._network.predict(X, names, keep_parts)
+        wanted_targets = [self._targets.outputs[i] for i in wanted]
+        names = [target.name for target in wanted_targets]
+        forms = [class_form if target.kind == "class" else as_rows for target in wanted_targets]
+        outputs = self._network.predict(X, names, forms, keep_parts)
         return dict(zip(wanted, outputs, strict=True))
 
     def _encode(self, X):
@@ -1059,10 +1069,6 @@ class JointRegressorClassifier(BaseEstimator):
         )
         answers.check()
         return answers
-
-    def _decode(self, outputs, kind=None):
-        """Numbers in original units and labels, by output index."""
-        return self._answers.decode(outputs, kind)
 
     def _values_given(self, X, given_class):
         """Numbers in original units if the rows were of these classes, by output index."""
@@ -1188,7 +1194,7 @@ class JointRegressorClassifier(BaseEstimator):
             :func:`skjoint.metrics.agreement_score`).
         """
         outputs = self._outputs(X)
-        decoded = self._decode(outputs)
+        decoded = self._answers.decode(outputs)
         y = read_table(y)
         check_consistent_length(decoded[0], y.frame)
         sample_weight = _check_weights(sample_weight, len(y))
