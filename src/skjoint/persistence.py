@@ -169,10 +169,9 @@ def load(path):
             raise _refused(f"unknown attributes {sorted(unknown)}")
         estimator = JointRegressorClassifier(**params)
         vars(estimator).update(fitted)
-        _check_network(estimator._network)
+        trunk = estimator._network.spec.trunk
     except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise _refused(f"its content does not fit together ({error!r})") from error
-    trunk = estimator._network.spec.trunk
     if trunk is not None:
         model = trunk.build()
         model.set_weights(estimator._network.weights[: len(model.weights)])
@@ -219,9 +218,9 @@ def _read_whole(path):
     return document, arrays
 
 
-def _check_network(network):
-    expected = weight_shapes(network.spec)
-    found = [w.shape for w in network.weights][-len(expected) :]
+def _check_weights(spec, weights):
+    expected = weight_shapes(spec)
+    found = [w.shape for w in weights][-len(expected) :]
     if found != expected:
         raise _refused(f"it has weights of shapes {found[:4]}... where {expected[:4]}... belong")
 
@@ -344,7 +343,8 @@ class _Reader:
                 check_keras_config(json.loads(made.config), "the file")
             return made
         if kind == "FittedNetwork":
-            return FittedNetwork(fields["spec"], fields["weights"])
+            _check_weights(**fields)
+            return FittedNetwork(**fields)
         if kind == "FeatureEncoder":
             encoder = FeatureEncoder(fields.pop("enabled"))
             vars(encoder).update(fields)
