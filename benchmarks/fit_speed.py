@@ -15,7 +15,8 @@ scikit-learn
 "First" is the first fit in a new process after its imports, so tracing and
 compilation are in it; "warm" is the median of later fits. Then rows, widths and
 batch sizes grow: the mean epoch of a warm fused fit, its start included, against
-the best warm epoch of ``keras.Model.fit``, of at most 300 steps and scaled.
+the best warm epoch of ``keras.Model.fit``, of at most 300 steps and scaled. Last,
+networks of the user's own as ``trunk``: a warm epoch in both engines.
 
     python benchmarks/fit_speed.py
     python benchmarks/fit_speed.py --epochs 20 --quick    # a first look
@@ -207,6 +208,58 @@ def epochs_for(n_rows, batch_size):
     return int(np.ceil(5000 / np.ceil(n_rows / batch_size)))
 
 
+def trunks(epochs=20):
+    """Seconds per epoch, start included, of the quickest of three warm fits in both engines."""
+    import keras
+
+    from skjoint import JointRegressorClassifier
+
+    layers = keras.layers
+    kinds = {
+        "dense, normalised, dropout": (
+            (2000, 10),
+            [
+                layers.Dense(64, use_bias=False),
+                layers.BatchNormalization(),
+                layers.Activation("relu"),
+                layers.Dropout(0.1),
+                layers.Dense(64, activation="relu"),
+            ],
+        ),
+        "LSTM, 10 steps": ((2000, 10, 1), [layers.LSTM(32)]),
+        "convolutions, 28 x 28": (
+            (1000, 28, 28, 1),
+            [
+                layers.Conv2D(16, 3, activation="relu"),
+                layers.MaxPooling2D(),
+                layers.Conv2D(32, 3, activation="relu"),
+                layers.GlobalAveragePooling2D(),
+            ],
+        ),
+    }
+    rows, found = [], {}
+    for name, (shape, stack) in kinds.items():
+        X = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+        y = np.column_stack([X.reshape(len(X), -1).mean(axis=1), np.arange(len(X)) % 2])
+        trunk = keras.Sequential([keras.Input(shape[1:]), *stack])
+        seconds = {}
+        for engine in ("fused", "keras"):
+            est = JointRegressorClassifier(trunk=trunk, engine=engine, random_state=0)
+            est.set_params(epochs=5 * epochs).fit(X, y)  # enough steps to compile
+            est.set_params(epochs=epochs)
+            took = []
+            for _ in range(3):
+                start = time.perf_counter()
+                est.fit(X, y)
+                took.append(time.perf_counter() - start)
+            seconds[engine] = min(took) / epochs
+        found[name] = seconds
+        ratio = f"{seconds['keras'] / seconds['fused']:.1f}"
+        rows.append((name, f"{seconds['fused']:.4f}", f"{seconds['keras']:.4f}", ratio))
+    print_table("Seconds per epoch of trunks", ("", "fused", 'engine="keras"', "ratio"), rows)
+    return found
+
+
 def draw(results, path):
     """The growing sizes: seconds per epoch of both, one panel each."""
     import matplotlib as mpl
@@ -257,6 +310,7 @@ def main():
             {f"batches of {b}": (10_000, wide, b) for b in (8, 32, 128, 512, 2048)},
             epochs_for,
         )
+        results["trunks"] = trunks()
         if args.plot:
             draw(results, args.plot)
     write_json(args.json, results)
