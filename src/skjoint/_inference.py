@@ -25,9 +25,8 @@ from skjoint._network import Mixture, build_model, call_model, set_weights
 
 BLOCK = 32  # rows of every matrix product
 KERNEL_SIZE = 2**18 // BLOCK  # for larger ones OpenBLAS starts threads, which get in our way
-# Rows whose activations are held at once: they stay in the processor's cache. An odd multiple of
-# BLOCK: where the rows of an array are a power of two apart, its columns share a cache line.
-CHUNK = 189 * BLOCK
+CHUNK = 189 * BLOCK  # rows at once at most; NumPy adds a bias faster to more than 4096
+CHUNK_SIZE = 2**18  # numbers of a layer at once: they stay near the processor
 KERAS_CHUNK = 2048
 MAX_THREADS = 8
 
@@ -163,11 +162,16 @@ class FittedNetwork:
             or (isinstance(layer.activation, str) and layer.activation in ACTIVATIONS)
             for layer in self._layers
         )
-        # every layer with the function of its inputs; with the layers a request needs, by heads
-        self._steps = self._make_steps() if self._by_numpy else []
-        self._steps_by_heads = {}
+        if self._by_numpy:
+            self._steps = self._make_steps()
+            self._steps_by_heads = {}
+            # An odd number of blocks: where an array's rows are a power of two apart, the
+            # numbers of a column displace each other from the cache.
+            widest = max(self.spec.n_inputs, *(len(w) for w in self.weights[1::2]))
+            self._chunk = min(CHUNK, BLOCK * (CHUNK_SIZE // (BLOCK * widest) | 1))
 
     def _make_steps(self):
+        """Every layer with the function that makes its output of its inputs."""
         steps = []
         pairs = zip(self.weights[::2], self.weights[1::2], strict=True)
         for layer, weights in zip(self._layers, pairs, strict=True):
@@ -202,8 +206,9 @@ class FittedNetwork:
         the mean of a mixture, class by class.
         """
         forms = forms or [as_rows] * len(heads)
-        forward, size = self._forward, CHUNK
-        if not self._by_numpy:
+        if self._by_numpy:
+            forward, size = self._forward, self._chunk
+        else:
             forward, size = self._keras_forward, KERAS_CHUNK
 
         def answers(X):
@@ -216,7 +221,7 @@ class FittedNetwork:
         if len(X) <= size:
             return [np.ascontiguousarray(answer) for answer in answers(X)]
         # NumPy lets go of the interpreter: chunks of many rows share the cores.
-        in_threads = self._by_numpy and len(X) >= 4 * CHUNK
+        in_threads = self._by_numpy and len(X) >= 4 * size
         n_threads = min(os.cpu_count() or 1, MAX_THREADS) if in_threads else 1
         return _in_chunks(answers, X, size, n_threads)
 
