@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skjoint._inference import ACTIVATIONS, CHUNK, FittedNetwork
+from skjoint._inference import (
+    ACTIVATIONS,
+    CHUNK,
+    FittedNetwork,
+    as_codes,
+    as_probabilities,
+    as_rows,
+)
 from skjoint._network import (
     Head,
     NetworkSpec,
@@ -96,25 +103,66 @@ def test_numpy_and_keras_networks_agree(hidden, activation, widths, branch):
         assert_allclose(ours, keras_output, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("activation", ["relu", lambda x: x / (1 + abs(x))])
-@pytest.mark.parametrize("n_classes", [3, 40])
-def test_a_row_does_not_depend_on_its_batch(activation, n_classes):
-    heads = (Head("value", "value", 1, "linear"), Head("class", "class", n_classes, "softmax"))
-    network = spec(activation=activation, heads=heads)
-    fitted = FittedNetwork(network, initial_weights(network, 0))
-    together = fitted.predict(X, ["value", "class"])
-    for rows in (slice(0, 1), slice(7, 20)):
-        for whole, part in zip(together, fitted.predict(X[rows], ["value", "class"]), strict=True):
-            assert_array_equal(part, whole[rows])
+FORMS = (as_rows, as_rows, as_probabilities, as_codes)
+
+
+def in_all_forms(fitted, X):
+    return fitted.predict(X, ["value", "class", "class", "class"], FORMS)
+
+
+def many_classes(**changes):
+    """A network whose sums, over 28 classes, have more than one order to be taken in."""
+    heads = (Head("value", "value", 1, "linear"), Head("class", "class", 28, "softmax"))
+    network = spec(heads=heads, **changes)
+    return FittedNetwork(network, [w + 0.1 for w in initial_weights(network, 0)])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"activation": "tanh", "hidden": (20, 10)},
+        {"hidden": (1,)},
+        {"hidden": (300, 300)},  # kernels in pieces
+        {"link": "class_to_value"},
+        {"link": "mixture"},
+        {"activation": lambda x: x / (1 + abs(x))},  # Keras
+    ],
+)
+def test_a_row_does_not_depend_on_its_batch(changes):
+    fitted = many_classes(**changes)
+    many = np.tile(X, (5, 1)) * np.linspace(0.1, 3, 5 * len(X))[:, None].astype(np.float32)
+    together = in_all_forms(fitted, many)
+    for start in (0, 1, 77):
+        for size in (1, 2, 7, 8, 9, 31, 32, 33, 100):
+            rows = slice(start, start + size)
+            for whole, part in zip(together, in_all_forms(fitted, many[rows]), strict=True):
+                assert_array_equal(part, whole[rows])
 
 
 def test_chunks_are_joined():
-    network = spec(hidden=(4,))
-    fitted = FittedNetwork(network, initial_weights(network, 0))
-    many = np.tile(X, (CHUNK // len(X) + 2, 1))
-    (values,) = fitted.predict(many, ["value"])
-    assert len(values) == len(many)
-    assert_array_equal(values[-len(X) :], values[: len(X)])
+    fitted = many_classes(hidden=(4,))
+    for n_chunks in (2, 5):  # in one thread and in several
+        many = np.tile(X, (n_chunks * CHUNK // len(X) + 1, 1))
+        for whole, few in zip(in_all_forms(fitted, many), in_all_forms(fitted, X), strict=True):
+            assert_array_equal(whole, np.tile(few, (len(many) // len(X), *[1] * (few.ndim - 1))))
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 50, 500])
+def test_forms_of_an_output(n_samples):
+    many = np.tile(X, (10, 1))[:n_samples]
+    _, rows, proba, codes = in_all_forms(many_classes(), many)
+    assert proba.dtype == np.float64
+    assert_allclose(proba.sum(axis=1), 1, rtol=1e-14)
+    assert_allclose(proba, rows, rtol=1e-6)
+    assert_array_equal(codes, rows.argmax(axis=1))
+
+
+def test_codes_of_equal_and_of_broken_outputs():
+    columns = np.zeros((300, 50), np.float32)
+    columns[[7, 299], 1] = 1
+    columns[:, 2] = np.nan
+    assert_array_equal(as_codes(columns, 50)[:4], [0, 7, 0, 0])
 
 
 def test_state_is_weights_and_spec_only():

@@ -5,9 +5,9 @@ products: NumPy does one row in microseconds where ``keras.Model.predict``
 takes tens of milliseconds.
 
 A row's result does not depend on the rows it is predicted with. How a product
-or a sum adds up changes with the shape of the arrays, so every product has
-BLOCK columns, one per row and some of zeros where rows are fewer, and no sum
-ever meets fewer. The products are taken in float64 and rounded to float32
+or a sum adds up changes with the shape of the arrays. So all products of a
+network have one number of columns, the block: one per row, and some of zeros
+where rows are fewer. The products are taken in float64 and rounded to float32
 before the output's activation.
 """
 
@@ -23,17 +23,19 @@ from scipy.special import erf, expit
 
 from skjoint._network import Mixture, build_model, call_model, set_weights
 
-BLOCK = 32  # rows of every matrix product
-KERNEL_SIZE = 2**18 // BLOCK  # for larger ones OpenBLAS starts threads, which get in our way
-CHUNK = 189 * BLOCK  # rows at once at most; NumPy adds a bias faster to more than 4096
-CHUNK_SIZE = 2**18  # numbers of a layer at once: they stay near the processor
+BLOCKS = (32, 16, 8)  # large ones suit many rows of small networks, small ones a single row
+BLOCK_SIZE = 2**17  # multiplications in a block at most, where the smallest allows it
+PRODUCT_SIZE = 2**18  # multiplications above which OpenBLAS starts threads: they disturb ours
 KERAS_CHUNK = 2048
+CHUNK = 6048  # rows at once at most; NumPy adds a bias faster to more than 4096
+CHUNK_SIZE = 2**18  # numbers of a layer at once: they stay near the processor
 MAX_THREADS = 8
+FEW = 32  # rows for which fewer calls of NumPy count more than faster ones
 
 
 def _relu(x):
     # NumPy compares many numbers with as many zeros much faster than with one.
-    zero = np.zeros(x.shape[-1], x.dtype) if x.shape[-1] > BLOCK else 0
+    zero = np.zeros(x.shape[-1], x.dtype) if x.shape[-1] > FEW else 0
     return np.maximum(x, zero, out=x)
 
 
@@ -69,25 +71,26 @@ ACTIVATIONS = {
 }
 
 
-def _as_columns(X):
-    """X transposed, in float64, with columns of zeros up to a multiple of BLOCK."""
-    columns = np.zeros((X.shape[1], -(-len(X) // BLOCK) * BLOCK))
+def _as_columns(X, block):
+    """X transposed, in float64, with columns of zeros up to a multiple of the block."""
+    columns = np.zeros((X.shape[1], -(-len(X) // block) * block))
     columns[:, : len(X)] = X.T
     return columns
 
 
 def _dense(layer, kernels, bias, *inputs):
-    """A layer's output from its kernel, transposed and in pieces, and BLOCK times its bias."""
-    output = _product(kernels, inputs[0] if len(inputs) == 1 else np.vstack(inputs))
-    output += bias if output.shape[1] == BLOCK else bias[:, :1]  # of one shape is faster
+    """A layer's output: its kernel is transposed and in pieces, its bias repeated for a block."""
+    block = bias.shape[1]
+    output = _product(kernels, inputs[0] if len(inputs) == 1 else np.vstack(inputs), block)
+    output += bias if output.shape[1] == block else bias[:, :1]  # of one shape is faster
     if layer.is_output:
         output = output.astype(np.float32)
     return ACTIVATIONS[layer.activation](output)
 
 
-def _product(kernels, columns):
-    """The kernels, one above the other, times the columns: BLOCK of them at a time."""
-    if columns.shape[1] == BLOCK:
+def _product(kernels, columns, block):
+    """The kernels, one above the other, times the columns: a block of them at a time."""
+    if columns.shape[1] == block:
         if len(kernels) == 1:
             return kernels[0] @ columns
         return np.vstack([kernel @ columns for kernel in kernels])
@@ -95,14 +98,14 @@ def _product(kernels, columns):
     start = 0
     for kernel in kernels:
         end = start + len(kernel)
-        np.matmul(kernel, _blocks(columns), out=_blocks(output[start:end]))
+        np.matmul(kernel, _in_blocks(columns, block), out=_in_blocks(output[start:end], block))
         start = end
     return output
 
 
-def _blocks(columns):
-    """A view of shape (n_blocks, n_units, BLOCK)."""
-    return columns.reshape(len(columns), -1, BLOCK).transpose(1, 0, 2)
+def _in_blocks(columns, block):
+    """A view of shape (n_blocks, n_units, block)."""
+    return columns.reshape(len(columns), -1, block).transpose(1, 0, 2)
 
 
 def _mix(layer, known, constants, by_class, proba):
@@ -128,7 +131,7 @@ def as_probabilities(columns, n_samples):
 def as_codes(columns, n_samples):
     """The first of the largest, for which ``argmax(axis=0)`` takes several times as long."""
     columns = columns[:, :n_samples]
-    if n_samples <= BLOCK:
+    if n_samples <= FEW:
         return columns.argmax(axis=0)
     n_units = len(columns)
     rank = np.arange(n_units, 0, -1, dtype=np.min_scalar_type(n_units))
@@ -155,7 +158,7 @@ class FittedNetwork:
         self._lock = threading.Lock()
         self._function = None
         # Rows of every call of a network that only Keras can run; images are much work each.
-        self._block = 8 if len(self.spec.input_shape) > 1 else 32
+        self._keras_block = 8 if len(self.spec.input_shape) > 1 else 32
         self._layers = self.spec.layers()
         self._by_numpy = self.spec.trunk is None and all(
             isinstance(layer, Mixture)
@@ -163,27 +166,29 @@ class FittedNetwork:
             for layer in self._layers
         )
         if self._by_numpy:
-            self._steps = self._make_steps()
-            self._steps_by_heads = {}
-            # An odd number of blocks: where an array's rows are a power of two apart, the
-            # numbers of a column displace each other from the cache.
-            widest = max(self.spec.n_inputs, *(len(w) for w in self.weights[1::2]))
-            self._chunk = min(CHUNK, BLOCK * (CHUNK_SIZE // (BLOCK * widest) | 1))
+            self._prepare_steps()
 
-    def _make_steps(self):
-        """Every layer with the function that makes its output of its inputs."""
-        steps = []
+    def _prepare_steps(self):
+        size = self.spec.n_parameters
+        self._block = next((b for b in BLOCKS if b * size <= BLOCK_SIZE), BLOCKS[-1])
+        # An odd number of blocks: where an array's rows are a power of two apart, the numbers of
+        # a column displace each other from the cache.
+        widest = max(self.spec.n_inputs, *(len(w) for w in self.weights[1::2]))
+        self._chunk = min(CHUNK, self._block * (CHUNK_SIZE // (self._block * widest) | 1))
+        # every layer with the function that makes its output of its inputs
+        self._steps = []
+        self._steps_by_heads = {}
         pairs = zip(self.weights[::2], self.weights[1::2], strict=True)
         for layer, weights in zip(self._layers, pairs, strict=True):
             if isinstance(layer, Mixture):
-                steps.append((layer, partial(_mix, layer, *weights)))
+                step = partial(_mix, layer, *weights)
             else:
                 kernel = np.ascontiguousarray(weights[0].T, dtype=np.float64)
-                height = max(1, KERNEL_SIZE // layer.n_inputs)
+                height = max(1, PRODUCT_SIZE // (self._block * layer.n_inputs))
                 kernels = [kernel[i : i + height] for i in range(0, layer.n_units, height)]
-                bias = np.repeat(weights[1].astype(np.float64)[:, None], BLOCK, axis=1)
-                steps.append((layer, partial(_dense, layer, kernels, bias)))
-        return steps
+                bias = np.repeat(weights[1].astype(np.float64)[:, None], self._block, axis=1)
+                step = partial(_dense, layer, kernels, bias)
+            self._steps.append((layer, step))
 
     def __getstate__(self):
         return {"spec": self.spec, "weights": self.weights}
@@ -228,7 +233,7 @@ class FittedNetwork:
     def _forward(self, X, heads):
         # Rows are columns here: softmax adds up over units, and NumPy does that for many rows at
         # once and in one order only when they lie side by side.
-        tensors = {"input": _as_columns(X)}
+        tensors = {"input": _as_columns(X, self._block)}
         # What overflows shows in the result; fit has made sure that training rows do not.
         with np.errstate(over="ignore", invalid="ignore"):
             for layer, step in self._steps_to(tuple(heads)):
@@ -252,9 +257,10 @@ class FittedNetwork:
         number of rows is traced anew.
         """
         n_samples = len(X)
-        n_blocks = -(-n_samples // self._block)
-        padding = [(0, n_blocks * self._block - n_samples)] + [(0, 0)] * (X.ndim - 1)
-        blocks = np.pad(X, padding).reshape(n_blocks, self._block, *X.shape[1:])
+        size = self._keras_block
+        n_blocks = -(-n_samples // size)
+        padding = [(0, n_blocks * size - n_samples)] + [(0, 0)] * (X.ndim - 1)
+        blocks = np.pad(X, padding).reshape(n_blocks, size, *X.shape[1:])
         outputs = self._own_function()(blocks)
         index = {head.name: i for i, head in enumerate(self.spec.heads)}
         outputs = [np.asarray(outputs[index[head]]) for head in heads]
@@ -267,7 +273,7 @@ class FittedNetwork:
             if self._function is None:
                 model = build_model(self.spec, keep_parts=True)
                 set_weights(model, self.spec, self.weights)
-                shape = (self._block, *self.spec.input_shape)
+                shape = (self._keras_block, *self.spec.input_shape)
                 signature = tf.TensorSpec((None, *shape), tf.float32)
 
                 def run(blocks):

@@ -863,6 +863,7 @@ class JointRegressorClassifier(BaseEstimator):
             if self.value_from == "blend":
                 self._blends = self._choose_blends(plan, network)
         self._network = network
+        self._plain_answers = Answers(self._targets, plan.network.link == "mixture")
         self._optimizer_state = result.optimizer_state
         self._balancing_state = (plan.balancing, result.balancing_state)
         if plan.balancing:
@@ -1058,7 +1059,7 @@ class JointRegressorClassifier(BaseEstimator):
     def _answers(self):
         """How outputs become numbers and labels, by the parameters of the moment."""
         if self.value_from == self.class_from == "head":  # nothing to check: one row is quick
-            return Answers(self._targets, self._network.spec.link == "mixture")
+            return self._plain_answers
         if self.value_from == "blend" and self._blends is None:
             raise ValueError(
                 "value_from='blend' is chosen on validation rows: call fit with this setting."

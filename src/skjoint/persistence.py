@@ -20,6 +20,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 import skjoint
+from skjoint._answers import Answers
 from skjoint._features import FeatureEncoder
 from skjoint._files import whole_file
 from skjoint._inference import FittedNetwork
@@ -177,6 +178,8 @@ def load(path):
         model.set_weights(estimator._network.weights[: len(model.weights)])
         estimator.trunk = model
     estimator._trunk_made_from = (estimator.trunk, {})
+    is_mixture = estimator._network.spec.link == "mixture"
+    estimator._plain_answers = Answers(estimator._targets, is_mixture)
     return estimator
 
 
