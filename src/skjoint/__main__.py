@@ -233,13 +233,17 @@ def _joint_estimator(task, seed):
     )
 
 
+def _check_place(option, path):
+    if path.is_dir():
+        raise ValueError(f"{option} must name a file. {path} is a folder.")
+    if not path.parent.is_dir():
+        raise ValueError(f"There is no folder {path.parent} to write {path.name} to.")
+
+
 def _check_output(arguments):
     """Before any work: the file must not be there yet, its folder must."""
     path = Path(arguments.output)
-    if path.is_dir():
-        raise ValueError(f"--output must name a file. {path} is a folder.")
-    if not path.absolute().parent.is_dir():
-        raise ValueError(f"There is no folder {path.parent} to write {path.name} to.")
+    _check_place("--output", path)
     if path.exists() and not arguments.force:
         raise ValueError(f"{path} is there already. Add --force to replace it.")
     return path
@@ -335,10 +339,7 @@ def _answers(est, X):
 
 def compare(task, test_size, seed, plot_path):
     """Train both kinds of model on the same split, print a table, draw a picture."""
-    if plot_path.is_dir():
-        raise ValueError(f"--plot must name a file. {plot_path} is a folder.")
-    if not plot_path.parent.is_dir():
-        raise ValueError(f"There is no folder {plot_path.parent} to write {plot_path.name} to.")
+    _check_place("--plot", plot_path)
     if plot_path.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise ValueError(f"--plot must end in .png, .pdf or .svg. Got {plot_path} instead.")
     X_train, X_test, y_train, y_test = train_test_split(

@@ -13,7 +13,12 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
+from sklearn.utils.validation import (
+    _num_samples,
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+)
 
 from skjoint import _fused, _keras
 from skjoint._answers import CLASS_FROM, VALUE_FROM, Answers, choose_blend
@@ -1073,7 +1078,7 @@ class JointRegressorClassifier(BaseEstimator):
 
     def _values_given(self, X, given_class):
         """Numbers in original units if the rows were of these classes, by output index."""
-        outputs = self._outputs(X, "value", keep_parts=True)
+        check_is_fitted(self)
         spec, targets = self._network.spec, self._targets
         n_free = sum(t.n_units for t in targets.classes) - len(targets.known_values)
         if spec.link != "mixture" and n_free != 1:
@@ -1082,29 +1087,30 @@ class JointRegressorClassifier(BaseEstimator):
                 "head_link='mixture', or with value_by_class={label: number} for all labels but "
                 "one."
             )
-        n_samples, n_values = len(outputs[0]), len(targets.values)
         target = targets.classes[0]
-        labels = np.asarray(given_class)
-        if labels.shape not in ((), (n_samples,)):
+        shape, labels = np.shape(given_class), np.atleast_1d(given_class)
+        n_samples = _num_samples(X)
+        if shape not in ((), (n_samples,)):
             raise ValueError(
                 f"given_class must be one label or have shape ({n_samples},). "
-                f"Got shape {labels.shape} instead."
+                f"Got shape {shape} instead."
             )
-        codes = np.broadcast_to(target.codes(np.atleast_1d(labels)), n_samples)
+        codes = target.codes(labels)
         if (codes < 0).any():
-            unknown = pd.unique(np.atleast_1d(labels)[target.codes(np.atleast_1d(labels)) < 0])
+            unknown = pd.unique(labels[codes < 0])
             raise ValueError(
                 f"given_class must hold labels of target '{target.name}'. Got "
                 f"{unknown[:10].tolist()}; known: {target.classes[:20].tolist()}."
             )
+        codes = np.broadcast_to(codes, n_samples)
+        outputs = self._outputs(X, "value", keep_parts=True)
         if spec.link == "mixture":
             for i, head in enumerate(targets.values):
                 by_class = outputs[i][:, head.n_units :].reshape(n_samples, -1, head.n_units)
                 outputs[i] = by_class[np.arange(n_samples), codes]
-        answers = Answers(targets)
-        values = {i: targets.values[i].decode(outputs[i]) for i in range(n_values)}
+        values = {i: target.decode(outputs[i]) for i, target in enumerate(targets.values)}
         for number in values.values():
-            answers.put_known(number, codes)
+            self._plain_answers.put_known(number, codes)
         return values
 
     # ----------------------------------------------------------------- views

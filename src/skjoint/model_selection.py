@@ -444,10 +444,8 @@ def _fit_and_predict(estimator, X, y, sample_weight, train, test, method):
     classes = getattr(joint_estimator(estimator), "classes_", None)
     if method == "predict_proba":
         return estimator.predict_proba(X_test), classes
-    if method == "predict":
-        return estimator.predict(X_test), classes
-    view = {"predict_value": ValueView, "predict_class": ClassView}[method](estimator)
-    return view.predict(X_test), classes
+    output = {"predict_value": "value", "predict_class": "class"}.get(method)
+    return best_predictor(estimator).predict(X_test, output=output), classes
 
 
 def _joined_proba(folds):

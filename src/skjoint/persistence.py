@@ -206,6 +206,7 @@ def _read_whole(path):
             arrays = {name: archive.read(name) for name in names if name != DOCUMENT}
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise _refused(f"{DOCUMENT} is not JSON ({error})") from error
+    # zipfile's for damage, for methods of packing it does not know, and for encrypted entries
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise _refused(f"it is damaged or of another kind ({error})") from error
     if not isinstance(document, dict) or not isinstance(document.get("format"), int):
