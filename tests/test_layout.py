@@ -27,6 +27,7 @@ ORDER = [
     "_features",
     "_answers",
     "_composition",
+    "_callbacks",
     "_files",
     "metrics",
     "views",

@@ -155,19 +155,6 @@ def test_searches(data):
     assert len(search.cv_results_["params"]) == 2
 
 
-@pytest.mark.slow
-def test_search_in_worker_processes(data):
-    X, y = data
-    est = JointRegressorClassifier(**SMALL)
-    alone = GridSearchCV(est, {"alpha": [0.0, 0.1]}, cv=2, error_score="raise").fit(X, y)
-    workers = GridSearchCV(est, {"alpha": [0.0, 0.1]}, cv=2, n_jobs=2, error_score="raise").fit(
-        X, y
-    )
-    assert_allclose(
-        alone.cv_results_["mean_test_score"], workers.cv_results_["mean_test_score"], rtol=1e-6
-    )
-
-
 def test_reprs(fitted):
     assert "epochs=60" in repr(fitted)
     html = fitted._repr_html_()

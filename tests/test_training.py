@@ -138,3 +138,32 @@ def test_progress_bar_in_a_log_and_on_a_terminal():
     bar.close()
     assert stream.getvalue().count("\n") == 1
     assert "\r3/3 [" in stream.getvalue()
+
+
+def test_progress_bar_fits_into_the_terminal(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("COLUMNS", "40")
+    stream = Terminal()
+    bar = ProgressBar(0, 3, stream)
+    for epoch in range(3):
+        bar(epoch, LOGS, None)
+    bar.close()
+    lines = stream.getvalue().rstrip("\n").split("\r")[1:]
+    assert len(lines) == 2
+    assert {len(line) for line in lines} == {39}
+
+
+def test_progress_bar_redraws_itself_in_a_notebook():
+    class OutStream(io.StringIO):
+        __module__ = "ipykernel.iostream"
+
+    stream = OutStream()
+    bar = ProgressBar(0, 100, stream)
+    for epoch in range(100):
+        bar(epoch, LOGS, None)
+    bar.close()
+    assert stream.getvalue().count("\n") == 1
+    assert "\r100/100 [" in stream.getvalue()

@@ -16,6 +16,7 @@ may call them some epochs late, up to a second's worth, unless a hook says with
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from dataclasses import dataclass, field
@@ -271,14 +272,18 @@ def epoch_lines(last_epoch, stream=None):
 
 
 class ProgressBar:
-    """Hook for ``verbose=1``: a bar that redraws itself, or some lines where it cannot."""
+    """Hook for ``verbose=1``: a bar that redraws itself, or some lines where it cannot.
+
+    Terminals and notebooks go back to the start of a line; files and pipes do not.
+    """
 
     width = 20
 
     def __init__(self, first_epoch, last_epoch, stream=None):
         self.first_epoch, self.last_epoch = first_epoch, last_epoch
         self.stream = stream or sys.stdout
-        self.live = self.stream.isatty()
+        self.is_terminal = self.stream.isatty()
+        self.live = self.is_terminal or type(self.stream).__module__.startswith("ipykernel")
         self.started = self.drawn = time.monotonic()
         self.length = 0
         self.line = self.written = ""
@@ -295,6 +300,8 @@ class ProgressBar:
             f"{epoch + 1}/{self.last_epoch} [{'=' * filled}{'.' * (self.width - filled)}] "
             f"{left:.0f} s left - {format_logs(shown)}"
         )
+        if self.is_terminal:  # which cannot go back to the start of a line that it has wrapped
+            self.line = self.line[: shutil.get_terminal_size().columns - 1]
         if due or done in (1, total):
             self.drawn = now
             self._write()

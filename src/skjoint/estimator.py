@@ -23,6 +23,7 @@ from sklearn.utils.validation import (
 from skjoint import _fused, _keras
 from skjoint._answers import CLASS_FROM, VALUE_FROM, Answers, choose_blend
 from skjoint._balancing import METHODS
+from skjoint._callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from skjoint._features import FeatureEncoder, read_features
 from skjoint._inference import FittedNetwork, as_codes, as_probabilities, as_rows
 from skjoint._losses import class_loss, is_batch_mean, mixture_loss, per_sample, value_loss
@@ -61,7 +62,7 @@ ENGINES = {"fused": _fused.train, "keras": _keras.train}
 ROUTED = ("optimizer", "callbacks", TRUNK)
 
 
-class JointRegressorClassifier(BaseEstimator):
+class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     r"""A neural network that predicts a number and a class label from the same row.
 
     A shared trunk of dense layers carries one head per target: a *value head*
@@ -547,9 +548,16 @@ class JointRegressorClassifier(BaseEstimator):
         """
         with self._all_or_nothing():
             self._validate_params()
-            continuing = self.warm_start and self.__sklearn_is_fitted__()
-            self._train(X, y, sample_weight, self.classes, self.epochs, continuing)
+            self._fit(X, y, sample_weight)
         return self
+
+    @with_callbacks  # inside what puts attributes back, which the end of the callbacks needs
+    def _fit(self, X, y, sample_weight):
+        continuing = self.warm_start and self.__sklearn_is_fitted__()
+        tasks = FitTasks.of(self, self.epochs, X, y, sample_weight)
+        self._train(X, y, sample_weight, self.classes, self.epochs, continuing, tasks=tasks)
+        if tasks is not None:
+            tasks.end()
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train one epoch on a chunk of rows.
@@ -594,7 +602,7 @@ class JointRegressorClassifier(BaseEstimator):
             self._train(X, y, sample_weight, classes, 1, continuing, whole=False)
         return self
 
-    def _train(self, X, y, sample_weight, classes, epochs, continuing, whole=True):
+    def _train(self, X, y, sample_weight, classes, epochs, continuing, whole=True, tasks=None):
         encode = self._features.enabled if continuing else self.preprocess is not None
         has_trunk = self.trunk is not None
         X = read_features(self, X, encode=encode, reset=not continuing, allow_nd=has_trunk)
@@ -621,7 +629,7 @@ class JointRegressorClassifier(BaseEstimator):
             arrays = self._with_own_class(arrays, masks)
         rows = Rows(self._features.encode(X), arrays, weights)
         plan = self._plan(rows, judged, masks, epochs, continuing, whole)
-        self._carry_out(plan, whole)
+        self._carry_out(plan, whole, tasks)
 
     def _learn_encodings(self, X, y, sample_weight, classes):
         """Start anew: encodings of y and X, and the seed of everything random."""
@@ -652,7 +660,6 @@ class JointRegressorClassifier(BaseEstimator):
         self._balancing_state = (None, None)
         self._blends = None
         Answers(self._targets, False, self.value_from, self.class_from).check()
-        self._set_or_delete("value_blend_", [])
         edges = [target.edges for target in self._targets.classes if target.edges is not None]
         self._set_or_delete("class_bin_edges_", edges)
         self._set_or_delete("classes_", [target.classes for target in self._targets.classes])
@@ -829,7 +836,7 @@ class JointRegressorClassifier(BaseEstimator):
         numbers = np.array([known.get(code, np.nan) for code in range(n_classes)])[:, None]
         return {t.name: [marks, t.encode(numbers)] for t in self._targets.values}
 
-    def _carry_out(self, plan, whole):
+    def _carry_out(self, plan, whole, tasks):
         """Run the plan with its hooks and keep what it gives."""
         hooks = [stop_at_nan([head.name for head in plan.network.heads])]
         stopping = bar = None
@@ -843,10 +850,19 @@ class JointRegressorClassifier(BaseEstimator):
         elif self.verbose:
             bar = ProgressBar(plan.first_epoch, plan.last_epoch)
             hooks.append(bar)
+        on_epoch = chain(hooks)
+        if tasks is not None:
+            on_epoch = tasks.around(
+                on_epoch,
+                lambda epoch, get_weights: {
+                    **self._fitted(plan, FittedNetwork(plan.network, get_weights()), whole),
+                    "n_iter_": epoch + 1,
+                },
+            )
         callbacks = make_callbacks(self.callbacks, self._routed_params("callbacks"))
         train = ENGINES[_choose_engine(self.engine, plan, callbacks)]
         try:
-            result = train(plan, chain(hooks), callbacks)
+            result = train(plan, on_epoch, callbacks)
         finally:
             if bar is not None:
                 bar.close()
@@ -863,12 +879,10 @@ class JointRegressorClassifier(BaseEstimator):
         if broken:
             last = plan.first_epoch + n_epochs
             raise divergence("The predictions became infinite", last, broken)
-        if whole:
-            self._blends = None
-            if self.value_from == "blend":
-                self._blends = self._choose_blends(plan, network)
-        self._network = network
-        self._plain_answers = Answers(self._targets, plan.network.link == "mixture")
+        vars(self).update(self._fitted(plan, network, whole))
+        blends = (self._blends or {}).values()
+        shares = [{"head": share, summary: round(1 - share, 2)} for summary, share in blends]
+        self._set_or_delete("value_blend_", shares)
         self._optimizer_state = result.optimizer_state
         self._balancing_state = (plan.balancing, result.balancing_state)
         if plan.balancing:
@@ -880,10 +894,21 @@ class JointRegressorClassifier(BaseEstimator):
         self.n_iter_ += n_epochs
         self._set_or_delete("best_epoch_", [stopping.best_epoch] if stopping else [])
 
+    def _fitted(self, plan, network, whole):
+        """Attributes that prediction needs beside the encodings."""
+        fitted = {
+            "_network": network,
+            "_plain_answers": Answers(self._targets, plan.network.link == "mixture"),
+        }
+        if whole:
+            blends = self._choose_blends(plan, network) if self.value_from == "blend" else None
+            fitted["_blends"] = blends
+        return fitted
+
     def _choose_blends(self, plan, network):
         """For every number with a label cut from it, the blend of least validation loss."""
         answers = Answers(self._targets)
-        blends, shares = {}, []
+        blends = {}
         validation, names = plan.validation, [head.name for head in plan.network.heads]
         outputs = network.predict(validation.X, names)
         for i, target in enumerate(self._targets.values):
@@ -902,12 +927,9 @@ class JointRegressorClassifier(BaseEstimator):
                 scaled = target.encode(numbers[:, None])
                 return float(np.average(np.asarray(loss_of(true, scaled)), weights=weights))
 
-            summary, share = choose_blend(
+            blends[i] = choose_blend(
                 target.decode(outputs[i]), outputs[by_class], self._targets.outputs[by_class], loss
             )
-            blends[i] = (summary, share)
-            shares.append({"head": share, summary: round(1 - share, 2)})
-        self._set_or_delete("value_blend_", shares)
         return blends
 
     @contextlib.contextmanager

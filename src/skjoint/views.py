@@ -10,6 +10,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, check_is_fitted, column_or_1d
 
+from skjoint._callbacks import CallbackSupportMixin, sub_estimator_task, with_callbacks
 from skjoint._composition import best_predictor, joint_estimator, joint_prefix, weight_name
 
 __all__ = ["ClassView", "ValueView", "as_classifier", "as_regressor"]
@@ -87,12 +88,13 @@ def as_classifier(estimator):
     return ClassView(estimator)
 
 
-class _View(MetaEstimatorMixin, BaseEstimator):
+class _View(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """What both kinds of view share."""
 
     def __init__(self, estimator):
         self.estimator = estimator
 
+    @with_callbacks
     def fit(self, X, y, sample_weight=None, **params):
         """Fit a clone of the estimator.
 
@@ -121,7 +123,8 @@ class _View(MetaEstimatorMixin, BaseEstimator):
             estimator.set_params(**{f"{prefix}{name}": value for name, value in alone.items()})
         if sample_weight is not None:
             params[weight_name(estimator)] = sample_weight
-        self.estimator_ = estimator.fit(X, y, **params)
+        with sub_estimator_task(self, estimator, X, y):
+            self.estimator_ = estimator.fit(X, y, **params)
         return self
 
     def __sklearn_is_fitted__(self):
