@@ -4,12 +4,12 @@ import warnings
 
 import numpy as np
 import pytest
-from conftest import make_data
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from conftest import make_data
 from skjoint import JointRegressorClassifier
 from skjoint.model_selection import joint_scoring
 

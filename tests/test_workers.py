@@ -6,9 +6,9 @@ import time
 import joblib
 import numpy as np
 import pytest
-from conftest import make_data
 from sklearn.model_selection import GridSearchCV
 
+from conftest import make_data
 from skjoint import JointRegressorClassifier
 
 pytestmark = pytest.mark.slow
