@@ -44,6 +44,13 @@ def test_readme_examples(tmp_path, monkeypatch, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_readme_pictures_are_there_and_small():
+    names = re.findall(r'(?:src|srcset)="([^"]+)"', README.read_text())
+    assert len(names) == 8
+    for name in names:
+        assert (README.parent / name).stat().st_size < 60_000, name
+
+
 def test_readme_has_the_two_commands():
     commands = [line for block in blocks("bash") for line in block.splitlines()]
     assert len(commands) == 2

@@ -1,17 +1,26 @@
 """Displays follow scikit-learn's conventions and show what they claim."""
 
 import sys
+from itertools import pairwise
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import confusion_matrix
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from conftest import make_data
 from skjoint import JointRegressorClassifier
-from skjoint.plots import JointPredictionDisplay, TrainingCurveDisplay, plot_network
+from skjoint._composition import joint_estimator
+from skjoint.metrics import agreement_score
+from skjoint.plots import JointPredictionDisplay, TrainingCurveDisplay, _contrast, plot_network
+
+STYLES = ["default", "dark_background"]
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +30,27 @@ def _no_windows():
 
     yield
     plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def searched():
+    """A search in a pipeline over pipelines; number and bands cut from it; balanced losses."""
+    X, y = make_data()
+    est = JointRegressorClassifier(
+        (8,),
+        class_bins=3,
+        epochs=4,
+        early_stopping=True,
+        loss_weights="uncertainty",
+        random_state=0,
+    )
+    inner = make_pipeline(StandardScaler(), est)
+    search = GridSearchCV(inner, {"jointregressorclassifier__alpha": [0.1]}, cv=2)
+    return make_pipeline(StandardScaler(), search).fit(X, y["value"].to_numpy())
+
+
+def texts_of(legend):
+    return [text.get_text() for text in legend.get_texts()]
 
 
 def test_joint_predictions(fitted, data):
@@ -34,17 +64,35 @@ def test_joint_predictions(fitted, data):
     assert display.figure_ is display.ax_value_.figure
     ticks = [text.get_text() for text in display.ax_class_.get_xticklabels()]
     assert ticks == ["low", "mid", "top"]
+    counts = [[int(text.get_text()) for text in row] for row in display.text_]
+    assert_array_equal(counts, display.confusion_matrix)
+    assert display.disagreement_ is None  # two columns: nobody said that one is cut from the other
 
 
-def test_joint_predictions_through_pipeline_and_search(data):
-    X, y = data
-    pipeline = make_pipeline(StandardScaler(), JointRegressorClassifier((4,), epochs=1))
-    search = GridSearchCV(pipeline, {"jointregressorclassifier__alpha": [0.0, 0.1]}, cv=2)
-    search.fit(X, y)
-    display = JointPredictionDisplay.from_estimator(search, X, y)
-    assert_array_equal(display.value_pred, search.best_estimator_.predict(X, output="value"))
-    assert TrainingCurveDisplay.from_estimator(search).lines_
-    plot_network(search)
+def test_disagreements_are_marked_with_their_share(searched):
+    X, y = make_data(seed=1)
+    display = JointPredictionDisplay.from_estimator(searched, X, y["value"].to_numpy())
+    est = joint_estimator(searched)
+    of_value = np.digitize(display.value_pred, est.class_bin_edges_)
+    differ = of_value != display.class_pred
+    assert 0 < differ.sum() < len(differ)
+    places = np.column_stack([display.value_true, display.value_pred])[differ]
+    assert_array_equal(display.disagreement_.get_offsets(), places)
+    agreement = agreement_score(
+        display.value_pred, display.class_pred, classes=[0, 1, 2], bin_edges=est.class_bin_edges_
+    )
+    expected = f"number and label disagree ({1 - agreement:.0%})"
+    assert texts_of(display.ax_value_.get_legend())[-1] == expected
+
+
+def test_searches_and_pipelines_in_each_other_predict_as_they_do_by_hand(searched):
+    X, y = make_data(seed=1)
+    display = JointPredictionDisplay.from_estimator(searched, X, y["value"].to_numpy())
+    inner = searched[-1].best_estimator_
+    assert_array_equal(display.value_pred, inner.predict(searched[0].transform(X), output="value"))
+    assert hasattr(searched[-1], "best_estimator_")  # the pipeline itself is as it was
+    assert TrainingCurveDisplay.from_estimator(searched).lines_
+    plot_network(searched)
 
 
 def test_rows_without_a_target_are_left_out(fitted, data):
@@ -53,12 +101,31 @@ def test_rows_without_a_target_are_left_out(fitted, data):
     gaps.loc[:9, "label"] = None
     gaps.loc[5:19, "value"] = np.nan
     assert len(JointPredictionDisplay.from_estimator(fitted, X, gaps).value_true) == 100
+    with pytest.raises(ValueError, match="no row with both a true number and a true label"):
+        JointPredictionDisplay.from_estimator(fitted, X, gaps.assign(value=np.nan))
+    columns = pd.DataFrame({"number": [1, pd.NA, 3], "label": ["a", "a", "b"]}).convert_dtypes()
+    display = JointPredictionDisplay.from_predictions(
+        columns["number"], [1.0, 2.0, 3.0], columns["label"], ["a", "a", "a"]
+    )
+    assert_array_equal(display.confusion_matrix, [[1, 0], [1, 0]])
 
 
-def test_labels_that_training_never_saw_have_a_row(fitted, data):
+def test_labels_order_and_select_as_in_scikit_learn(fitted, data):
     X, y = data
-    display = JointPredictionDisplay.from_estimator(fitted, X, y.replace({"low": "odd"}))
-    assert "odd" in display.labels
+    for labels in (["top", "low", "mid"], ["top", "mid"]):
+        display = JointPredictionDisplay.from_estimator(fitted, X, y, labels=labels)
+        matrix = confusion_matrix(y["label"], fitted.predict_class(X), labels=labels)
+        assert_array_equal(display.confusion_matrix, matrix)
+        ticks = [text.get_text() for text in display.ax_class_.get_yticklabels()]
+        assert ticks == labels
+        assert len(display.value_true) == y["label"].isin(labels).sum()
+
+
+def test_labels_that_training_never_saw_come_last(fitted, data):
+    X, y = data
+    display = JointPredictionDisplay.from_estimator(fitted, X, y.replace({"low": "a new one"}))
+    assert display.labels.tolist() == ["low", "mid", "top", "a new one"]
+    assert display.confusion_matrix.sum() == len(y)
 
 
 def test_many_classes_and_given_axes():
@@ -70,21 +137,85 @@ def test_many_classes_and_given_axes():
         labels * 1.0, labels + 0.5, labels, np.roll(labels, 1), ax=axes
     )
     assert display.ax_class_ is axes[1]
-    assert len(display.ax_class_.get_xticks()) <= 10
-    with pytest.raises(ValueError, match="pair of axes. Got 1"):
+    assert display.ax_value_.figure is axes[0].figure
+    assert len(display.ax_class_.get_xticks()) == 20
+    assert display.text_ is None
+    with pytest.raises(ValueError, match="None or 2 axes.*Got 1"):
         display.plot(ax=axes[:1])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         JointPredictionDisplay.from_predictions([1.0], [1.0], ["a", "b"], ["a", "b"])
 
 
-def test_training_curves(data):
-    est = JointRegressorClassifier((8,), epochs=5, early_stopping=True, random_state=0).fit(*data)
+@pytest.mark.parametrize("n_classes", [2, 10, 28])
+def test_long_names_are_short_distinct_and_do_not_overlap(n_classes):
+    labels = np.array([f"of $many$ {i} long names of a {i % 3} kind" for i in range(n_classes)])
+    display = JointPredictionDisplay.from_predictions(
+        np.arange(n_classes), np.arange(n_classes), labels, labels, labels=labels
+    )
+    display.figure_.canvas.draw()
+    names = display.ax_class_.get_yticklabels()
+    assert len({text.get_text() for text in names}) == n_classes
+    assert max(len(text.get_text()) for text in names) < len(labels[-1])
+    boxes = sorted((text.get_window_extent() for text in names), key=lambda box: box.y0)
+    letters = names[0].get_fontsize() * display.figure_.dpi / 72
+    assert all(b.y0 - a.y0 > 0.8 * letters for a, b in pairwise(boxes))
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_everything_stands_out_from_the_background(style, fitted, data, searched):
+    import matplotlib.pyplot as plt
+
+    with plt.style.context(style):
+        background = mpl.colors.to_rgba(plt.rcParams["axes.facecolor"])
+        color = mpl.colors.to_rgba(plt.rcParams["text.color"])
+        display = JointPredictionDisplay.from_estimator(fitted, *data)
+        assert mpl.colors.to_rgba(display.line_.get_color()) == color
+        display.figure_.canvas.draw()
+        for points in display.scatter_:
+            assert min(_contrast(c, background) for c in points.get_edgecolors()) > 1.7
+        assert display.im_.cmap(0.0) == pytest.approx(background, abs=0.01)
+        shares = display.im_.get_array()
+        for place, text in np.ndenumerate(display.text_):
+            letters = mpl.colors.to_rgba(text.get_color())
+            assert _contrast(letters, display.im_.cmap(shares[place])) > 4
+        lines = TrainingCurveDisplay.from_estimator(searched).lines_.values()
+        assert min(_contrast(mpl.colors.to_rgba(n.get_color()), background) for n in lines) > 1.7
+        texts = [text for text in plot_network(fitted).texts if text.get_text()]
+        assert {mpl.colors.to_rgba(text.get_color()) for text in texts} == {color}
+
+
+def test_training_curves(searched):
+    est = joint_estimator(searched)
     display = TrainingCurveDisplay.from_estimator(est)
-    assert display.axes_.shape == (2, 2)
-    for name in ("value_loss", "val_value_mae", "class_loss", "val_class_accuracy"):
-        assert_array_equal(display.lines_[name].get_ydata(), est.history_[name])
-    texts = [text.get_text() for text in display.axes_[0, 0].get_legend().get_texts()]
-    assert texts == ["training", "validation", f"kept (epoch {est.best_epoch_ + 1})"]
+    panels = ["value_loss", "value_mae", "class_loss", "class_accuracy"]
+    assert list(display.axes_) == [*panels, "val_joint_loss", "loss_weights"]
+    for panel in panels:
+        for name, style in ((panel, "-"), (f"val_{panel}", "--")):
+            assert_array_equal(display.lines_[name].get_ydata(), est.history_[name])
+            assert display.lines_[name].get_linestyle() == style
+            assert display.lines_[name].axes is display.axes_[panel]
+    assert_array_equal(display.lines_["val_joint_loss"].get_ydata(), est.history_["val_joint_loss"])
+    weights = [display.lines_[f"{head}_loss_weight"].get_ydata() for head in ("value", "class")]
+    assert_array_equal(np.transpose(weights), est.loss_weights_)
+    kept = f"kept (epoch {est.best_epoch_ + 1})"
+    assert texts_of(display.axes_["value_loss"].get_legend()) == ["training", "validation", kept]
+    assert texts_of(display.axes_["loss_weights"].get_legend()) == ["value", "class"]
+
+
+def test_training_curves_without_validation(fitted):
+    import matplotlib.pyplot as plt
+
+    _, axes = plt.subplots(2, 2)
+    display = TrainingCurveDisplay.from_estimator(fitted, ax=axes)
+    assert list(display.axes_.values()) == axes.ravel().tolist()
+    assert display.figure_ is axes[0, 0].figure
+    with pytest.raises(ValueError, match=r"None or 4 axes, for \['value_loss', .*Got 2"):
+        display.plot(ax=axes[0])
+
+
+def test_one_epoch_is_a_point():
+    display = TrainingCurveDisplay(history={"value_loss": [1.0], "value_mae": [1.0]}).plot()
+    assert display.lines_["value_loss"].get_marker() == "."
 
 
 def test_network(data):
@@ -100,6 +231,10 @@ def test_network(data):
 def test_errors(monkeypatch, data):
     with pytest.raises(TypeError, match="JointRegressorClassifier.*Got StandardScaler"):
         plot_network(StandardScaler())
+    with pytest.raises(NotFittedError, match="GridSearchCV instance is not fitted yet"):
+        TrainingCurveDisplay.from_estimator(GridSearchCV(JointRegressorClassifier(), {}))
+    with pytest.raises(NotFittedError, match="history is empty. Call 'fit'"):
+        TrainingCurveDisplay(history={}).plot()
     X, y = data
     value_only = JointRegressorClassifier((4,), epochs=1, value_columns=["value"], class_columns=[])
     with pytest.raises(ValueError, match="one value and one class"):

@@ -357,7 +357,7 @@ def compare(task, test_size, seed, plot_path):
     rows["two separate models"] = _measure(alone, X_train, y_train, X_test, y_test, task)
     rows["best constant"] = _constant(joint, y_train, y_test)
     _print_report(task, joint, len(X_train), len(X_test), rows, import_seconds)
-    _draw(joint, X_test, y_test, plot_path)
+    _draw(task, joint, X_test, y_test, plot_path)
 
 
 def _measure(estimators, X_train, y_train, X_test, y_test, task):
@@ -436,7 +436,7 @@ def _gaps(count):
     return f" ({count} rows without)" if count else ""
 
 
-def _draw(joint, X_test, y_test, path):
+def _draw(task, joint, X_test, y_test, path):
     try:
         import matplotlib as mpl
     except ImportError:
@@ -447,11 +447,28 @@ def _draw(joint, X_test, y_test, path):
 
     from skjoint.plots import JointPredictionDisplay, TrainingCurveDisplay
 
-    figure, axes = plt.subplots(
-        3, 2, figsize=(11, 11), height_ratios=(5, 3, 3), layout="constrained"
+    figure, axes = plt.subplot_mosaic(
+        "ab;cd;ef;gg",
+        figsize=(11, 13),
+        height_ratios=(5, 3, 3, 3),
+        layout="constrained",
     )
-    JointPredictionDisplay.from_estimator(joint, X_test, y_test, ax=axes[0])
-    TrainingCurveDisplay.from_estimator(joint, ax=axes[1:])
+    axes = list(axes.values())
+    if task.bin_edges is None:
+        JointPredictionDisplay.from_estimator(joint, X_test, y_test, ax=axes[:2])
+    else:  # the estimator does not know that the label is cut from the number
+        value_true, class_true = joint.split_targets(y_test)
+        value = joint.predict_value(X_test)
+        JointPredictionDisplay.from_predictions(
+            value_true,
+            value,
+            class_true,
+            joint.predict_class(X_test),
+            labels=task.classes,
+            class_of_value=task.classes[np.digitize(value, task.bin_edges)],
+            ax=axes[:2],
+        )
+    TrainingCurveDisplay.from_estimator(joint, ax=axes[2:])
     figure.savefig(path, dpi=120)
     plt.close(figure)
     print(f"\nPredictions and training curves of the joint model: {path.resolve()}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 from sklearn.utils.validation import check_is_fitted
 
 
@@ -12,6 +14,12 @@ def best_predictor(estimator):
     """
     while hasattr(estimator, "best_estimator_"):
         estimator = estimator.best_estimator_
+    if hasattr(estimator, "steps"):
+        name, last = estimator.steps[-1]
+        best = best_predictor(last)
+        if best is not last:
+            estimator = copy(estimator)
+            estimator.steps = [*estimator.steps[:-1], (name, best)]
     return estimator
 
 
@@ -21,6 +29,8 @@ def joint_estimator(estimator):
     while hasattr(estimator, "steps"):
         estimator = best_predictor(estimator.steps[-1][1])
     if not hasattr(estimator, "split_targets"):
+        if hasattr(estimator, "estimator"):
+            check_is_fitted(estimator)
         raise TypeError(
             "A fitted JointRegressorClassifier, or a Pipeline or search that ends in one, is "
             f"expected. Got {type(estimator).__name__} instead."
