@@ -190,3 +190,13 @@ def test_scoring_monitor_hears_workers(tmp_path):
     log = monitor.get_logs(select="all")
     rows = [row for run in log for row in run.data if row["task_name"] == "epoch"]
     assert len(rows) == 2 * (2 * 2 + 1)
+
+
+def test_members_are_trained_one_after_another(engine):
+    X, y = make_data()
+    recorder = Recorder(stop_after=1)
+    est = small(engine=engine, n_members=2).set_callbacks(recorder).fit(X, y)
+    epochs = [("epoch", i) for i in range(6)]  # two of the first member, all of the second
+    assert recorder.begun == [("fit", 0), *epochs]
+    assert recorder.ended == [*epochs, ("fit", 0)]
+    np.testing.assert_array_equal(recorder.fitted[5].predict_value(X), est.predict_value(X))

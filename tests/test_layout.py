@@ -28,6 +28,7 @@ ORDER = [
     "_answers",
     "_composition",
     "_callbacks",
+    "_members",
     "_files",
     "metrics",
     "views",

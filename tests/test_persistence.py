@@ -364,7 +364,7 @@ class TestUntrustedFiles:
 def test_the_stored_file_says_what_made_it():
     with zipfile.ZipFile(STORED) as archive:
         document = json.loads(archive.read(DOCUMENT))
-    assert document["format"] == persistence.FORMAT == 1
+    assert document["format"] == 1 < persistence.FORMAT
     assert document["versions"]["skjoint"] == "0.1.0"
     assert set(document["versions"]) >= {"numpy", "scikit-learn", "tensorflow", "keras"}
     assert skjoint.persistence is persistence

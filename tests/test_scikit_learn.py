@@ -170,3 +170,19 @@ def test_five_folds_on_abalone(data_folder):
         scores = cross_val_score(JointRegressorClassifier(epochs=3, random_state=0), X, y, cv=5)
     assert scores.shape == (5,)
     assert np.isfinite(scores).all()
+
+
+def test_parameters_of_a_grid_may_be_numpy_numbers(data):
+    X, y = data
+    numbers = {"epochs": np.int64(2), "batch_size": np.int32(16), "n_members": np.int64(2)}
+    numbers |= {"learning_rate": np.float32(0.01), "n_iter_no_change": np.int64(3)}
+    numbers |= {"hidden_layer_sizes": np.array([8]), "alpha": np.float64(0.1)}
+    plain = {
+        "epochs": 2,
+        "batch_size": 16,
+        "n_members": 2,
+        "learning_rate": float(np.float32(0.01)),
+    }
+    plain |= {"hidden_layer_sizes": (8,), "alpha": 0.1}
+    ests = [JointRegressorClassifier(random_state=0, **p).fit(X, y) for p in (numbers, plain)]
+    assert_allclose(*[est.predict_value(X) for est in ests], rtol=1e-7)

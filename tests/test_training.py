@@ -15,6 +15,7 @@ from skjoint._training import (
     chain,
     epoch_lines,
     epoch_order,
+    split_fold,
     split_validation,
     stop_at_nan,
 )
@@ -54,15 +55,39 @@ def test_validation_split_is_stratified_and_keeps_single_rows():
 
 
 def test_early_stopping_keeps_the_best_weights():
-    stopping = EarlyStopping(patience=2)
+    stopping = EarlyStopping(patience=2, monitors=["val_joint_loss"])
     losses = [3.0, 1.0, 2.0, 1.5]
     stops = [
         stopping(epoch, {"val_joint_loss": loss}, lambda epoch=epoch: [np.array(epoch)])
         for epoch, loss in enumerate(losses)
     ]
     assert stops == [False, False, False, True]
-    assert stopping.best_epoch == 1
-    assert stopping.best_weights == [np.array(1)]
+    assert stopping.best_epochs == [1]
+    assert stopping.weights == {1: [np.array(1)]}
+
+
+def test_early_stopping_by_head_waits_for_the_slower_head():
+    stopping = EarlyStopping(patience=2, monitors=["val_value_loss", "val_class_loss"])
+    losses = [(3, 9), (1, 8), (2, 7), (3, 6), (4, 8), (5, 7)]
+    stops = [
+        stopping(e, dict(zip(stopping.monitors, loss, strict=True)), lambda e=e: [np.array(e)])
+        for e, loss in enumerate(losses)
+    ]
+    assert stops == [False] * 5 + [True]
+    assert stopping.best_epochs == [1, 3]
+    assert stopping.weights == {1: [np.array(1)], 3: [np.array(3)]}
+
+
+def test_folds_part_the_rows_and_keep_the_labels():
+    codes = np.repeat([0, 1, 2], [50, 30, 20]).astype(np.int32)
+    masks = [np.ones(100, bool)]
+    parts = [split_fold([codes], masks, 10, fold, 3) for fold in range(10)]
+    held_out = np.concatenate([held for _, held in parts])
+    np.testing.assert_array_equal(np.sort(held_out), np.arange(100))
+    for train, held in parts:
+        assert not set(train) & set(held)
+        assert len(train) + len(held) == 100
+        np.testing.assert_array_equal(np.bincount(codes[held]), [5, 3, 2])
 
 
 def test_chain_calls_every_hook():

@@ -32,18 +32,17 @@ class FitTasks:
         self.about = {"estimator": estimator, "X": X, "y": y}
         if sample_weight is not None:
             self.about["metadata"] = {"sample_weight": sample_weight}
-        self.n_epochs = n_epochs
         self.fit = estimator._init_callback_context(max_subtasks=n_epochs)
         self.fit.call_on_fit_task_begin(**self.about)
-        self.epoch, self.n_begun = None, 0
+        self.epoch = None
 
     @classmethod
     def of(cls, estimator, *about):
         """The tasks, or None when no callback listens."""
         return cls(estimator, *about) if getattr(estimator, "_skl_callbacks", None) else None
 
-    def around(self, on_epoch, fitted_attributes):
-        """The hook of the training with the callbacks behind it, which may stop it too.
+    def around(self, on_epoch, last_epoch, fitted_attributes):
+        """The hook of a training with the callbacks behind it, which may stop it too.
 
         ``fitted_attributes(epoch, get_weights)`` gives what makes of a copy of
         the estimator one that predicts as if training had stopped here.
@@ -56,7 +55,7 @@ class FitTasks:
                 reconstruction_attributes=lambda: fitted_attributes(epoch, get_weights),
             )
             self.epoch = None
-            if not stop and self.n_begun < self.n_epochs:
+            if not stop and epoch + 1 < last_epoch:
                 self._begin_epoch()
             return stop
 
@@ -66,13 +65,16 @@ class FitTasks:
 
     def end(self):
         """The fit is done: the estimator is fitted as it is."""
-        if self.epoch is not None:  # begun, and then stopped by a callback of Keras
-            self.epoch.call_on_fit_task_end(estimator=self.about["estimator"])
+        self._end_empty_epoch()
         self.fit.call_on_fit_task_end(**self.about, reconstruction_attributes={})
 
+    def _end_empty_epoch(self):
+        if self.epoch is not None:  # begun, and then a callback of Keras stopped the training
+            self.epoch.call_on_fit_task_end(estimator=self.about["estimator"])
+
     def _begin_epoch(self):
+        self._end_empty_epoch()
         self.epoch = self.fit.subcontext(task_name="epoch")
-        self.n_begun += 1
         self.epoch.call_on_fit_task_begin(**self.about)
 
 

@@ -21,6 +21,7 @@ from functools import partial
 import numpy as np
 from scipy.special import erf, expit
 
+from skjoint._keras_import import import_keras, untouched_random
 from skjoint._network import Mixture, build_model, call_model, set_weights
 
 BLOCKS = (32, 16, 8)  # large ones suit many rows of small networks, small ones a single row
@@ -190,6 +191,10 @@ class FittedNetwork:
                 step = partial(_dense, layer, kernels, bias)
             self._steps.append((layer, step))
 
+    def member(self, i):
+        """Itself, as an ensemble of one."""
+        return self
+
     def __getstate__(self):
         return {"spec": self.spec, "weights": self.weights}
 
@@ -288,6 +293,72 @@ class FittedNetwork:
                 self._function = tf.function(run, input_signature=[signature], autograph=False)
                 self._function(np.zeros((1, *shape), np.float32))
             return self._function
+
+
+class Ensemble:
+    """Networks of one spec whose outputs are averaged.
+
+    A member may have other weights for other heads, of the epochs in which each
+    was best.
+
+    Parameters
+    ----------
+    networks : list of FittedNetwork
+    places : list of tuple of int
+        For every member the index of the network that answers for each head.
+    """
+
+    def __init__(self, networks, places):
+        self.networks = networks
+        self.places = places
+
+    @property
+    def spec(self):
+        return self.networks[0].spec
+
+    def member(self, i):
+        """The network of a member that trained longest, from which training goes on."""
+        return self.networks[max(self.places[i])]
+
+    def __getstate__(self):
+        return {"networks": self.networks, "places": self.places}
+
+    def predict(self, X, heads, forms=None, keep_parts=False):
+        """As :meth:`FittedNetwork.predict`; numbers and probabilities are means over members."""
+        index = {head.name: i for i, head in enumerate(self.spec.heads)}
+        wanted = {}
+        for member, place in enumerate(self.places):
+            for head in heads:
+                wanted.setdefault(place[index[head]], []).append((member, head))
+        found = {}
+        for place, asked in wanted.items():
+            names = [head for _, head in asked]
+            outputs = self.networks[place].predict(X, names, None, keep_parts)
+            found.update(zip(asked, outputs, strict=True))
+        answers = []
+        for head, form in zip(heads, forms or [as_rows] * len(heads), strict=True):
+            outputs = [found[member, head] for member in range(len(self.places))]
+            mean = np.mean(outputs, axis=0, dtype=np.float64).astype(np.float32)
+            answers.append(mean if form is as_rows else form(mean.T, len(X)))
+        return answers
+
+    def build(self):
+        """The members and the means of their outputs as a new ``keras.Model``."""
+        keras = import_keras()
+        with untouched_random():
+            X = keras.Input(self.spec.input_shape, name="input")
+            outputs = []
+            for i, network in enumerate(self.networks):
+                model = network.build()
+                model.name = f"network_{i}"
+                found = model(X)
+                outputs.append(found if isinstance(found, list) else [found])
+            means = []
+            for i, head in enumerate(self.spec.heads):
+                parts = [outputs[place[i]][i] for place in self.places]
+                mean = keras.layers.Average(name=self.spec.keras_names()[head.name])
+                means.append(mean(parts) if len(parts) > 1 else parts[0])
+            return keras.Model(X, means)
 
 
 def _in_chunks(function, X, size, n_threads):

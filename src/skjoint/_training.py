@@ -143,11 +143,9 @@ def split_validation(arrays, masks, fraction, seed):
     the labels are too many to be stratified, the split is shuffled only.
     """
     n_samples = len(arrays[0])
-    codes = next(
-        (np.where(m, a, -1) for a, m in zip(arrays, masks, strict=True) if a.dtype.kind == "i"),
-        np.zeros(n_samples, dtype=int),
+    _, inverse, counts = np.unique(
+        _codes_of(arrays, masks), return_inverse=True, return_counts=True
     )
-    _, inverse, counts = np.unique(codes, return_inverse=True, return_counts=True)
     single = np.flatnonzero(counts[inverse] == 1)
     shared = np.flatnonzero(counts[inverse] > 1)
     n_validation = int(np.ceil(fraction * n_samples))
@@ -165,6 +163,23 @@ def split_validation(arrays, masks, fraction, seed):
         np.arange(n_samples), test_size=n_validation, random_state=seed
     )
     return np.sort(train), np.sort(validation)
+
+
+def split_fold(arrays, masks, n_folds, fold, seed):
+    """As :func:`split_validation`: everything but one of ``n_folds`` parts, and that part."""
+    codes = _codes_of(arrays, masks)
+    order = np.random.default_rng(seed).permutation(len(codes))
+    order = order[np.argsort(codes[order], kind="stable")]
+    held_out = np.sort(order[fold % n_folds :: n_folds])
+    return np.setdiff1d(np.arange(len(codes)), held_out), held_out
+
+
+def _codes_of(arrays, masks):
+    """Codes of the first class head to stratify on, -1 where missing; zeros without one."""
+    for array, mask in zip(arrays, masks, strict=True):
+        if array.dtype.kind == "i":
+            return np.where(mask, array, -1)
+    return np.zeros(len(arrays[0]), dtype=int)
 
 
 # ----------------------------------------------------------------------- hooks
@@ -227,6 +242,10 @@ class JointMonitor:
                 "validation_fraction."
             )
 
+    def monitor_of(self, head):
+        """The log to judge a head by: its own, if any validation row is labelled for it."""
+        return f"val_{head.name}_loss" if head.name in self.references else "val_joint_loss"
+
     def __call__(self, epoch, logs, get_weights):
         logs["val_joint_loss"] = float(
             np.mean([logs[f"val_{name}_loss"] / ref for name, ref in self.references.items()])
@@ -235,21 +254,29 @@ class JointMonitor:
 
 
 class EarlyStopping:
-    """Hook: stops when the joint monitor has not improved for ``patience`` epochs."""
+    """Hook: stops when no monitor has improved for ``patience`` epochs.
+
+    ``monitors`` are names of logs: the joint loss, or the loss of each head.
+    For each the weights of its best epoch are kept.
+    """
 
     every_epoch = True
 
-    def __init__(self, patience):
+    def __init__(self, patience, monitors):
         self.patience = patience
-        self.best_loss = np.inf
-        self.best_epoch = None
-        self.best_weights = None
+        self.monitors = monitors
+        self.best_losses = [np.inf] * len(monitors)
+        self.best_epochs = [None] * len(monitors)
+        self.weights = {}  # of the best epochs
 
     def __call__(self, epoch, logs, get_weights):
-        if logs["val_joint_loss"] < self.best_loss:
-            self.best_loss, self.best_epoch = logs["val_joint_loss"], epoch
-            self.best_weights = get_weights()
-        return epoch - self.best_epoch >= self.patience
+        improved = [i for i, name in enumerate(self.monitors) if logs[name] < self.best_losses[i]]
+        for i in improved:
+            self.best_losses[i], self.best_epochs[i] = logs[self.monitors[i]], epoch
+        if improved:
+            kept = {e: w for e, w in self.weights.items() if e in self.best_epochs}
+            self.weights = {**kept, epoch: get_weights()}
+        return epoch - max(self.best_epochs) >= self.patience
 
 
 def format_logs(logs):
@@ -257,12 +284,12 @@ def format_logs(logs):
     return " - ".join(f"{name}: {value:.4g}" for name, value in logs.items())
 
 
-def epoch_lines(last_epoch, stream=None):
+def epoch_lines(last_epoch, stream=None, title=""):
     """Hook for ``verbose=2``: one line per epoch."""
 
     def on_epoch(epoch, logs, get_weights):
         print(
-            f"Epoch {epoch + 1}/{last_epoch} - {format_logs(logs)}",
+            f"{title}Epoch {epoch + 1}/{last_epoch} - {format_logs(logs)}",
             file=stream or sys.stdout,
             flush=True,
         )
@@ -279,7 +306,8 @@ class ProgressBar:
 
     width = 20
 
-    def __init__(self, first_epoch, last_epoch, stream=None):
+    def __init__(self, first_epoch, last_epoch, stream=None, title=""):
+        self.title = title
         self.first_epoch, self.last_epoch = first_epoch, last_epoch
         self.stream = stream or sys.stdout
         self.is_terminal = self.stream.isatty()
@@ -295,9 +323,10 @@ class ProgressBar:
         due = now - self.drawn > 0.1 if self.live else done * 10 // total > (done - 1) * 10 // total
         left = (now - self.started) / done * (total - done)
         filled = self.width * done // total
+        bar = "=" * filled + "." * (self.width - filled)
         shown = {k: v for k, v in logs.items() if k.endswith("loss")}
         self.line = (
-            f"{epoch + 1}/{self.last_epoch} [{'=' * filled}{'.' * (self.width - filled)}] "
+            f"{self.title}{epoch + 1}/{self.last_epoch} [{bar}] "
             f"{left:.0f} s left - {format_logs(shown)}"
         )
         if self.is_terminal:  # which cannot go back to the start of a line that it has wrapped

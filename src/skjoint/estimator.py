@@ -27,6 +27,14 @@ from skjoint._callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from skjoint._features import FeatureEncoder, read_features
 from skjoint._inference import FittedNetwork, as_codes, as_probabilities, as_rows
 from skjoint._losses import class_loss, is_batch_mean, mixture_loss, per_sample, value_loss
+from skjoint._members import (
+    best_epochs,
+    ensemble,
+    mean_by_epoch,
+    mean_history,
+    seed_of,
+    train_member,
+)
 from skjoint._network import (
     LINKS,
     TRUNK,
@@ -40,19 +48,7 @@ from skjoint._network import (
 from skjoint._routing import listens_to_batches, make_callbacks, make_trunk, optimizer_spec
 from skjoint._table import read_table
 from skjoint._targets import Targets, known_values, normalise
-from skjoint._training import (
-    EarlyStopping,
-    JointMonitor,
-    Plan,
-    ProgressBar,
-    Rows,
-    chain,
-    divergence,
-    epoch_lines,
-    split_validation,
-    stop_at_nan,
-    weight_names,
-)
+from skjoint._training import Plan, Rows, split_fold, split_validation
 from skjoint.metrics import agreement_score, class_metrics, value_metrics
 from skjoint.views import as_classifier, as_regressor
 
@@ -199,11 +195,19 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         Passes over the training rows.
     batch_size : int, default=32
         Rows per step; the last batch of an epoch may be smaller.
-    early_stopping : bool, default=False
+    n_members : int, default=1
+        Networks to train, from other initial weights and in other batch orders;
+        predictions are the means of their numbers and probabilities (a deep
+        ensemble [7]_). With validation rows each member holds out another part.
+        The members share one training program.
+    early_stopping : bool or "by_head", default=False
         Hold rows out, stop when the joint monitor has not improved for
         ``n_iter_no_change`` epochs and restore the best weights. The monitor
         is the mean over heads of validation loss divided by the loss of the
-        best constant prediction: 1 means "learned nothing".
+        best constant prediction: 1 means "learned nothing". "by_head" keeps for
+        every head the weights of the epoch that was best for this head, and
+        stops when none improves: heads that learn at different speeds do not
+        wait for each other. A prediction of both then takes two networks.
     validation_fraction : float in (0, 1), default=None
         Share of rows to hold out, shuffled and stratified on the label; a
         label's only row stays in training. Encodings of X and y are learned
@@ -248,7 +252,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         ``value_mae`` (original units), ``class_accuracy``, and with validation
         rows ``val_`` of each and ``val_joint_loss``, one entry per epoch (NaN
         in epochs without validation). All are weighted like the losses,
-        ``class_weight`` included. With balanced losses also
+        ``class_weight`` included; with several members they are the means of those
+        that trained in the epoch. With balanced losses also
         ``value_loss_weight`` and ``class_loss_weight``, the means over the
         epoch's steps.
         Training figures are taken while the weights still change, as Keras
@@ -260,9 +265,10 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     value_blend_ : dict, or list of these
         Shares of the value head and of the mean or median of the label's
         distribution; only with ``value_from="blend"``.
-    best_epoch_ : int
+    best_epoch_ : int, or ndarray of shape (n_outputs,), (n_members,) or (n_members, n_outputs)
         Index into ``history_`` of the epoch whose weights were kept; only with
-        ``early_stopping``.
+        ``early_stopping``. By output, values first, with "by_head", and by
+        member with several.
     n_features_in_ : int
         Number of columns of X.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -307,6 +313,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
        Attention", CVPR 2019.
     .. [6] B. Liu, Y. Feng, P. Stone and Q. Liu, "FAMO: Fast Adaptive Multitask
        Optimization", NeurIPS 2023.
+    .. [7] B. Lakshminarayanan, A. Pritzel and C. Blundell, "Simple and Scalable
+       Predictive Uncertainty Estimation using Deep Ensembles", NeurIPS 2017.
 
     Examples
     --------
@@ -359,7 +367,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         "learning_rate_schedule": [StrOptions({"constant", "cosine"})],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "early_stopping": ["boolean"],
+        "n_members": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean", StrOptions({"by_head"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "engine": [StrOptions({"auto", *ENGINES})],
@@ -399,6 +408,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         learning_rate_schedule="constant",
         epochs=30,
         batch_size=32,
+        n_members=1,
         early_stopping=False,
         validation_fraction=None,
         n_iter_no_change=10,
@@ -437,6 +447,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         self.learning_rate_schedule = learning_rate_schedule
         self.epochs = epochs
         self.batch_size = batch_size
+        self.n_members = n_members
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -554,7 +565,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     @with_callbacks  # inside what puts attributes back, which the end of the callbacks needs
     def _fit(self, X, y, sample_weight):
         continuing = self.warm_start and self.__sklearn_is_fitted__()
-        tasks = FitTasks.of(self, self.epochs, X, y, sample_weight)
+        tasks = FitTasks.of(self, self.epochs * self.n_members, X, y, sample_weight)
         self._train(X, y, sample_weight, self.classes, self.epochs, continuing, tasks=tasks)
         if tasks is not None:
             tasks.end()
@@ -628,8 +639,11 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
                 judged = weigh([column.mask for column in columns])
             arrays = self._with_own_class(arrays, masks)
         rows = Rows(self._features.encode(X), arrays, weights)
-        plan = self._plan(rows, judged, masks, epochs, continuing, whole)
-        self._carry_out(plan, whole, tasks)
+        plans = [
+            self._plan(rows, judged, masks, epochs, continuing, whole, member)
+            for member in range(self.n_members)
+        ]
+        self._carry_out(plans, whole, tasks)
 
     def _learn_encodings(self, X, y, sample_weight, classes):
         """Start anew: encodings of y and X, and the seed of everything random."""
@@ -657,7 +671,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         self.n_iter_ = 0
         self.history_ = {}
         self.loss_weights_ = np.empty((0, len(self._targets.outputs)))
-        self._balancing_state = (None, None)
+        self._balanced_by = None
         self._blends = None
         Answers(self._targets, False, self.value_from, self.class_from).check()
         edges = [target.edges for target in self._targets.classes if target.edges is not None]
@@ -692,7 +706,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             n_values:
         ]
 
-    def _make_trunk(self, n_samples):
+    def _make_trunk(self, n_samples, seed):
         """The user's own trunk as plain data, and its weights to start from."""
         routed = self._routed_params(TRUNK)
         if self.trunk is None:
@@ -708,7 +722,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             "classes_": classes[0] if len(classes) == 1 else classes,
             "n_classes_": len(classes[0]) if len(classes) == 1 else [len(c) for c in classes],
         }
-        return make_trunk(self.trunk, meta, routed, self._seed)
+        return make_trunk(self.trunk, meta, routed, seed)
 
     def _network_spec(self, trunk, continuing):
         """The network that parameters and targets ask for; layers must stay when continuing."""
@@ -743,18 +757,19 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             )
         return spec
 
-    def _plan(self, rows, judged, masks, epochs, continuing, whole):
+    def _plan(self, rows, judged, masks, epochs, continuing, whole, member):
         """All that the engine needs, as plain data; ``judged`` are weights for validation."""
-        targets = self._targets
+        targets, seed = self._targets, seed_of(member, self._seed)
         loss_weights, balancing = _check_loss_weights(self.loss_weights, targets)
-        method, balancing_state = self._balancing_state
+        optimizer_state = balancing_state = None
         if continuing:
             self._check_unchanged()
             network = self._network_spec(self._network.spec.trunk, continuing)
-            weights = self._network.weights
+            weights = self._network.member(member).weights
+            optimizer_state, balancing_state = self._member_states[member]
         else:
             self._trunk_made_from = (self.trunk, self._routed_params(TRUNK))
-            trunk, trunk_weights = self._make_trunk(len(rows))
+            trunk, trunk_weights = self._make_trunk(len(rows), seed)
             if trunk is not None and trunk.embeds and self.preprocess is not None:
                 warnings.warn(
                     "trunk has an Embedding layer, which reads whole numbers, but "
@@ -764,13 +779,17 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
                 )
             network = self._network_spec(trunk, continuing)
             given = {TRUNK: trunk_weights, **self._known_numbers()}
-            weights = initial_weights(network, [self._seed, 0], given)
+            weights = initial_weights(network, [seed, 0], given)
         fraction = self.validation_fraction
         if fraction is None and (self.early_stopping or self.value_from == "blend"):
             fraction = 0.1
         validation = None
         if whole and fraction is not None:
-            train, held_out = split_validation(rows.targets, masks, fraction, self._seed)
+            if self.n_members == 1:
+                train, held_out = split_validation(rows.targets, masks, fraction, self._seed)
+            else:  # another part for each member
+                n_folds = max(2, round(1 / fraction))
+                train, held_out = split_fold(rows.targets, masks, n_folds, member, self._seed)
             names = [target.name for target in targets.outputs]
             validation = replace(rows, weights=judged).take(held_out)
             rows = _normalised(rows.take(train), names)
@@ -786,7 +805,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             losses=[self._loss_of(head, network) for head in network.heads],
             loss_weights=loss_weights,
             balancing=balancing,
-            balancing_state=balancing_state if method == balancing else None,
+            balancing_state=balancing_state if self._balanced_by == balancing else None,
             value_scales=[target.scale for target in targets.values],
             optimizer=optimizer_spec(
                 self.optimizer,
@@ -794,12 +813,12 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
                 self.learning_rate_schedule if whole else "constant",
                 self._routed_params("optimizer"),
             ),
-            epochs=epochs,
-            batch_size=self.batch_size,
-            seed=self._seed,
+            epochs=int(epochs),  # a NumPy integer of a grid would be another type to TensorFlow
+            batch_size=int(self.batch_size),
+            seed=seed,
             first_epoch=self.n_iter_,
             weights=weights,
-            optimizer_state=self._optimizer_state if continuing else None,
+            optimizer_state=optimizer_state,
         )
 
     def _check_unchanged(self):
@@ -811,6 +830,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         for name, unchanged in {
             "trunk": same and all(np.all(now[name] == routed[name]) for name in now),
             "value_by_class": known == targets.known_values,
+            "n_members": self.n_members == len(self._member_states),
         }.items():
             if not unchanged:
                 raise ValueError(
@@ -836,87 +856,73 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         numbers = np.array([known.get(code, np.nan) for code in range(n_classes)])[:, None]
         return {t.name: [marks, t.encode(numbers)] for t in self._targets.values}
 
-    def _carry_out(self, plan, whole, tasks):
-        """Run the plan with its hooks and keep what it gives."""
-        hooks = [stop_at_nan([head.name for head in plan.network.heads])]
-        stopping = bar = None
-        if plan.validation is not None:
-            hooks.append(JointMonitor(plan))
+    def _carry_out(self, plans, whole, tasks):
+        """Run the plans and keep what they give."""
+        stopping = None
         if whole and self.early_stopping:
-            stopping = EarlyStopping(self.n_iter_no_change)
-            hooks.append(stopping)
-        if self.verbose == 2:
-            hooks.append(epoch_lines(plan.last_epoch))
-        elif self.verbose:
-            bar = ProgressBar(plan.first_epoch, plan.last_epoch)
-            hooks.append(bar)
-        on_epoch = chain(hooks)
-        if tasks is not None:
-            on_epoch = tasks.around(
-                on_epoch,
-                lambda epoch, get_weights: {
-                    **self._fitted(plan, FittedNetwork(plan.network, get_weights()), whole),
-                    "n_iter_": epoch + 1,
-                },
-            )
-        callbacks = make_callbacks(self.callbacks, self._routed_params("callbacks"))
-        train = ENGINES[_choose_engine(self.engine, plan, callbacks)]
-        try:
-            result = train(plan, on_epoch, callbacks)
-        finally:
-            if bar is not None:
-                bar.close()
-        network = FittedNetwork(plan.network, stopping.best_weights if stopping else result.weights)
-        n_epochs = len(result.history["loss"])
-        # The losses were taken before the last updates, which may have been one too many.
-        heads = plan.network.heads
-        names = [head.name for head in heads]
-        if plan.network.trunk is None:
-            outputs = network.predict(plan.rows.X[:1000], names)
-        else:  # whose prediction is slow to build
-            outputs = [np.concatenate([w.ravel() for w in network.weights])] * len(names)
-        broken = [n for n, out in zip(names, outputs, strict=True) if not np.isfinite(out).all()]
-        if broken:
-            last = plan.first_epoch + n_epochs
-            raise divergence("The predictions became infinite", last, broken)
-        vars(self).update(self._fitted(plan, network, whole))
+            kind = "by_head" if self.early_stopping == "by_head" else "joint"
+            stopping = (kind, self.n_iter_no_change)
+        members = []
+
+        def engine(plan, on_epoch):
+            callbacks = make_callbacks(self.callbacks, self._routed_params("callbacks"))
+            return ENGINES[_choose_engine(self.engine, plan, callbacks)](plan, on_epoch, callbacks)
+
+        def around(plan, on_epoch):
+            def fitted_attributes(epoch, get_weights):
+                networks = [member.network for member in members]
+                networks.append(FittedNetwork(plan.network, get_weights()))
+                return {**self._fitted(plans, networks, whole), "n_iter_": epoch + 1}
+
+            return tasks.around(on_epoch, plan.last_epoch, fitted_attributes)
+
+        for i, plan in enumerate(plans, start=1):
+            title = f"Member {i}/{len(plans)} " if len(plans) > 1 else ""
+            heard = around if tasks is not None else None
+            members.append(train_member(plan, engine, stopping, self.verbose, heard, title))
+        vars(self).update(self._fitted(plans, [member.network for member in members], whole))
         blends = (self._blends or {}).values()
         shares = [{"head": share, summary: round(1 - share, 2)} for summary, share in blends]
         self._set_or_delete("value_blend_", shares)
-        self._optimizer_state = result.optimizer_state
-        self._balancing_state = (plan.balancing, result.balancing_state)
-        if plan.balancing:
-            loss_weights = np.transpose([result.history[name] for name in weight_names(heads)])
-        else:
-            loss_weights = np.tile(plan.loss_weights, (n_epochs, 1))
+        self._member_states = [member.state for member in members]
+        self._balanced_by = plans[0].balancing
+        loss_weights = mean_by_epoch([member.loss_weights for member in members])
         self.loss_weights_ = np.vstack([self.loss_weights_, loss_weights])
-        self.history_ = _joined(self.history_, result.history, self.n_iter_, n_epochs)
+        history = mean_history([member.history for member in members])
+        n_epochs = len(history["loss"])
+        self.history_ = _joined(self.history_, history, self.n_iter_, n_epochs)
         self.n_iter_ += n_epochs
-        self._set_or_delete("best_epoch_", [stopping.best_epoch] if stopping else [])
+        self._set_or_delete("best_epoch_", [best_epochs(members)] if stopping else [])
 
-    def _fitted(self, plan, network, whole):
+    def _fitted(self, plans, networks, whole):
         """Attributes that prediction needs beside the encodings."""
         fitted = {
-            "_network": network,
-            "_plain_answers": Answers(self._targets, plan.network.link == "mixture"),
+            "_network": ensemble(networks),
+            "_plain_answers": Answers(self._targets, networks[0].spec.link == "mixture"),
         }
         if whole:
-            blends = self._choose_blends(plan, network) if self.value_from == "blend" else None
+            blends = self._choose_blends(plans, networks) if self.value_from == "blend" else None
             fitted["_blends"] = blends
         return fitted
 
-    def _choose_blends(self, plan, network):
-        """For every number with a label cut from it, the blend of least validation loss."""
+    def _choose_blends(self, plans, networks):
+        """For every number with a label cut from it, the blend of least validation loss.
+
+        Every member answers for the rows that it has not seen.
+        """
         answers = Answers(self._targets)
         blends = {}
-        validation, names = plan.validation, [head.name for head in plan.network.heads]
-        outputs = network.predict(validation.X, names)
+        names = [head.name for head in networks[0].spec.heads]
+        held_out = [plan.validation for plan in plans[: len(networks)]]
+        outputs = [n.predict(v.X, names) for n, v in zip(networks, held_out, strict=True)]
+        outputs = [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
         for i, target in enumerate(self._targets.values):
             by_class = answers.distribution_of(i)
             if by_class is None:
                 continue
-            loss_of, true = per_sample(value_loss(self.value_loss)), validation.targets[i][:, :1]
-            weights = validation.weights[i]
+            loss_of = per_sample(value_loss(self.value_loss))
+            true = np.concatenate([v.targets[i][:, :1] for v in held_out])
+            weights = np.concatenate([v.weights[i] for v in held_out])
             if not weights.any():
                 raise ValueError(
                     f"No validation row is labelled for target '{target.name}': value_from="

@@ -23,7 +23,7 @@ import skjoint
 from skjoint._answers import Answers
 from skjoint._features import FeatureEncoder
 from skjoint._files import whole_file
-from skjoint._inference import FittedNetwork
+from skjoint._inference import Ensemble, FittedNetwork
 from skjoint._keras_import import import_keras
 from skjoint._network import TRUNK, Head, NetworkSpec, weight_shapes
 from skjoint._targets import ClassTarget, Targets, ValueTarget
@@ -32,7 +32,7 @@ from skjoint.estimator import JointRegressorClassifier
 
 __all__ = ["load", "save"]
 
-FORMAT = 1  # raised when older readers would misread
+FORMAT = 2  # raised when older readers would misread
 DOCUMENT = "skjoint.json"
 MAX_DOCUMENT = 2**26  # bytes of JSON
 PLAIN_DATA = {
@@ -54,8 +54,8 @@ FITTED = (
     "_features",
     "_network",
     "_seed",
-    "_optimizer_state",
-    "_balancing_state",
+    "_member_states",
+    "_balanced_by",
     "_blends",
     "n_iter_",
     "history_",
@@ -165,6 +165,7 @@ def load(path):
     try:
         params = {n: reader.decode(v) for n, v in document["params"].items()}
         fitted = {n: reader.decode(v) for n, v in document["fitted"].items()}
+        _update(fitted, document["format"])
         unknown = set(fitted) - set(FITTED)
         if unknown:
             raise _refused(f"unknown attributes {sorted(unknown)}")
@@ -175,7 +176,7 @@ def load(path):
         raise _refused(f"its content does not fit together ({error!r})") from error
     if trunk is not None:
         model = trunk.build()
-        model.set_weights(estimator._network.weights[: len(model.weights)])
+        model.set_weights(estimator._network.member(0).weights[: len(model.weights)])
         estimator.trunk = model
     estimator._trunk_made_from = (estimator.trunk, {})
     is_mixture = estimator._network.spec.link == "mixture"
@@ -229,6 +230,26 @@ def _check_weights(spec, weights):
         raise _refused(f"it has weights of shapes {found[:4]}... where {expected[:4]}... belong")
 
 
+def _check_places(networks, places):
+    n_heads = len(networks[0].spec.heads)
+    same = all(
+        isinstance(network, FittedNetwork) and network.spec == networks[0].spec
+        for network in networks
+    )
+    if not (same and places and all(len(place) == n_heads for place in places)):
+        raise _refused("its networks do not fit together")
+    if not all(isinstance(i, int) and 0 <= i < len(networks) for place in places for i in place):
+        raise _refused("it names networks that it does not hold")
+
+
+def _update(fitted, made_by):
+    """The fitted state of an earlier format as that of today."""
+    if made_by == 1:
+        method, balancing_state = fitted.pop("_balancing_state")
+        fitted["_balanced_by"] = method
+        fitted["_member_states"] = [(fitted.pop("_optimizer_state"), balancing_state)]
+
+
 # ------------------------------------------------------------------ plain data
 class _Writer:
     """Values as JSON, with arrays set aside as bytes."""
@@ -261,8 +282,8 @@ class _Writer:
                 check_keras_config(json.loads(value.config), where)
             fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
             return self._object(type(value).__name__, fields, where)
-        if isinstance(value, FittedNetwork):
-            return self._object("FittedNetwork", value.__getstate__(), where)
+        if isinstance(value, (FittedNetwork, Ensemble)):
+            return self._object(type(value).__name__, value.__getstate__(), where)
         if isinstance(value, FeatureEncoder):
             return self._object("FeatureEncoder", vars(value), where)
         if isinstance(value, StandardScaler):
@@ -349,6 +370,9 @@ class _Reader:
         if kind == "FittedNetwork":
             _check_weights(**fields)
             return FittedNetwork(**fields)
+        if kind == "Ensemble":
+            _check_places(**fields)
+            return Ensemble(**fields)
         if kind == "FeatureEncoder":
             encoder = FeatureEncoder(fields.pop("enabled"))
             vars(encoder).update(fields)

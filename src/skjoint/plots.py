@@ -398,8 +398,9 @@ class TrainingCurveDisplay:
     ----------
     history : dict of list
         As ``JointRegressorClassifier.history_``.
-    best_epoch : int, default=None
-        Index of the epoch whose weights were kept.
+    best_epoch : int or ndarray, default=None
+        Index of the epoch whose weights were kept, as
+        ``JointRegressorClassifier.best_epoch_``.
 
     Attributes
     ----------
@@ -467,6 +468,18 @@ class TrainingCurveDisplay:
         last += ["loss_weights"] * bool(self._weight_names)
         return [*rows, (last * 2)[:2]] if last else rows
 
+    def _kept(self, panel):
+        """Index of the epoch that was kept for what a panel shows: the mean over members."""
+        if np.ndim(self.best_epoch) == 0:
+            return self.best_epoch
+        heads = [n.removesuffix("_loss") for n in self.history if n.endswith("_loss")]
+        heads = [name for name in heads if name and f"val_{name}_loss" in self.history]
+        kept = np.atleast_2d(self.best_epoch)
+        if kept.shape[1] != len(heads):  # by member alone
+            return float(np.mean(self.best_epoch))
+        head = panel.rpartition("_")[0]
+        return float(kept[:, heads.index(head)].mean()) if head in heads else None
+
     @property
     def _weight_names(self):
         return [name for name in self.history if name.endswith("_loss_weight")]
@@ -502,14 +515,15 @@ class TrainingCurveDisplay:
                 self._plot_curve(axes, f"val_{name}", "validation")
                 head, _, metric = name.rpartition("_")
                 axes.set(title=head, ylabel=self.METRICS.get(metric, "Loss"))
-            if self.best_epoch is not None:
+            kept = self._kept(name)
+            if kept is not None:
                 axes.axvline(
-                    self.best_epoch + 1,
+                    kept + 1,
                     color=plt.rcParams["text.color"],
                     alpha=0.7,
                     linestyle=":",
                     linewidth=1.2,
-                    label=f"kept (epoch {self.best_epoch + 1})",
+                    label=f"kept (epoch {kept + 1:.3g})",
                 )
             axes.locator_params(axis="x", integer=True)
         for name in self.panels[-1]:

@@ -1,0 +1,188 @@
+"""Several networks in one estimator: members that are averaged, epochs chosen by head."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from conftest import make_data
+from skjoint import JointRegressorClassifier
+from skjoint._programs import training_programs
+from skjoint.persistence import load, save
+from skjoint.plots import TrainingCurveDisplay
+
+X, Y = make_data(150)
+VALIDATED = {"validation_fraction": 0.2, "early_stopping": "by_head", "n_iter_no_change": 4}
+
+
+def fit(X=X, y=Y, **params):
+    defaults = {"epochs": 6, "learning_rate": 0.01, "random_state": 0}
+    return JointRegressorClassifier((12,), **{**defaults, **params}).fit(X, y)
+
+
+def outputs(est):
+    return est.predict_value(X), est.predict_proba(X)
+
+
+def assert_same(est, other, **tolerance):
+    for a, b in zip(outputs(est), outputs(other), strict=True):
+        if tolerance:
+            np.testing.assert_allclose(a, b, **tolerance)
+        else:
+            np.testing.assert_array_equal(a, b)
+
+
+def test_answers_are_means_over_members():
+    est = fit(n_members=3)
+    encoded = est._encode(X)
+    parts = [network.predict(encoded, ["value", "class"]) for network in est._network.networks]
+    target = est._targets.values[0]
+    value, proba = (np.mean(part, axis=0) for part in zip(*parts, strict=True))
+    np.testing.assert_allclose(est.predict_value(X), target.decode(value), rtol=1e-6)
+    np.testing.assert_allclose(est.predict_proba(X), proba, atol=1e-6)
+    np.testing.assert_allclose(est.predict_proba(X).sum(axis=1), 1, rtol=1e-12)
+    assert len({part[0].tobytes() for part in parts}) == 3
+
+
+def test_the_first_member_is_the_network_of_a_fit_with_one():
+    single, several = fit(), fit(n_members=2)
+    one = single._network
+    for a, b in zip(one.weights, several._network.networks[0].weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_members_share_a_program():
+    fit()
+    before = training_programs.n_built
+    fit(n_members=4, random_state=7)
+    assert training_programs.n_built == before
+
+
+def test_by_head_keeps_the_best_epoch_of_each():
+    est = fit(epochs=60, learning_rate=0.03, **VALIDATED)
+    for i, (name, of) in enumerate([("value", 0), ("class", 1)]):
+        best = est.best_epoch_[i]
+        assert best == int(np.argmin(est.history_[f"val_{name}_loss"]))
+        straight = fit(epochs=best + 1, learning_rate=0.03, validation_fraction=0.2)
+        np.testing.assert_array_equal(outputs(est)[of], outputs(straight)[of])
+    assert est.n_iter_ == min(60, max(est.best_epoch_) + 1 + 4)
+
+
+def test_a_head_without_validation_labels_follows_the_joint_loss():
+    y = Y.copy()
+    y.loc[5:, "label"] = None
+    y.loc[:4, "label"] = ["a", "b", "c", "d", "e"]  # single labels stay in training
+    est = fit(y=y, epochs=30, **VALIDATED)
+    assert est.best_epoch_[1] == int(np.argmin(est.history_["val_joint_loss"]))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{}, VALIDATED, {**VALIDATED, "head_link": "class_to_value"}, {"loss_weights": "famo"}],
+    ids=["plain", "validated", "linked", "balanced"],
+)
+def test_engines_agree(params):
+    fused, keras = (fit(n_members=2, engine=e, **params) for e in ("fused", "keras"))
+    assert_same(fused, keras, rtol=1e-3, atol=1e-4)
+    assert fused.history_.keys() == keras.history_.keys()
+    np.testing.assert_allclose(fused.history_["loss"], keras.history_["loss"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("link", [None, "class_to_value", "mixture"])
+def test_model_saving_and_pickles_give_the_same(link, tmp_path):
+    est = fit(n_members=2, head_link=link, epochs=12, **VALIDATED)
+    assert_same(est, pickle.loads(pickle.dumps(est)))
+    save(est, tmp_path / "model.skjoint")
+    again = load(tmp_path / "model.skjoint")
+    assert_same(est, again)
+    np.testing.assert_array_equal(again.best_epoch_, est.best_epoch_)
+    value, proba = est.model_.predict(est._encode(X), verbose=0)
+    value = est._targets.values[0].decode(value)
+    np.testing.assert_allclose(est.predict_value(X), value, rtol=1e-5)
+    np.testing.assert_allclose(est.predict_proba(X), proba, atol=1e-5)
+    again.set_params(warm_start=True, epochs=2).fit(X, Y)  # with all that goes on from there
+
+
+def test_a_row_does_not_depend_on_the_rows_around_it():
+    est = fit(n_members=3, **VALIDATED)
+    value, proba = outputs(est)
+    for rows in (slice(0, 1), slice(3, 40)):
+        np.testing.assert_array_equal(est.predict_value(X[rows]), value[rows])
+        np.testing.assert_array_equal(est.predict_proba(X[rows]), proba[rows])
+        np.testing.assert_array_equal(
+            est.predict_class(X[rows]), est.classes_[proba[rows].argmax(axis=1)]
+        )
+
+
+def test_every_member_holds_out_other_rows(monkeypatch):
+    from skjoint import _fused, estimator
+
+    held_out = []
+
+    def spy(plan, *rest):
+        held_out.append(plan.validation.X)
+        return _fused.train(plan, *rest)
+
+    monkeypatch.setitem(estimator.ENGINES, "fused", spy)
+    fit(n_members=5, **VALIDATED)
+    rows = np.vstack(held_out)
+    assert len(np.unique(rows, axis=0)) == len(rows) == len(X)
+
+
+def test_training_goes_on_in_every_member():
+    est = fit(n_members=2, warm_start=True, epochs=3)
+    before = [network.weights[0].copy() for network in est._network.networks]
+    est.fit(X, Y)
+    assert est.n_iter_ == 6
+    straight = fit(n_members=2, epochs=6)
+    assert_same(est, straight, rtol=1e-5)
+    for old, network in zip(before, est._network.networks, strict=True):
+        assert not np.array_equal(old, network.weights[0])
+    with pytest.raises(ValueError, match="n_members must stay as it is"):
+        est.set_params(n_members=3).fit(X, Y)
+    chunked = clone(est).set_params(warm_start=False, n_members=2)
+    for _ in range(2):
+        chunked.partial_fit(X, Y)
+    assert chunked.n_iter_ == 2
+
+
+def test_a_trunk_of_the_users_own_has_members():
+    import keras
+
+    def build(meta):
+        layers = [keras.Input(meta["input_shape"]), keras.layers.Dense(6, activation="relu")]
+        return keras.Sequential(layers)
+
+    est = fit(trunk=build, n_members=2, epochs=3)
+    kernels = [network.weights[0] for network in est._network.networks]
+    assert not np.array_equal(*kernels)
+    assert np.isfinite(est.predict_value(X)).all()
+
+
+def test_blend_is_chosen_on_rows_no_member_saw():
+    est = fit(y=Y["value"], class_bins=4, value_from="blend", n_members=3)
+    assert sum(est.value_blend_.values()) == pytest.approx(1)
+    assert np.isfinite(est.predict_value(X)).all()
+
+
+def test_history_is_the_mean_of_those_that_still_train():
+    est = fit(n_members=3, epochs=80, learning_rate=0.03, **VALIDATED)
+    assert est.best_epoch_.shape == (3, 2)
+    lasts = est.best_epoch_.max(axis=1) + 1 + 4
+    assert est.n_iter_ == min(80, lasts.max())
+    assert {len(curve) for curve in est.history_.values()} == {est.n_iter_}
+    display = TrainingCurveDisplay.from_estimator(est)
+    kept = display.axes_["class_loss"].lines[-1].get_xdata()[0]
+    assert kept == pytest.approx(est.best_epoch_[:, 1].mean() + 1)
+
+
+def test_progress_names_the_member(capsys):
+    fit(n_members=2, epochs=2, verbose=2)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" - ")[0] for line in lines] == [
+        "Member 1/2 Epoch 1/2",
+        "Member 1/2 Epoch 2/2",
+        "Member 2/2 Epoch 1/2",
+        "Member 2/2 Epoch 2/2",
+    ]
