@@ -141,9 +141,13 @@ def _put_inputs(model, inputs, kinds):
     for node in nodes:
         node.input[:] = [inside.get(name, name) for name in node.input]
     del model.graph.node[:], model.graph.input[:]
-    model.graph.node.extend([*casts, *nodes])
+    nodes = [*casts, *nodes]
+    model.graph.node.extend(nodes)
+    read = {name for node in nodes for name in node.input}  # no step reads a dropped column
     model.graph.input.extend(
-        helper.make_tensor_value_info(name, *type_) for name, type_ in inputs.items()
+        helper.make_tensor_value_info(name, *type_)
+        for name, type_ in inputs.items()
+        if name in read
     )
 
 
@@ -262,7 +266,7 @@ def _encode_ordinal(graph, encoder, inputs):
     for column, known in zip(columns, encoder.categories_, strict=True):
         marks = _onnx.one_hot(graph, column, known)
         codes = [
-            encoder.encoded_missing_value if _onnx.is_missing(category) else code
+            encoder.encoded_missing_value if category != category else code  # None has its own
             for code, category in enumerate(known)
         ]
         code = graph("Gather", np.array(codes, np.float64), graph("ArgMax", marks, axis=1))

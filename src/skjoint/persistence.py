@@ -201,8 +201,8 @@ def to_onnx(estimator, path):
     categories (or a ``ColumnTransformer`` picks columns by name) every column is
     an input of its name and shape (n_samples, 1), or ``x0``, ``x1``, ... where X
     was an array: text as strings, missing ones ``""``, everything else as
-    float64. Numbers are float64 because predictions are made in it: they are
-    those of the estimator but for rounding.
+    float64. Columns that a Pipeline drops are no inputs. Predictions are made in
+    float64, too, so that they are those of the estimator but for rounding.
 
     The checks that ``predict`` makes of X are not in the graph. In the file's
     metadata ``features``, ``targets`` and ``classes`` tell, in JSON, the columns of
