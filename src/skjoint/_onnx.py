@@ -171,7 +171,8 @@ def _gelu(graph, x):
 
 
 def _silu(graph, x):
-    return graph("Mul", x, graph("Sigmoid", x))
+    # not x * sigmoid(x), which ONNX Runtime 1.19 fuses to what it cannot run in float64
+    return graph("Div", x, _plus_one(graph, graph("Exp", graph("Neg", x))))
 
 
 # The names and functions of skjoint._inference.
