@@ -2,10 +2,14 @@
 
 import dataclasses
 import datetime
+import http.client
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -446,6 +450,43 @@ def test_serving_needs_onnxruntime_and_numpy_only(fitted, tmp_path):
         assert_allclose(found["value"], fitted.predict_value(X), rtol=TOLERANCE)
         assert_array_equal(found["label"], fitted.predict_class(X).astype(str))
         assert_allclose(found["proba"], fitted.predict_proba(X), atol=TOLERANCE)
+
+
+def test_the_example_serves(fitted, tmp_path):
+    X, _ = make_data(5, seed=1)
+    to_onnx(fitted, tmp_path / "model.onnx")
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    example = Path(__file__).parents[1] / "examples" / "serve.py"
+    code = example.read_text().split('"""')[2]
+    assert sum(bool(line) for line in code.splitlines()) <= 20
+    command = [sys.executable, str(example), str(tmp_path / "model.onnx"), str(port)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            found = ask(port, {"X": [*X.tolist(), [None] * 4]})
+        finally:
+            process.terminate()
+    X = np.vstack([X, np.full(4, np.nan)])
+    assert_allclose(found["value"], fitted.predict_value(X), rtol=TOLERANCE)
+    assert found["class"] == fitted.predict_class(X).tolist()
+    assert_allclose(found["proba"], fitted.predict_proba(X), atol=TOLERANCE)
+
+
+def ask(port, rows, seconds=60):
+    """The answer of a server that may still be starting."""
+    deadline = time.monotonic() + seconds
+    while True:
+        connection = http.client.HTTPConnection("localhost", port, timeout=seconds)
+        try:
+            connection.request("POST", "/", json.dumps(rows))
+            return json.loads(connection.getresponse().read())
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        finally:
+            connection.close()
 
 
 def test_export_loads_no_tensorflow(fitted, tmp_path):
