@@ -28,6 +28,7 @@ ORDER = [
     "_answers",
     "_composition",
     "_files",
+    "_onnx_layers",
     "_onnx",
     "_skl2onnx",
     "metrics",

@@ -214,6 +214,19 @@ def test_preprocessing_is_in_the_graph(given, tmp_path):
         assert shape[1:] == [1]
 
 
+@pytest.mark.parametrize("as_pipeline", [False, True])
+def test_real_tables(as_pipeline, data_folder, tmp_path):
+    table = pd.read_csv(data_folder / "penguins.csv").dropna(subset=["body_mass_g", "species"])
+    targets = ["body_mass_g", "species"]
+    X, est = table.drop(columns=targets), JointRegressorClassifier(**{**SMALL, "epochs": 10})
+    if as_pipeline:
+        numbers = X.select_dtypes("number").columns.tolist()
+        encode = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+        steps = (make_pipeline(SimpleImputer(), PowerTransformer()), numbers)
+        est = make_pipeline(make_column_transformer(steps, remainder=encode), est)
+    assert_equal(est.fit(X, table[targets]), X, tmp_path)
+
+
 def test_numbers_of_a_table_are_one_input(tmp_path):
     X, y = make_data()
     X = pd.DataFrame(X, columns=list("abcd"))
@@ -320,6 +333,62 @@ def test_any_network(activation, value_activation, link, hidden, scale, seed, fi
     assert_array_equal(found["class"][clear], est.predict_class(X)[clear])
 
 
+# ---------------------------------------------------------------------- trunks
+def chain(*layers, shape=(4,)):
+    """A trunk whose weights, statistics included, are all random."""
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input(shape), *layers])
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in model.get_weights()])
+    model.trainable = False
+    return model
+
+
+def functional(*layers):
+    inputs = x = keras.Input((4,))
+    for layer in layers:
+        x = layer(x)
+    return inputs, x
+
+
+L = keras.layers
+TRUNKS = {
+    "dense": lambda: chain(L.Dense(5, "gelu"), L.Dropout(0.5), L.Dense(3, use_bias=False)),
+    "normalised": lambda: chain(L.BatchNormalization(), L.Dense(3), L.LayerNormalization()),
+    "without scale": lambda: chain(
+        L.BatchNormalization(scale=False), L.LayerNormalization(center=False), L.GaussianNoise(1.0)
+    ),
+    "activations": lambda: chain(L.Dense(5), L.ReLU(), L.Dense(4), L.Activation("softplus")),
+    "nested": lambda: chain(keras.Sequential([keras.Input((4,)), L.Dense(3)]), L.Dense(2)),
+    "flat": lambda: chain(L.Flatten(), L.Dense(3), shape=(6, 2)),
+    "reshaped": lambda: chain(L.Reshape((3, 4)), L.GlobalMaxPooling1D(), shape=(6, 2)),
+    "steps": lambda: chain(L.Dense(3, "tanh"), L.GlobalAveragePooling1D(), shape=(6, 2)),
+    "pictures": lambda: chain(L.Dense(3), L.GlobalAveragePooling2D(), shape=(3, 5, 2)),
+    "functional": lambda: keras.Model(*functional(L.Dense(3, "relu"), L.BatchNormalization())),
+    "brightest": lambda: chain(L.GlobalMaxPooling2D(), shape=(3, 5, 2)),
+}
+
+
+@pytest.mark.parametrize("name", TRUNKS)
+def test_trunk(name, tmp_path):
+    trunk = TRUNKS[name]()
+    X = np.random.default_rng(0).normal(1.0, 2.0, size=(90, *trunk.input_shape[1:]))
+    signal = X.reshape(90, -1)
+    y = pd.DataFrame(
+        {"value": signal[:, 0], "label": np.where(signal.sum(axis=1) > signal.sum() / 90, "a", "b")}
+    )
+    if X.ndim > 2:
+        X.reshape(-1)[5] = np.nan
+    est = JointRegressorClassifier(trunk=trunk, epochs=2, random_state=0).fit(X, y)
+    found = answers(est, X, tmp_path)
+    numbers = est.predict_value(X)  # by Keras, all in float32
+    assert_allclose(found["value"], numbers, rtol=1e-5, atol=1e-5 * max(numbers.std(), 0.1))
+    proba = est.predict_proba(X)
+    assert_allclose(found["proba"], proba, atol=1e-5)
+    clear = np.abs(proba[:, 0] - 0.5) > 1e-5
+    assert_array_equal(found["class"][clear], est.predict_class(X)[clear])
+
+
 # ------------------------------------------------------------------- pipelines
 def numbers_and_text(text_steps, **options):
     return ColumnTransformer(
@@ -388,10 +457,10 @@ def test_text_that_a_step_hands_on(tmp_path):
 
 def test_several_targets_behind_a_step(tmp_path):
     X, y = make_data()
-    y["sign"] = X[:, 3] > 0
+    y["the sign?"] = X[:, 3] > 0
     pipeline = make_pipeline(StandardScaler(), JointRegressorClassifier(**SMALL)).fit(X, y)
     found = assert_equal(pipeline, X, tmp_path)
-    assert found["class_sign"].dtype == bool
+    assert found["class_the sign?"].dtype == bool
 
 
 def test_searches(tmp_path):
@@ -518,8 +587,28 @@ def test_the_file_describes_itself(tmp_path):
 
 
 # -------------------------------------------------------------------- refusals
-def trunk(meta):
-    return keras.Sequential([keras.Input(meta["input_shape"]), keras.layers.Dense(3)])
+def recurrent(meta):
+    inputs = keras.Input(meta["input_shape"])
+    x = L.Reshape((meta["input_shape"][0], 1))(inputs)
+    return keras.Model(inputs, L.GRU(3, name="remember")(x))
+
+
+def branching(meta):
+    inputs = keras.Input(meta["input_shape"])
+    return keras.Model(inputs, L.Add()([L.Dense(3)(inputs), L.Dense(3)(inputs)]))
+
+
+def repeating(meta):
+    layer, inputs = L.Dense(meta["input_shape"][0]), keras.Input(meta["input_shape"])
+    return keras.Model(inputs, layer(layer(inputs)))
+
+
+def curious(meta):
+    return keras.Sequential([keras.Input(meta["input_shape"]), L.Dense(3, activation="mish")])
+
+
+def bounded(meta):
+    return keras.Sequential([keras.Input(meta["input_shape"]), L.ReLU(max_value=1.0)])
 
 
 def numbers_beside_text():
@@ -534,7 +623,11 @@ EST = JointRegressorClassifier(**SMALL)
 REFUSED = {
     "view": (as_regressor(EST), "ab", "ValueView"),
     "activation": (clone(EST).set_params(activation="mish"), "ab", "activation 'mish'"),
-    "trunk": (clone(EST).set_params(trunk=trunk), "ab", "trunk"),
+    "layer": (clone(EST).set_params(trunk=recurrent), "ab", r"'remember' \(GRU\)"),
+    "branches": (clone(EST).set_params(trunk=branching), "ab", "chain"),
+    "a layer used twice": (clone(EST).set_params(trunk=repeating), "ab", "chain"),
+    "activation of a layer": (clone(EST).set_params(trunk=curious), "ab", "activations"),
+    "parameter of a layer": (clone(EST).set_params(trunk=bounded), "ab", "ReLU without"),
     "name of an output": (EST, ["value", "town"], r"inputs, \['value'\]"),
     "empty text": (EST, ["empty"], "empty text"),
     "dates as categories": (EST, ["date"], "datetime.date"),

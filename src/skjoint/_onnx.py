@@ -15,7 +15,8 @@ from numbers import Real
 import numpy as np
 
 import skjoint
-from skjoint._network import Mixture
+from skjoint._network import TRUNK, Mixture, weight_shapes
+from skjoint._onnx_layers import write_trunk
 
 # What ONNX Runtime 1.19 reads, the first for NumPy 2; later ones read it, too.
 ML = "ai.onnx.ml"
@@ -85,7 +86,7 @@ def _encode(graph, features, columns):
     if not features.enabled:
         return graph.cast(graph.cast(columns(), FLOAT), DOUBLE)
     parts, categories = [], _categories(features)
-    if len(features.numbers_):
+    if hasattr(features, "scaler_"):  # of rows with a shape it scales the last axis
         X = columns(features.numbers_ if categories else None)
         X = graph("Div", graph("Sub", X, features.scaler_.mean_), features.scaler_.scale_)
         parts.append(graph("Where", graph("IsNaN", X), np.array(0.0), X))
@@ -199,7 +200,12 @@ def _heads(graph, network, X):
     """The heads' outputs by name, float64 that was rounded to float32."""
     spec = network.spec
     tensors = {"input": X}
-    pairs = zip(network.weights[::2], network.weights[1::2], strict=True)
+    n_in_trunk = len(network.weights) - len(weight_shapes(spec))
+    if spec.trunk is not None:
+        in_trunk = network.weights[:n_in_trunk]
+        tensors[TRUNK] = write_trunk(graph, spec.trunk, in_trunk, X, ACTIVATIONS)
+    weights = network.weights[n_in_trunk:]
+    pairs = zip(weights[::2], weights[1::2], strict=True)
     for layer, weights in zip(spec.layers(), pairs, strict=True):
         inputs = [tensors[name] for name in layer.inputs]
         if isinstance(layer, Mixture):
@@ -348,11 +354,6 @@ def write_estimator(graph, estimator, inputs):
 
     ``inputs`` are pairs of name and type: all of X, or one tensor per column.
     """
-    if estimator._network.spec.trunk is not None:
-        raise NotImplementedError(
-            "to_onnx writes networks of dense layers. Of an estimator with a trunk export the "
-            "network alone, with Keras: est.model_.export(path, format='onnx')."
-        )
     _check_types(inputs, estimator.n_features_in_, text_columns(estimator))
 
     def columns(positions=None):
@@ -401,12 +402,13 @@ def output_types(estimator):
     return types
 
 
-def input_types(n_features, names, text, one_each=False):
+def input_types(row_shape, names, text, one_each=False):
     """Type and shape of the inputs by name: X, or every column where some are not numbers."""
     if not (one_each or text):
-        return {"X": (DOUBLE, [None, n_features])}
-    names = [f"x{i}" for i in range(n_features)] if names is None else names
-    kinds = [STRING if i in text else DOUBLE for i in range(n_features)]
+        return {"X": (DOUBLE, [None, *row_shape])}
+    columns = range(row_shape[0])
+    names = [f"x{i}" for i in columns] if names is None else names
+    kinds = [STRING if i in text else DOUBLE for i in columns]
     return {str(name): (kind, [None, 1]) for name, kind in zip(names, kinds, strict=True)}
 
 
@@ -426,7 +428,8 @@ def estimator_model(estimator):
     one_each = bool(_categories(estimator._features))
     names = getattr(estimator, "feature_names_in_", None)
     text = text_columns(estimator)
-    inputs = input_types(estimator.n_features_in_, names, text, one_each)
+    row_shape = estimator._features.row_shape_
+    inputs = input_types(row_shape, names, text, one_each)
     outputs = output_types(estimator)
     check_names(inputs, outputs)
     tensors = write_estimator(

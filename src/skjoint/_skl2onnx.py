@@ -38,7 +38,7 @@ def pipeline_model(pipeline):
     n_features = pipeline.n_features_in_
     text = np.flatnonzero(_is_text(pipeline, n_features)).tolist()
     one_each = names is not None and _picks_columns(pipeline)
-    inputs = _onnx.input_types(n_features, names, text, one_each)
+    inputs = _onnx.input_types((n_features,), names, text, one_each)
     _onnx.check_names(inputs, _onnx.output_types(estimator))
     try:
         model = _convert(pipeline, inputs, DOUBLE)
@@ -124,31 +124,33 @@ def _convert(pipeline, inputs, number):
         custom_conversion_functions={cls: _converter(write) for cls, write in STEPS.items()},
         custom_shape_calculators=dict.fromkeys(STEPS, _shape_calculator(number)),
     )
-    _put_inputs(model, inputs, kinds)
+    _put_ends(model, inputs, kinds, _onnx.output_types(joint_estimator(pipeline)))
     return model
 
 
-def _put_inputs(model, inputs, kinds):
-    """Give the inputs their own names, which skl2onnx has made plain, and numbers in float64."""
+def _put_ends(model, inputs, kinds, outputs):
+    """Give inputs and outputs their own names, which skl2onnx has made plain, and float64."""
     helper = _onnx.import_onnx().helper
-    inside, casts = {}, []
+    inside, casts, copies = {}, [], []
     for given, (name, kind) in zip(model.graph.input, kinds.items(), strict=True):
         inside[given.name] = name
         if kind != inputs[name][0]:
             inside[given.name] = f"skjoint/float32/{name}"
             casts.append(helper.make_node("Cast", [name], [inside[given.name]], to=kind))
-    nodes = list(model.graph.node)
-    for node in nodes:
+    for given, name in zip(model.graph.output, outputs, strict=True):
+        if given.name != name:
+            copies.append(helper.make_node("Identity", [given.name], [name]))
+    steps = list(model.graph.node)
+    for node in steps:
         node.input[:] = [inside.get(name, name) for name in node.input]
-    del model.graph.node[:], model.graph.input[:]
-    nodes = [*casts, *nodes]
-    model.graph.node.extend(nodes)
+    nodes = [*casts, *steps, *copies]
     read = {name for node in nodes for name in node.input}  # no step reads a dropped column
-    model.graph.input.extend(
-        helper.make_tensor_value_info(name, *type_)
-        for name, type_ in inputs.items()
-        if name in read
-    )
+    inputs = {name: type_ for name, type_ in inputs.items() if name in read}
+    for field, types in ((model.graph.input, inputs), (model.graph.output, outputs)):
+        del field[:]
+        field.extend(helper.make_tensor_value_info(name, *type_) for name, type_ in types.items())
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
 
 
 def _tensor_type(kind, shape):

@@ -196,8 +196,8 @@ def to_onnx(estimator, path):
     ``class_from`` as they are set now. Preprocessing is part of the graph: it
     takes the rows that ``predict`` takes.
 
-    An all-number X is one input, ``X``, of float64 and shape (n_samples,
-    n_features), missing entries NaN. Where some columns are text or
+    An all-number X is one input, ``X``, of float64 and the shape it has in
+    ``predict``, missing entries NaN. Where some columns are text or
     categories (or a ``ColumnTransformer`` picks columns by name) every column is
     an input of its name and shape (n_samples, 1), or ``x0``, ``x1``, ... where X
     was an array: text as strings, missing ones ``""``, everything else as
@@ -223,9 +223,10 @@ def to_onnx(estimator, path):
     TypeError
         If there is no joint estimator at the end, as in a view.
     NotImplementedError
-        If a part cannot be exported: a ``trunk``, an activation that is not
-        among the usual names, a step that skl2onnx does not know, a column of X
-        that has the name of an output. The message names it.
+        If a part cannot be exported: an activation that is not among the usual
+        names, a layer of a ``trunk`` that is not dense, normalising, reshaping or
+        pooling over all, a step that skl2onnx does not know, a column of X that
+        has the name of an output. The message names it.
     ImportError
         If onnx, or skl2onnx for a Pipeline, is not installed.
     OSError
