@@ -362,7 +362,7 @@ TRUNKS = {
     "nested": lambda: chain(keras.Sequential([keras.Input((4,)), L.Dense(3)]), L.Dense(2)),
     "flat": lambda: chain(L.Flatten(), L.Dense(3), shape=(6, 2)),
     "reshaped": lambda: chain(L.Reshape((3, 4)), L.GlobalMaxPooling1D(), shape=(6, 2)),
-    "steps": lambda: chain(L.Dense(3, "tanh"), L.GlobalAveragePooling1D(), shape=(6, 2)),
+    "steps": lambda: chain(L.Dense(3, "softmax"), L.GlobalAveragePooling1D(), shape=(6, 2)),
     "pictures": lambda: chain(L.Dense(3), L.GlobalAveragePooling2D(), shape=(3, 5, 2)),
     "functional": lambda: keras.Model(*functional(L.Dense(3, "relu"), L.BatchNormalization())),
     "brightest": lambda: chain(L.GlobalMaxPooling2D(), shape=(3, 5, 2)),

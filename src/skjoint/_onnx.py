@@ -75,10 +75,9 @@ def entries(array):
 # -------------------------------------------------------------------- features
 def _categories(features):
     """Pairs of the position of a column and its categories, of columns that are not numbers."""
-    positions = getattr(features, "categories_", ())
-    return (
-        list(zip(positions, features.one_hot_.categories_, strict=True)) if len(positions) else []
-    )
+    if not hasattr(features, "one_hot_"):
+        return []
+    return list(zip(features.categories_, features.one_hot_.categories_, strict=True))
 
 
 def _encode(graph, features, columns):
@@ -184,7 +183,7 @@ ACTIVATIONS = {
     "sigmoid": _operator("Sigmoid"),
     "softplus": _softplus,
     "softsign": _softsign,
-    "softmax": _operator("Softmax", axis=1),
+    "softmax": _operator("Softmax", axis=-1),
     "elu": _elu,
     "selu": _selu,
     "gelu": _gelu,
@@ -201,11 +200,10 @@ def _heads(graph, network, X):
     spec = network.spec
     tensors = {"input": X}
     n_in_trunk = len(network.weights) - len(weight_shapes(spec))
+    in_trunk, above = network.weights[:n_in_trunk], network.weights[n_in_trunk:]
     if spec.trunk is not None:
-        in_trunk = network.weights[:n_in_trunk]
         tensors[TRUNK] = write_trunk(graph, spec.trunk, in_trunk, X, ACTIVATIONS)
-    weights = network.weights[n_in_trunk:]
-    pairs = zip(weights[::2], weights[1::2], strict=True)
+    pairs = zip(above[::2], above[1::2], strict=True)
     for layer, weights in zip(spec.layers(), pairs, strict=True):
         inputs = [tensors[name] for name in layer.inputs]
         if isinstance(layer, Mixture):
@@ -394,7 +392,7 @@ def output_types(estimator):
     targets = estimator._targets
     types = {}
     for target in targets.values:
-        types[target.name] = (DOUBLE, [None, target.n_units][: 1 + (target.n_units > 1)])
+        types[target.name] = (DOUBLE, [None] if target.n_units == 1 else [None, target.n_units])
     for target in targets.classes:
         types[target.name] = (entries(_plain_labels(target.classes))[0], [None])
     for target in targets.classes:
@@ -475,7 +473,11 @@ def check(model):
         import onnxruntime
     except ImportError:
         return
-    onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what is wrong is in the exception, too
+    onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
 
 
 def describe(model, estimator, feature_names):
