@@ -22,7 +22,6 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 import skjoint
-from skjoint import _onnx, _skl2onnx
 from skjoint._answers import Answers
 from skjoint._composition import best_predictor, joint_estimator
 from skjoint._features import FeatureEncoder
@@ -251,8 +250,15 @@ def to_onnx(estimator, path):
     """
     estimator = best_predictor(estimator)
     joint = joint_estimator(estimator)
-    is_bare = estimator is joint
-    model = _onnx.estimator_model(joint) if is_bare else _skl2onnx.pipeline_model(estimator)
+    # Imported here: load, which processes start with, needs nothing of it.
+    if estimator is joint:
+        from skjoint._onnx import estimator_model
+
+        model = estimator_model(estimator)
+    else:
+        from skjoint._skl2onnx import pipeline_model
+
+        model = pipeline_model(estimator)
     with whole_file(path) as stream:
         stream.write(model.SerializeToString())
 
@@ -269,7 +275,9 @@ def register_onnx_converter():
     ImportError
         If skl2onnx is not installed.
     """
-    _skl2onnx.register(JointRegressorClassifier)
+    from skjoint._skl2onnx import register
+
+    register(JointRegressorClassifier)
 
 
 def _refused(why):
