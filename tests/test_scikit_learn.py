@@ -181,7 +181,7 @@ def test_parameters_of_a_grid_may_be_numpy_numbers(data):
         "epochs": 2,
         "batch_size": 16,
         "n_members": 2,
-        "learning_rate": float(np.float32(0.01)),
+        "learning_rate": 0.01,
     }
     plain |= {"hidden_layer_sizes": (8,), "alpha": 0.1}
     ests = [JointRegressorClassifier(random_state=0, **p).fit(X, y) for p in (numbers, plain)]

@@ -50,7 +50,7 @@ def optimizer_spec(optimizer, learning_rate, schedule, routed):
                 raise ValueError(
                     "learning_rate and optimizer__learning_rate are the same setting: give one."
                 )
-            routed = {**routed, "learning_rate": learning_rate}
+            routed = {**routed, "learning_rate": float(learning_rate)}
         _check_arguments(optimizer, routed, "optimizer__")
         with untouched_random():
             optimizer = scikeras_tools().unflatten_params(optimizer, routed)

@@ -1,6 +1,8 @@
 """Saving a fitted estimator to one file without pickle, and loading it where files are not trusted.
 
-The file is a zip archive: ``skjoint.json`` says everything but numbers in
+:func:`to_onnx` writes a file of another kind, for prediction without Python.
+
+The file of :func:`save` is a zip archive: ``skjoint.json`` says everything but numbers in
 bulk, which lie beside it as raw little-endian arrays, uncompressed. Nothing in
 it is code or names code: loading makes objects of a fixed list of classes from
 plain data, after checking every size against the bytes that are there.
@@ -21,6 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import skjoint
 from skjoint._answers import Answers
+from skjoint._composition import best_predictor, joint_estimator
 from skjoint._features import FeatureEncoder
 from skjoint._files import whole_file
 from skjoint._inference import Ensemble, FittedNetwork
@@ -30,7 +33,7 @@ from skjoint._targets import ClassTarget, Targets, ValueTarget
 from skjoint._trunk import Trunk
 from skjoint.estimator import JointRegressorClassifier
 
-__all__ = ["load", "save"]
+__all__ = ["load", "register_onnx_converter", "save", "to_onnx"]
 
 FORMAT = 2  # raised when older readers would misread
 DOCUMENT = "skjoint.json"
@@ -182,6 +185,100 @@ def load(path):
     is_mixture = estimator._network.spec.link == "mixture"
     estimator._plain_answers = Answers(estimator._targets, is_mixture)
     return estimator
+
+
+def to_onnx(estimator, path):
+    """Write a fitted estimator or pipeline as one ONNX graph, for prediction without TensorFlow.
+
+    The outputs are those of ``predict_value``, ``predict_class`` and
+    ``predict_proba``: ``value``, ``class`` and ``proba``, or ``value_<column>``
+    and so on where there are several targets, with ``value_from`` and
+    ``class_from`` as they are set now. Preprocessing is part of the graph: it
+    takes the rows that ``predict`` takes.
+
+    An all-number X is one input, ``X``, of float64 and the shape it has in
+    ``predict``, missing entries NaN. Where some columns are text or
+    categories (or a ``ColumnTransformer`` picks columns by name) every column is
+    an input of its name and shape (n_samples, 1), or ``x0``, ``x1``, ... where X
+    was an array: text as strings, missing ones ``""``, everything else as
+    float64. Columns that a Pipeline drops are no inputs. Predictions are made in
+    float64, too, so that they are those of the estimator but for rounding.
+
+    The checks that ``predict`` makes of X are not in the graph. In the file's
+    metadata ``features``, ``targets`` and ``classes`` tell, in JSON, the columns of
+    X, the columns of y behind each output, and the labels of each column of
+    ``proba``.
+
+    Parameters
+    ----------
+    estimator : JointRegressorClassifier, Pipeline or search
+        Fitted. A search is its best estimator. The other steps of a Pipeline
+        are converted by skl2onnx, those that cannot count in float64 in float32.
+    path : str or path-like
+        File to write. An existing one is replaced; whatever happens, ``path``
+        is the old file or the whole new one.
+
+    Raises
+    ------
+    TypeError
+        If there is no joint estimator at the end, as in a view.
+    NotImplementedError
+        If a part cannot be exported: an activation that is not among the usual
+        names, a layer of a ``trunk`` that is not dense, normalising, reshaping or
+        pooling over all, a step that skl2onnx does not know, a column of X that
+        has the name of an output. The message names it.
+    ImportError
+        If onnx, or skl2onnx for a Pipeline, is not installed.
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> import numpy as np, onnxruntime
+    >>> from skjoint import JointRegressorClassifier
+    >>> from skjoint.datasets import load_diabetes_bands
+    >>> from skjoint.persistence import to_onnx
+    >>> X, y = load_diabetes_bands(return_X_y=True)
+    >>> est = JointRegressorClassifier(epochs=5, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "model.onnx")
+    ...     to_onnx(est, path)
+    ...     session = onnxruntime.InferenceSession(path)
+    >>> value, label, proba = session.run(["value", "class", "proba"], {"X": X.to_numpy()})
+    >>> np.allclose(value, est.predict_value(X))
+    True
+    """
+    estimator = best_predictor(estimator)
+    joint = joint_estimator(estimator)
+    # Imported here: load, which processes start with, needs nothing of it.
+    if estimator is joint:
+        from skjoint._onnx import estimator_model
+
+        model = estimator_model(estimator)
+    else:
+        from skjoint._skl2onnx import pipeline_model
+
+        model = pipeline_model(estimator)
+    with whole_file(path) as stream:
+        stream.write(model.SerializeToString())
+
+
+def register_onnx_converter():
+    """Teach skl2onnx to convert ``JointRegressorClassifier`` in this process.
+
+    For those who call ``skl2onnx.to_onnx`` or ``convert_sklearn`` themselves, with
+    options of their own; :func:`to_onnx` does it by itself. To call it again
+    changes nothing.
+
+    Raises
+    ------
+    ImportError
+        If skl2onnx is not installed.
+    """
+    from skjoint._skl2onnx import register
+
+    register(JointRegressorClassifier)
 
 
 def _refused(why):

@@ -1,0 +1,513 @@
+"""A fitted estimator as an ONNX graph: features in, numbers, labels and probabilities out.
+
+The graph is written from what a fitted estimator is, NumPy weights and plain
+data, without loading Keras. Like our own prediction it counts in float64 and
+rounds to float32 where features are encoded and where a head ends: a number
+near a band's edge or two labels nearly tied would otherwise answer differently
+here and there. Weights stay float32 in the file; ONNX Runtime widens them once.
+"""
+
+from __future__ import annotations
+
+import json
+from numbers import Real
+
+import numpy as np
+
+import skjoint
+from skjoint._inference import Ensemble
+from skjoint._network import TRUNK, Mixture, weight_shapes
+from skjoint._onnx_layers import write_trunk
+
+# What ONNX Runtime 1.19 reads, the first for NumPy 2; later ones read it, too.
+ML = "ai.onnx.ml"
+OPSETS, IR_VERSION = {"": 19, ML: 3}, 9
+FLOAT, INT64, STRING, BOOL, DOUBLE = 1, 7, 8, 9, 11  # as in onnx.TensorProto
+MISSING = "to_onnx needs the package {}, which is not installed: pip install 'skjoint[onnx]'"
+
+
+# ----------------------------------------------------------------------- graph
+class Graph:
+    """Nodes and constants in the making.
+
+    A graph is called with an operator and its inputs, names of tensors or
+    arrays of constants, and gives the name of the output.
+    """
+
+    def __init__(self, unique_name=None):
+        self.nodes = []  # (operator, domain, inputs, output, attributes)
+        self.constants = {}  # arrays by name
+        self._unique_name = unique_name or (
+            lambda name: f"{name}_{len(self.nodes) + len(self.constants)}"
+        )
+
+    def __call__(self, operator, *inputs, domain="", **attributes):
+        names = [x if isinstance(x, str) else self.constant(x) for x in inputs]
+        output = self._unique_name(f"skjoint/{operator}")
+        self.nodes.append((operator, domain, names, output, attributes))
+        return output
+
+    def constant(self, array):
+        name = self._unique_name("skjoint/constant")
+        self.constants[name] = np.asarray(array)
+        return name
+
+    def cast(self, tensor, to):
+        return self("Cast", tensor, to=to)
+
+    def side_by_side(self, tensors):
+        return tensors[0] if len(tensors) == 1 else self("Concat", *tensors, axis=1)
+
+    def as_column(self, tensor):
+        return self("Unsqueeze", tensor, np.array([1]))
+
+    def sum_of_columns(self, tensor):
+        return self("ReduceSum", tensor, np.array([1]), keepdims=0)
+
+
+def entries(array):
+    """ONNX's type of an array's entries, and these as a flat list or array."""
+    if array.dtype.kind in "OU":
+        return STRING, [str(text).encode() for text in array.ravel()]
+    types = {"f4": FLOAT, "f8": DOUBLE, "i8": INT64, "b1": BOOL}
+    return types[array.dtype.str[1:]], array.ravel()
+
+
+# -------------------------------------------------------------------- features
+def _categories(features):
+    """Pairs of the position of a column and its categories, of columns that are not numbers."""
+    if not hasattr(features, "one_hot_"):
+        return []
+    return list(zip(features.categories_, features.one_hot_.categories_, strict=True))
+
+
+def _encode(graph, features, columns):
+    """What :class:`skjoint._features.FeatureEncoder` does; float64 that was rounded to float32."""
+    if not features.enabled:
+        return graph.cast(graph.cast(columns(), FLOAT), DOUBLE)
+    parts, categories = [], _categories(features)
+    if hasattr(features, "scaler_"):  # of rows with a shape it scales the last axis
+        X = columns(features.numbers_ if categories else None)
+        X = graph("Div", graph("Sub", X, features.scaler_.mean_), features.scaler_.scale_)
+        parts.append(graph("Where", graph("IsNaN", X), np.array(0.0), X))
+    parts += [one_hot(graph, columns([position]), known) for position, known in categories]
+    return graph.cast(graph.cast(graph.side_by_side(parts), FLOAT), DOUBLE)
+
+
+def is_missing(category):
+    return category is None or category != category
+
+
+def is_text(categories):
+    """Whether the categories of a column are text; missing ones do not tell."""
+    present = [category for category in categories if not is_missing(category)]
+    return not present or any(isinstance(category, str) for category in present)
+
+
+def one_hot(graph, column, categories):
+    """A column of 0 and 1 per category: a missing one is "" or NaN, an unknown one is nowhere."""
+    if is_text(categories):
+        texts = ["" if is_missing(category) else str(category) for category in categories]
+        if len(set(texts)) < len(texts):
+            raise NotImplementedError(
+                "A column of X has missing entries and the empty text '' for categories, which "
+                "are the same in ONNX. Replace '' by another text before fit."
+            )
+        marks = graph("OneHotEncoder", column, domain=ML, cats_strings=texts, zeros=1)
+        return graph.cast(graph("Reshape", marks, np.array([0, len(texts)])), DOUBLE)
+    return graph.cast(
+        graph.side_by_side([_is_category(graph, column, category) for category in categories]),
+        DOUBLE,
+    )
+
+
+def _is_category(graph, column, category):
+    if is_missing(category):
+        return graph("IsNaN", column)
+    if not isinstance(category, (Real, np.bool_)):
+        raise NotImplementedError(
+            f"A column of X has {category!r} for a category, and ONNX knows text, numbers and "
+            "booleans only. Convert the column before fit."
+        )
+    return graph("Equal", column, np.array(float(category)))
+
+
+# --------------------------------------------------------------------- network
+# ONNX Runtime runs few activations in float64: the others are composed.
+def _operator(name, **attributes):
+    return lambda graph, x: graph(name, x, **attributes)
+
+
+def _times(graph, x, factor):
+    return graph("Mul", x, np.array(factor))
+
+
+def _plus_one(graph, x):
+    return graph("Add", x, np.array(1.0))
+
+
+def _softplus(graph, x):
+    # as max(x, 0) + log(1 + exp(-|x|)) nothing overflows
+    rest = graph("Exp", graph("Neg", graph("Abs", x)))
+    return graph("Add", graph("Relu", x), graph("Log", _plus_one(graph, rest)))
+
+
+def _softsign(graph, x):
+    return graph("Div", x, _plus_one(graph, graph("Abs", x)))
+
+
+def _elu(graph, x, alpha=1.0):
+    below = graph("Sub", graph("Exp", graph("Min", x, np.array(0.0))), np.array(1.0))
+    return graph("Add", graph("Relu", x), _times(graph, below, alpha))
+
+
+def _selu(graph, x):
+    return _times(graph, _elu(graph, x, 1.6732632423543772), 1.0507009873554805)
+
+
+def _gelu(graph, x):
+    # the error function is there in float32 only
+    erf = graph("Erf", graph.cast(_times(graph, x, 0.5**0.5), FLOAT))
+    return graph("Mul", _times(graph, x, 0.5), _plus_one(graph, graph.cast(erf, DOUBLE)))
+
+
+def _silu(graph, x):
+    # not x * sigmoid(x), which ONNX Runtime 1.19 fuses to what it cannot run in float64
+    return graph("Div", x, _plus_one(graph, graph("Exp", graph("Neg", x))))
+
+
+# The names and functions of skjoint._inference.
+ACTIVATIONS = {
+    "linear": lambda graph, x: x,
+    "relu": _operator("Relu"),
+    "tanh": _operator("Tanh"),
+    "sigmoid": _operator("Sigmoid"),
+    "softplus": _softplus,
+    "softsign": _softsign,
+    "softmax": _operator("Softmax", axis=-1),
+    "elu": _elu,
+    "selu": _selu,
+    "gelu": _gelu,
+    "silu": _silu,
+    "swish": _silu,
+    "leaky_relu": lambda graph, x: graph("Max", x, _times(graph, x, 0.2)),
+    "relu6": lambda graph, x: graph("Clip", x, np.array(0.0), np.array(6.0)),
+    "exponential": _operator("Exp"),
+}
+
+
+def _outputs(graph, network, X):
+    """The heads' outputs by name, float64 that was rounded to float32: of members the means."""
+    if not isinstance(network, Ensemble):
+        return _heads(graph, network, X)
+    parts = [_heads(graph, part, X) for part in network.networks]
+    outputs = {}
+    for i, head in enumerate(network.spec.heads):
+        of_members = [parts[place[i]][head.name] for place in network.places]
+        mean = _times(graph, graph("Sum", *of_members), 1 / len(of_members))
+        outputs[head.name] = graph.cast(graph.cast(mean, FLOAT), DOUBLE)
+    return outputs
+
+
+def _heads(graph, network, X):
+    """The heads' outputs of one network by name."""
+    spec = network.spec
+    tensors = {"input": X}
+    n_in_trunk = len(network.weights) - len(weight_shapes(spec))
+    in_trunk, above = network.weights[:n_in_trunk], network.weights[n_in_trunk:]
+    if spec.trunk is not None:
+        tensors[TRUNK] = write_trunk(graph, spec.trunk, in_trunk, X, ACTIVATIONS)
+    pairs = zip(above[::2], above[1::2], strict=True)
+    for layer, weights in zip(spec.layers(), pairs, strict=True):
+        inputs = [tensors[name] for name in layer.inputs]
+        if isinstance(layer, Mixture):
+            output = _mean_over_classes(graph, layer, *weights, *inputs)
+        else:
+            kernel, bias = (graph.cast(graph.constant(w), DOUBLE) for w in weights)
+            output = graph("Gemm", graph.side_by_side(inputs), kernel, bias)
+            output = _activation(layer)(graph, output)
+        if layer.is_output or isinstance(layer, Mixture):
+            output = graph.cast(graph.cast(output, FLOAT), DOUBLE)
+        tensors[layer.name] = output
+    return {head.name: tensors[head.name] for head in spec.heads}
+
+
+def _activation(layer):
+    known = isinstance(layer.activation, str) and layer.activation in ACTIVATIONS
+    if not known:
+        raise NotImplementedError(
+            f"to_onnx cannot write the activation {layer.activation!r} of layer {layer.name!r}. It "
+            f"knows {sorted(ACTIVATIONS)}."
+        )
+    return ACTIVATIONS[layer.activation]
+
+
+def _mean_over_classes(graph, layer, known, constants, by_class, proba):
+    shape = np.array([0, layer.n_classes, layer.n_units])  # 0: as many as there are
+    by_class = graph("Reshape", by_class, shape)
+    by_class = graph("Where", known > 0, constants.astype(np.float64), by_class)
+    weighted = graph("Mul", graph("Unsqueeze", proba, np.array([2])), by_class)
+    return graph.sum_of_columns(weighted)
+
+
+# --------------------------------------------------------------------- answers
+def _answers(graph, answers, heads):
+    """Numbers, labels and probabilities by name of output, as ``predict_...`` gives them."""
+    targets = answers.targets
+    numbers = {i: _number(graph, answers, i, heads) for i in range(len(targets.values))}
+    outputs = {target.name: numbers[i] for i, target in enumerate(targets.values)}
+    for target in targets.classes:
+        codes = _codes(graph, heads[target.name])
+        if answers.class_from == "value" and target.source is not None:
+            codes = _codes_of_number(graph, target, numbers[target.source])
+        outputs[target.name] = graph("Gather", _plain_labels(target.classes), codes)
+    for target in targets.classes:
+        total = graph("ReduceSum", heads[target.name], np.array([1]), keepdims=1)
+        outputs[_proba_name(target)] = graph("Div", heads[target.name], total)
+    return outputs
+
+
+def _proba_name(target):
+    return "proba" + target.name.removeprefix("class")
+
+
+def _plain_labels(labels):
+    """Labels in a type of ONNX: text, int64, float64 or bool."""
+    plain = {"i": np.int64, "u": np.int64, "f": np.float64}.get(labels.dtype.kind, labels.dtype)
+    return labels.astype(plain)
+
+
+def _codes(graph, proba):
+    return graph("ArgMax", proba, axis=1, keepdims=0)  # the first of the largest
+
+
+def _n_reached(graph, numbers, edges):
+    """How many of increasing edges each number has reached."""
+    reached = graph("GreaterOrEqual", graph.as_column(numbers), edges)
+    return graph.sum_of_columns(graph.cast(reached, INT64))
+
+
+def _codes_of_number(graph, target, numbers):
+    """As :func:`skjoint._targets.codes_of_numbers`."""
+    if target.edges is not None:
+        return _n_reached(graph, numbers, target.edges)
+    order = np.argsort(target.classes)
+    known = target.classes[order].astype(np.float64)
+    nearest = _n_reached(graph, numbers, (known[1:] + known[:-1]) / 2)
+    return graph("Gather", order.astype(np.int64), nearest)
+
+
+def _number(graph, answers, i, heads):
+    """As :meth:`skjoint._answers.Answers.decode`."""
+    targets = answers.targets
+    target = targets.values[i]
+    number = heads[target.name]
+    if target.n_units == 1:
+        number = graph("Squeeze", number, np.array([1]))
+    number = graph("Add", graph("Mul", number, target.scale), target.offset)
+    by_class = answers.distribution_of(i)
+    if by_class is not None and answers.value_from != "head":
+        label = targets.outputs[by_class]
+        proba = heads[label.name]
+        if answers.value_from == "blend":
+            summary, share = answers.blends[i]
+            rest = graph("Mul", SUMMARIES[summary](graph, label, proba), np.array(1.0 - share))
+            number = graph("Add", graph("Mul", number, np.array(share)), rest)
+        else:
+            number = SUMMARIES[answers.value_from](graph, label, proba)
+    if answers.class_decides:
+        codes = _codes(graph, heads[targets.classes[0].name])
+        if target.n_units > 1:
+            codes = graph.as_column(codes)
+        for code, known in targets.known_values.items():
+            number = graph("Where", graph("Equal", codes, np.array(code)), np.array(known), number)
+    return number
+
+
+def _mean(graph, target, proba):
+    weighted = graph.sum_of_columns(graph("Mul", proba, target.centres))
+    return graph("Div", weighted, graph.sum_of_columns(proba))
+
+
+def _median(graph, target, proba):
+    def at(table, places):
+        """The entry of every row at its place."""
+        found = graph("GatherElements", table, graph.as_column(places), axis=1)
+        return graph("Squeeze", found, np.array([1]))
+
+    below = graph("CumSum", proba, np.array(1))
+    half = graph("Mul", graph("Gather", below, np.array(target.n_units - 1), axis=1), np.array(0.5))
+    is_below = graph("Less", below, graph.as_column(half))
+    middle = graph.sum_of_columns(graph.cast(is_below, INT64))
+    if target.edges is None:
+        return graph("Gather", target.centres, middle)
+    above = graph("Div", graph("Sub", at(below, middle), half), at(proba, middle))
+    n_steps = target.quantiles.shape[1] - 1
+    place = graph("Mul", graph("Sub", np.array(1.0), above), np.array(float(n_steps)))
+    left = graph("Min", graph.cast(place, INT64), np.array(n_steps - 1))
+    quantiles = graph("Gather", target.quantiles, middle)
+    low, high = at(quantiles, left), at(quantiles, graph("Add", left, np.array(1)))
+    share = graph("Sub", place, graph.cast(left, DOUBLE))
+    return graph("Add", low, graph("Mul", share, graph("Sub", high, low)))
+
+
+SUMMARIES = {"mean": _mean, "median": _median}
+
+
+# ------------------------------------------------------------------- estimator
+def text_columns(estimator):
+    """Positions of the columns of X that are text."""
+    pairs = _categories(estimator._features)
+    return [int(position) for position, known in pairs if is_text(known)]
+
+
+def write_estimator(graph, estimator, inputs):
+    """Names of the output tensors, in the order of :func:`output_types`.
+
+    ``inputs`` are pairs of name and type: all of X, or one tensor per column.
+    """
+    _check_types(inputs, estimator.n_features_in_, text_columns(estimator))
+
+    def columns(positions=None):
+        """Columns of X by position, or all: one tensor of float64, or of text."""
+        if positions is None or len(inputs) == 1:
+            chosen = inputs
+        else:
+            chosen = [inputs[position] for position in positions]
+        tensors = [
+            name if given in (STRING, DOUBLE) else graph.cast(name, DOUBLE)
+            for name, given in chosen
+        ]
+        if positions is None or len(inputs) > 1:
+            return graph.side_by_side(tensors)
+        return graph("Gather", tensors[0], np.asarray(positions, np.int64), axis=1)
+
+    X = _encode(graph, estimator._features, columns)
+    return list(
+        _answers(graph, estimator._answers, _outputs(graph, estimator._network, X)).values()
+    )
+
+
+def _check_types(inputs, n_features, text):
+    """Raise unless text comes where the estimator reads text, and numbers elsewhere."""
+    given = [kind == STRING for _, kind in inputs]
+    if len(given) == 1:
+        given *= n_features
+    expected = [position in text for position in range(n_features)]
+    if given != expected:
+        raise NotImplementedError(
+            "The exported steps do not give what the estimator was fitted on: it read "
+            f"{n_features} column(s), text at {text}; they give {len(given)}, text at "
+            f"{[i for i, is_given in enumerate(given) if is_given]}. A tensor of ONNX holds "
+            "numbers or text: encode text in those steps, or leave all columns to the estimator."
+        )
+
+
+def output_types(estimator):
+    """Type and shape of the outputs by name: numbers, labels, probabilities."""
+    targets = estimator._targets
+    types = {}
+    for target in targets.values:
+        types[target.name] = (DOUBLE, [None] if target.n_units == 1 else [None, target.n_units])
+    for target in targets.classes:
+        types[target.name] = (entries(_plain_labels(target.classes))[0], [None])
+    for target in targets.classes:
+        types[_proba_name(target)] = (DOUBLE, [None, target.n_units])
+    return types
+
+
+def input_types(row_shape, names, text, one_each=False):
+    """Type and shape of the inputs by name: X, or every column where some are not numbers."""
+    if not (one_each or text):
+        return {"X": (DOUBLE, [None, *row_shape])}
+    columns = range(row_shape[0])
+    names = [f"x{i}" for i in columns] if names is None else names
+    kinds = [STRING if i in text else DOUBLE for i in columns]
+    return {str(name): (kind, [None, 1]) for name, kind in zip(names, kinds, strict=True)}
+
+
+# ----------------------------------------------------------------------- model
+def import_onnx():
+    try:
+        import onnx
+    except ImportError as error:
+        raise ImportError(MISSING.format("onnx")) from error
+    return onnx
+
+
+def estimator_model(estimator):
+    """The ``onnx.ModelProto`` of a fitted joint estimator."""
+    onnx = import_onnx()
+    graph = Graph()
+    one_each = bool(_categories(estimator._features))
+    names = getattr(estimator, "feature_names_in_", None)
+    text = text_columns(estimator)
+    row_shape = estimator._features.row_shape_
+    inputs = input_types(row_shape, names, text, one_each)
+    outputs = output_types(estimator)
+    check_names(inputs, outputs)
+    tensors = write_estimator(
+        graph, estimator, [(name, kind) for name, (kind, _) in inputs.items()]
+    )
+    nodes = [
+        onnx.helper.make_node(operator, names, [output], domain=domain, **attributes)
+        for operator, domain, names, output, attributes in graph.nodes
+    ]
+    for name, tensor in zip(outputs, tensors, strict=True):
+        nodes.append(onnx.helper.make_node("Identity", [tensor], [name]))
+    constants = []
+    for name, array in graph.constants.items():
+        kind, flat = entries(array)
+        constants.append(onnx.helper.make_tensor(name, kind, array.shape, flat))
+    ends = [
+        [onnx.helper.make_tensor_value_info(name, *type_) for name, type_ in types.items()]
+        for types in (inputs, outputs)
+    ]
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph(nodes, "skjoint", *ends, constants),
+        opset_imports=[onnx.helper.make_opsetid(*pair) for pair in OPSETS.items()],
+        ir_version=IR_VERSION,
+    )
+    check(model)
+    describe(model, estimator, names)
+    return model
+
+
+def check_names(inputs, outputs):
+    common = sorted(set(inputs) & {"", *outputs})
+    if common:
+        raise NotImplementedError(
+            f"Columns of X have names that the graph cannot have for inputs, {common}: they are "
+            "empty or those of outputs. Rename these columns before fit."
+        )
+
+
+def check(model):
+    """Raise unless the model is valid and, where ONNX Runtime is installed, loads."""
+    import_onnx().checker.check_model(model, full_check=True)
+    try:
+        import onnxruntime
+    except ImportError:
+        return
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what is wrong is in the exception, too
+    onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def describe(model, estimator, feature_names):
+    """Say in the model what its inputs and outputs are, for whoever serves it."""
+    targets = estimator._targets
+    columns = [[str(targets.names[p]) for p in target.positions] for target in targets.outputs]
+    described = {
+        "features": None if feature_names is None else [str(name) for name in feature_names],
+        "targets": [
+            {"output": target.name, "kind": target.kind, "columns": own}
+            for target, own in zip(targets.outputs, columns, strict=True)
+        ],
+        "classes": {t.name: _plain_labels(t.classes).tolist() for t in targets.classes},
+    }
+    model.producer_name, model.producer_version = "skjoint", skjoint.__version__
+    props = {name: json.dumps(value) for name, value in described.items()}
+    import_onnx().helper.set_model_props(model, {"skjoint": skjoint.__version__, **props})
