@@ -121,6 +121,13 @@ def test_members_and_epochs_by_head(link, tmp_path):
     assert_equal(est.fit(X, y), X, tmp_path)
 
 
+@pytest.mark.parametrize("is_mixed", [False, True])
+def test_embedded_numbers(is_mixed, tmp_path):
+    X, y = mixed_data() if is_mixed else make_data()
+    est = JointRegressorClassifier(**SMALL, numeric_embedding="periodic")
+    assert_equal(est.fit(X, y), X, tmp_path)
+
+
 def mixed_data(n_samples=80):
     """Numbers with gaps, text with gaps, flags, numbers as categories."""
     X, y = make_data(n_samples)

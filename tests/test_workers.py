@@ -6,6 +6,7 @@ import time
 import joblib
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
 from sklearn.model_selection import GridSearchCV
 
 from conftest import make_data
@@ -36,6 +37,7 @@ def worker_state():
 
 def test_loky_workers_give_the_same_scores_from_one_program_each(expected):
     X, y = make_data()
+    get_reusable_executor().shutdown(wait=True)  # workers that other tests have used
     for _ in range(2):
         scores = search(n_jobs=2).fit(X, y).cv_results_["mean_test_score"]
         np.testing.assert_array_equal(scores, expected)

@@ -164,6 +164,11 @@ class FeatureEncoder:
         self.output_shape_ = (n_outputs,)
         return self
 
+    @property
+    def n_numbers(self):
+        """Leading columns of encoded X that are standardised numbers."""
+        return len(self.numbers_) if self.enabled and len(self.row_shape_) == 1 else 0
+
     def encode(self, X):
         """float32 array of shape (n_samples, *output_shape_)."""
         if X.shape[1:] != self.row_shape_:

@@ -22,7 +22,7 @@ import numpy as np
 from scipy.special import erf, expit
 
 from skjoint._keras_import import import_keras, untouched_random
-from skjoint._network import Mixture, build_model, call_model, set_weights
+from skjoint._network import Mixture, Periodic, build_model, call_model, set_weights
 
 BLOCKS = (32, 16, 8)  # large ones suit many rows of small networks, small ones a single row
 BLOCK_SIZE = 2**17  # multiplications in a block at most, where the smallest allows it
@@ -109,6 +109,17 @@ def _in_blocks(columns, block):
     return columns.reshape(len(columns), -1, block).transpose(1, 0, 2)
 
 
+def _periodic(layer, waves, maps, bias, block, columns):
+    """Numbers with the maps of their waves behind each, and the other columns."""
+    n, n_samples = layer.embedding.n_columns, columns.shape[1]
+    numbers = columns[:n, None]
+    cosines = np.cos(waves[0, :, :, None] * numbers + waves[1, :, :, None])
+    blocks = cosines.reshape(n, -1, n_samples // block, block).transpose(2, 0, 1, 3)
+    units = np.matmul(maps, blocks).transpose(1, 2, 0, 3).reshape(n, -1, n_samples)
+    features = np.concatenate([numbers, units + bias], axis=1)
+    return np.vstack([features.reshape(-1, n_samples), columns[n:]])
+
+
 def _mix(layer, known, constants, by_class, proba):
     """Mean of the numbers by class, and these behind it; rows are columns."""
     by_class = by_class.reshape(layer.n_classes, layer.n_units, -1)
@@ -162,7 +173,7 @@ class FittedNetwork:
         self._keras_block = 8 if len(self.spec.input_shape) > 1 else 32
         self._layers = self.spec.layers()
         self._by_numpy = self.spec.trunk is None and all(
-            isinstance(layer, Mixture)
+            isinstance(layer, (Mixture, Periodic))
             or (isinstance(layer.activation, str) and layer.activation in ACTIVATIONS)
             for layer in self._layers
         )
@@ -174,7 +185,7 @@ class FittedNetwork:
         self._block = next((b for b in BLOCKS if b * size <= BLOCK_SIZE), BLOCKS[-1])
         # An odd number of blocks: where an array's rows are a power of two apart, the numbers of
         # a column displace each other from the cache.
-        widest = max(self.spec.n_inputs, *(len(w) for w in self.weights[1::2]))
+        widest = max(self.spec.n_inputs, *(layer.n_units for layer in self._layers))
         self._chunk = min(CHUNK, self._block * (CHUNK_SIZE // (self._block * widest) | 1))
         # every layer with the function that makes its output of its inputs
         self._steps = []
@@ -183,6 +194,11 @@ class FittedNetwork:
         for layer, weights in zip(self._layers, pairs, strict=True):
             if isinstance(layer, Mixture):
                 step = partial(_mix, layer, *weights)
+            elif isinstance(layer, Periodic):
+                waves, maps = (w.astype(np.float64) for w in weights)
+                waves[0] *= 2 * np.pi
+                maps, bias = maps[:, :-1].transpose(0, 2, 1), maps[:, -1][:, :, None]
+                step = partial(_periodic, layer, waves, np.array(maps), bias, self._block)
             else:
                 kernel = np.ascontiguousarray(weights[0].T, dtype=np.float64)
                 height = max(1, PRODUCT_SIZE // (self._block * layer.n_inputs))

@@ -1,8 +1,10 @@
-"""Keras layers of our own: dropout with cheap random bits, and the mixture over classes."""
+"""Keras layers of our own: cheap dropout, embeddings of numbers, the mixture over classes."""
 
 from __future__ import annotations
 
 import functools
+
+import numpy as np
 
 from skjoint._keras_import import import_keras
 
@@ -61,6 +63,50 @@ def hash_dropout():
             return {**super().get_config(), "rate": self.rate, "seed": self.seed}
 
     return HashDropout
+
+
+@functools.cache
+def periodic():
+    """Embeddings of numbers by waves of learned frequency and phase.
+
+    The class is made on first use because Keras is loaded then.
+    """
+    keras = import_keras()
+    import tensorflow as tf
+
+    @keras.saving.register_keras_serializable("skjoint")
+    class Periodic(keras.layers.Layer):
+        r"""``[x, V cos(2 pi f x + p) + c]`` for each of the first columns x, others unchanged."""
+
+        def __init__(self, n_columns, n_frequencies, n_units, **kwargs):
+            super().__init__(**kwargs)
+            self.n_columns = n_columns
+            self.n_frequencies = n_frequencies
+            self.n_units = n_units
+
+        def build(self, input_shape):
+            n, m, u = self.n_columns, self.n_frequencies, self.n_units
+            self.waves = self.add_weight(shape=(2, n, m), initializer="zeros", name="waves")
+            self.maps = self.add_weight(shape=(n, m + 1, u), initializer="zeros", name="maps")
+
+        def call(self, inputs):
+            numbers, rest = inputs[:, : self.n_columns], inputs[:, self.n_columns :]
+            frequencies, phases = tf.unstack(tf.convert_to_tensor(self.waves))
+            cosines = tf.cos(2 * np.pi * numbers[:, :, None] * frequencies + phases)
+            maps = tf.convert_to_tensor(self.maps)
+            units = tf.einsum("bnm,nmu->bnu", cosines, maps[:, :-1]) + maps[:, -1]
+            features = tf.concat([numbers[:, :, None], units], axis=2)
+            width = self.n_columns * (1 + self.n_units)
+            return tf.concat([tf.reshape(features, (-1, width)), rest], axis=1)
+
+        def compute_output_shape(self, input_shape):
+            return (input_shape[0], input_shape[1] + self.n_columns * self.n_units)
+
+        def get_config(self):
+            settings = ("n_columns", "n_frequencies", "n_units")
+            return {**super().get_config(), **{name: getattr(self, name) for name in settings}}
+
+    return Periodic
 
 
 @functools.cache

@@ -8,6 +8,7 @@ NumPy weights it is all that a fitted estimator keeps.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import re
 import warnings
@@ -16,12 +17,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from skjoint._keras_import import import_keras, untouched_random
-from skjoint._layers import hash_dropout, mixture
+from skjoint._layers import hash_dropout, mixture, periodic
 from skjoint._trunk import NAME as TRUNK
 from skjoint._trunk import Trunk
 
 OUTPUT_INITIALIZER = "glorot_uniform"  # Keras' default
 FLOAT32 = {"dtype": "float32"}  # whatever policy the process has
+EMBEDDING = "embedding"
+FREQUENCY_SCALE = 0.1  # of the waves at the start, in periods per unit of a standardised number
 LINKS = ("class_to_value", "value_to_class", "mixture")
 
 
@@ -52,6 +55,47 @@ class Dense:
     def n_parameters(self):
         return (self.n_inputs + 1) * self.n_units
 
+    @property
+    def shapes(self):
+        return [(self.n_inputs, self.n_units), (self.n_units,)]
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """How each of the first columns of X becomes several features: see :class:`Periodic`."""
+
+    n_columns: int
+    n_frequencies: int = 8
+    n_units: int = 7
+
+
+@dataclass(frozen=True)
+class Periodic:
+    """Numbers beside linear maps of their cosines; other columns are passed on behind them."""
+
+    name: str
+    n_inputs: int
+    embedding: Embedding
+
+    inputs = ("input",)
+    activation = "periodic"
+    branch = None
+    is_output = False
+
+    @property
+    def n_units(self):
+        return self.n_inputs + self.embedding.n_columns * self.embedding.n_units
+
+    @property
+    def n_parameters(self):
+        return sum(int(np.prod(shape)) for shape in self.shapes)
+
+    @property
+    def shapes(self):
+        """Of frequencies and phases, and of the maps with their bias in the last row."""
+        n, m, u = self.embedding.n_columns, self.embedding.n_frequencies, self.embedding.n_units
+        return [(2, n, m), (n, m + 1, u)]
+
 
 @dataclass(frozen=True)
 class Mixture:
@@ -67,6 +111,10 @@ class Mixture:
     is_output = False  # nothing is dropped or drawn for it
     n_parameters = 0
 
+    @property
+    def shapes(self):
+        return [(self.n_classes, 1), (self.n_classes, self.n_units)]
+
 
 @dataclass(frozen=True)
 class NetworkSpec:
@@ -81,6 +129,7 @@ class NetworkSpec:
     alpha: float = 0.0
     trunk: Trunk | None = None  # instead of the hidden layers
     link: str | None = None
+    embedding: Embedding | None = None
 
     @property
     def n_inputs(self):
@@ -99,7 +148,10 @@ class NetworkSpec:
                 inputs, n_inputs = (name,), n_units
             return inputs, n_inputs
 
-        if self.trunk is None:
+        if self.embedding is not None:
+            layers.append(Periodic(EMBEDDING, self.n_inputs, self.embedding))
+            features = stack(self.hidden, None, (EMBEDDING,), layers[0].n_units)
+        elif self.trunk is None:
             features = stack(self.hidden, None, ("input",), self.n_inputs)
         else:
             features = (TRUNK,), self.trunk.n_features
@@ -217,6 +269,10 @@ def build_model(spec, keep_parts=False):
                 settings = (layer.n_classes, layer.n_units, keep_parts)
                 tensors[layer.name] = mixture()(*settings, name=name, **FLOAT32)(inputs)
                 continue
+            if isinstance(layer, Periodic):
+                settings = dataclasses.asdict(layer.embedding)
+                tensors[layer.name] = periodic()(**settings, name=name, **FLOAT32)(inputs[0])
+                continue
             if len(inputs) > 1:
                 inputs = [keras.layers.Concatenate(name=f"{name}_inputs", **FLOAT32)(inputs)]
             output = keras.layers.Dense(
@@ -248,12 +304,26 @@ def initial_weights(spec, seed, given=None):
             if layer.name in given:
                 weights += given[layer.name]
             elif isinstance(layer, Mixture):
-                weights += [np.zeros((layer.n_classes, n), np.float32) for n in (1, layer.n_units)]
+                weights += [np.zeros(shape, np.float32) for shape in layer.shapes]
+            elif isinstance(layer, Periodic):
+                weights += _initial_embedding(layer, layer_seed)
             else:
                 draw = _initializer(spec, layer, layer_seed)
                 kernel = np.asarray(draw((layer.n_inputs, layer.n_units)))
                 weights += [kernel, np.zeros(layer.n_units, np.float32)]
     return weights
+
+
+def _initial_embedding(layer, seed):
+    """Slow waves of any phase, and maps as PyTorch's linear layers start, without bias."""
+    rng = np.random.default_rng(seed)
+    of_waves, of_maps = layer.shapes
+    frequencies = rng.normal(scale=FREQUENCY_SCALE, size=of_waves[1:])
+    phases = rng.uniform(-np.pi, np.pi, size=of_waves[1:])
+    bound = layer.embedding.n_frequencies**-0.5
+    maps = rng.uniform(-bound, bound, size=of_maps)
+    maps[:, -1] = 0
+    return [np.array([frequencies, phases], np.float32), maps.astype(np.float32)]
 
 
 def _initializer(spec, layer, seed):
@@ -285,8 +355,8 @@ def call_model(model, X, training):
 def get_weights(model, spec):
     """Weights as NumPy arrays: of the trunk, then of every layer of ``spec.layers()``.
 
-    A dense layer has its kernel and bias, a mixture what it knows: a mark and
-    the number for every class.
+    A dense layer has its kernel and bias, an embedding its waves and maps, a
+    mixture what it knows: a mark and the number for every class.
     """
     return [w for name in spec.keras_names().values() for w in model.get_layer(name).get_weights()]
 
@@ -303,10 +373,4 @@ def set_weights(model, spec, weights):
 
 def weight_shapes(spec):
     """Shapes of the weights above a trunk, in the order of :func:`get_weights`."""
-    shapes = []
-    for layer in spec.layers():
-        if isinstance(layer, Mixture):
-            shapes += [(layer.n_classes, 1), (layer.n_classes, layer.n_units)]
-        else:
-            shapes += [(layer.n_inputs, layer.n_units), (layer.n_units,)]
-    return shapes
+    return [shape for layer in spec.layers() for shape in layer.shapes]

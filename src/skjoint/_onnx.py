@@ -16,7 +16,7 @@ import numpy as np
 
 import skjoint
 from skjoint._inference import Ensemble
-from skjoint._network import TRUNK, Mixture, weight_shapes
+from skjoint._network import TRUNK, Mixture, Periodic, weight_shapes
 from skjoint._onnx_layers import write_trunk
 
 # What ONNX Runtime 1.19 reads, the first for NumPy 2; later ones read it, too.
@@ -220,7 +220,9 @@ def _heads(graph, network, X):
     pairs = zip(above[::2], above[1::2], strict=True)
     for layer, weights in zip(spec.layers(), pairs, strict=True):
         inputs = [tensors[name] for name in layer.inputs]
-        if isinstance(layer, Mixture):
+        if isinstance(layer, Periodic):
+            output = _periodic(graph, layer, *weights, *inputs)
+        elif isinstance(layer, Mixture):
             output = _mean_over_classes(graph, layer, *weights, *inputs)
         else:
             kernel, bias = (graph.cast(graph.constant(w), DOUBLE) for w in weights)
@@ -240,6 +242,27 @@ def _activation(layer):
             f"knows {sorted(ACTIVATIONS)}."
         )
     return ACTIVATIONS[layer.activation]
+
+
+def _periodic(graph, layer, waves, maps, X):
+    """As the layer of :func:`skjoint._layers.periodic`."""
+    n, rest = layer.embedding.n_columns, layer.n_inputs - layer.embedding.n_columns
+    numbers, others = X, None
+    if rest:
+        columns = np.arange(layer.n_inputs)
+        numbers = graph("Gather", X, columns[:n], axis=1)
+        others = graph("Gather", X, columns[n:], axis=1)
+    numbers = graph("Unsqueeze", numbers, np.array([2]))
+    waves, maps = waves.astype(np.float64), maps.astype(np.float64)
+    # the cosine is there in float32 only, the sine in float64
+    angles = graph("Add", graph("Mul", numbers, 2 * np.pi * waves[0]), waves[1] + np.pi / 2)
+    rows = graph("Unsqueeze", graph("Sin", angles), np.array([2]))  # (n_samples, n, 1, m)
+    units = graph("Squeeze", graph("MatMul", rows, maps[:, :-1]), np.array([2]))
+    units = graph("Add", units, maps[:, -1])
+    features = graph("Concat", numbers, units, axis=2)
+    width = n * (1 + layer.embedding.n_units)
+    features = graph("Reshape", features, np.array([0, width]))
+    return graph.side_by_side([features, others] if rest else [features])
 
 
 def _mean_over_classes(graph, layer, known, constants, by_class, proba):

@@ -38,6 +38,7 @@ from skjoint._members import (
 from skjoint._network import (
     LINKS,
     TRUNK,
+    Embedding,
     Head,
     NetworkSpec,
     check_identifier,
@@ -105,6 +106,12 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         E[value] = sum_c p(c) E[value | c] (a mixture of experts [3]_ whose
         gate is the class head); ``predict_value(X, given_class=...)`` answers
         "and if it were class c?".
+    numeric_embedding : {"periodic"} or None, default=None
+        "periodic": every column of numbers that ``preprocess="auto"``
+        standardises enters the network as itself and as seven linear maps of
+        eight waves ``cos(2 pi f x + p)``, whose frequencies and phases are
+        learned [8]_ [9]_: steps and bends of a single feature, which trees find
+        easily, become easy for a network, too. Not beside ``trunk``.
     value_by_class : dict of {label: float}, default=None
         The number where the label alone decides it, such as ``{"none": 0.0}``.
         Rows of these labels do not train the value head. ``predict_value``
@@ -315,6 +322,10 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
        Optimization", NeurIPS 2023.
     .. [7] B. Lakshminarayanan, A. Pritzel and C. Blundell, "Simple and Scalable
        Predictive Uncertainty Estimation using Deep Ensembles", NeurIPS 2017.
+    .. [8] Y. Gorishniy, I. Rubachev and A. Babenko, "On Embeddings for Numerical
+       Features in Tabular Deep Learning", NeurIPS 2022.
+    .. [9] D. Holzmüller, L. Grinsztajn and I. Steinwart, "Better by Default:
+       Strong Pre-Tuned MLPs and Boosted Trees on Tabular Data", NeurIPS 2024.
 
     Examples
     --------
@@ -349,6 +360,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "head_link": [StrOptions(set(LINKS)), None],
+        "numeric_embedding": [StrOptions({"periodic"}), None],
         "value_by_class": [dict, None],
         "trunk": [callable, None],
         "value_loss": [str, callable],
@@ -389,6 +401,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         dropout=0.0,
         alpha=0.0,
         head_link=None,
+        numeric_embedding=None,
         value_by_class=None,
         trunk=None,
         value_loss="mse",
@@ -428,6 +441,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         self.dropout = dropout
         self.alpha = alpha
         self.head_link = head_link
+        self.numeric_embedding = numeric_embedding
         self.value_by_class = value_by_class
         self.trunk = trunk
         self.value_loss = value_loss
@@ -749,6 +763,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             alpha=float(self.alpha),
             trunk=trunk,
             link=self.head_link,
+            embedding=self._embedding(),
         )
         if continuing and spec.layers() != self._network.spec.layers():
             raise ValueError(
@@ -756,6 +771,17 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
                 "anew with others, call fit with warm_start=False."
             )
         return spec
+
+    def _embedding(self):
+        if self.numeric_embedding is None:
+            return None
+        if self.trunk is not None:
+            raise ValueError(
+                "numeric_embedding must be None beside a trunk, which reads encoded X itself. Got "
+                f"{self.numeric_embedding!r} instead."
+            )
+        n_numbers = self._features.n_numbers
+        return Embedding(n_numbers) if n_numbers else None
 
     def _plan(self, rows, judged, masks, epochs, continuing, whole, member):
         """All that the engine needs, as plain data; ``judged`` are weights for validation."""

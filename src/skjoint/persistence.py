@@ -28,7 +28,7 @@ from skjoint._features import FeatureEncoder
 from skjoint._files import whole_file
 from skjoint._inference import Ensemble, FittedNetwork
 from skjoint._keras_import import import_keras
-from skjoint._network import TRUNK, Head, NetworkSpec, weight_shapes
+from skjoint._network import TRUNK, Embedding, Head, NetworkSpec, weight_shapes
 from skjoint._targets import ClassTarget, Targets, ValueTarget
 from skjoint._trunk import Trunk
 from skjoint.estimator import JointRegressorClassifier
@@ -39,7 +39,8 @@ FORMAT = 2  # raised when older readers would misread
 DOCUMENT = "skjoint.json"
 MAX_DOCUMENT = 2**26  # bytes of JSON
 PLAIN_DATA = {
-    cls.__name__: cls for cls in (Head, NetworkSpec, Trunk, Targets, ValueTarget, ClassTarget)
+    cls.__name__: cls
+    for cls in (Embedding, Head, NetworkSpec, Trunk, Targets, ValueTarget, ClassTarget)
 }
 # Layers that read files or run code of their own.
 UNSAFE_LAYERS = {

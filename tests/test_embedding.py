@@ -1,0 +1,103 @@
+"""Periodic embeddings of numbers: what they compute, and that every part of skjoint knows them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import make_data
+from skjoint import JointRegressorClassifier
+from skjoint._network import Embedding
+from skjoint.persistence import load, save
+
+X, Y = make_data(150)
+MIXED = pd.DataFrame(X, columns=list("abcd")).assign(
+    b=np.where(X[:, 1] > 0, "up", "down"), e=np.where(X[:, 3] > 1, np.nan, X[:, 3])
+)
+
+
+def fit(X=X, **params):
+    defaults = {"epochs": 4, "learning_rate": 0.01, "random_state": 0}
+    defaults |= {"hidden_layer_sizes": (12,), "numeric_embedding": "periodic"}
+    return JointRegressorClassifier(**{**defaults, **params}).fit(X, Y)
+
+
+def test_it_is_what_the_formula_says():
+    est = fit(MIXED)
+    encoded = est._encode(MIXED).astype(np.float64)
+    n = 4  # a, c, d, e; then the categories of b
+    assert est.network_.embedding == Embedding(n)
+    waves, maps, kernel, bias, *rest = (w.astype(np.float64) for w in est._network.weights)
+    features = []
+    for j in range(n):
+        x = encoded[:, [j]]
+        cosines = np.cos(2 * np.pi * waves[0, j] * x + waves[1, j])
+        features += [x, cosines @ maps[j, :-1] + maps[j, -1]]
+    features = np.hstack([*features, encoded[:, n:]])
+    hidden = np.maximum(features @ kernel + bias, 0)
+    value = hidden @ rest[0] + rest[1]
+    np.testing.assert_allclose(
+        est.predict_value(MIXED), est._targets.values[0].decode(value.astype(np.float32)), rtol=1e-6
+    )
+    assert est.network_.n_parameters == sum(w.size for w in est._network.weights)
+
+
+@pytest.mark.parametrize("data", [X, MIXED], ids=["numbers", "mixed"])
+@pytest.mark.parametrize("params", [{}, {"n_members": 2, "alpha": 0.01, "dropout": 0.2}])
+def test_engines_and_models_agree(data, params):
+    fused, keras = (fit(data, engine=engine, **params) for engine in ("fused", "keras"))
+    np.testing.assert_allclose(fused.predict_value(data), keras.predict_value(data), rtol=1e-4)
+    np.testing.assert_allclose(fused.predict_proba(data), keras.predict_proba(data), atol=1e-4)
+    value, proba = fused.model_.predict(fused._encode(data), verbose=0)
+    np.testing.assert_allclose(fused.predict_proba(data), proba, atol=1e-5)
+    expected = fused._targets.values[0].decode(value)
+    np.testing.assert_allclose(fused.predict_value(data), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("data", [X, MIXED], ids=["numbers", "mixed"])
+@pytest.mark.parametrize("n_units", [4, 64, 300])
+def test_a_row_does_not_depend_on_the_rows_around_it(data, n_units):
+    est = fit(data, hidden_layer_sizes=(n_units,), epochs=1)
+    value, proba = est.predict_value(data), est.predict_proba(data)
+    frame = pd.DataFrame(data)
+    many = pd.concat([frame] * 60, ignore_index=True)
+    np.testing.assert_array_equal(est.predict_value(many)[:150], value)
+    for rows in (slice(0, 1), slice(7, 10), slice(3, 90)):
+        part = frame.iloc[rows] if data is MIXED else X[rows]
+        np.testing.assert_array_equal(est.predict_value(part), value[rows])
+        np.testing.assert_array_equal(est.predict_proba(part), proba[rows])
+
+
+def test_it_bends_where_a_plain_network_of_that_size_cannot():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1.7, 1.7, size=(600, 1))
+    y = pd.DataFrame({"v": np.sin(9 * x[:, 0]), "c": np.where(np.sin(9 * x[:, 0]) > 0, "+", "-")})
+    params = {"hidden_layer_sizes": (8,), "epochs": 200, "learning_rate": 0.01, "random_state": 0}
+    scores = [
+        JointRegressorClassifier(numeric_embedding=kind, **params).fit(x, y).score(x, y)
+        for kind in (None, "periodic")
+    ]
+    assert scores[1] > 0.9 > scores[0] + 0.1
+
+
+def test_it_is_saved_and_goes_on(tmp_path):
+    est = fit(MIXED, n_members=2, early_stopping="by_head")
+    save(est, tmp_path / "model.skjoint")
+    again = load(tmp_path / "model.skjoint")
+    np.testing.assert_array_equal(est.predict_value(MIXED), again.predict_value(MIXED))
+    again.set_params(warm_start=True, epochs=1).fit(MIXED, Y)
+
+
+def dense_trunk(meta):
+    import keras
+
+    return keras.Sequential([keras.Input(meta["input_shape"]), keras.layers.Dense(3)])
+
+
+def test_where_there_is_nothing_to_embed():
+    words = pd.DataFrame({"b": MIXED["b"], "c": MIXED["b"]})
+    assert fit(words).network_.embedding is None
+    assert fit(preprocess=None).network_.embedding is None
+    with pytest.raises(ValueError, match="numeric_embedding must be None beside a trunk"):
+        fit(trunk=dense_trunk)
+    with pytest.raises(ValueError, match="'numeric_embedding' parameter"):
+        JointRegressorClassifier(numeric_embedding="fourier").fit(X, Y)
