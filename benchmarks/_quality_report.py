@@ -203,7 +203,7 @@ def styles(joints):
 def draw_cells(ax, sets, ratios, looks, metric):
     """One row per set, a dot per model; the dots of a row one below the other."""
     right = FARTHEST[metric]
-    heights = np.linspace(-0.32, 0.32, len(ratios))
+    heights = np.linspace(-0.36, 0.36, len(ratios))
     for (model, of_model), height in zip(ratios.items(), heights, strict=True):
         x = np.array(list(of_model.values()))
         y = np.array([sets.index(name) for name in of_model]) + height
@@ -211,7 +211,7 @@ def draw_cells(ax, sets, ratios, looks, metric):
         ax.scatter(np.minimum(x, right), y, label=model, **look)
         for far, row in zip(x, y, strict=True):
             if far > right:
-                place = {"xytext": (6, -2.5), "textcoords": "offset points", "fontsize": 7}
+                place = {"xytext": (6, -2.5), "textcoords": "offset points", "fontsize": 6}
                 ax.annotate(f"{far:.1f}", (right, row), annotation_clip=False, **place)
     nearest = min(min(of_model.values(), default=1) for of_model in ratios.values())
     left = min(0.98, 0.98 * nearest)
@@ -231,13 +231,15 @@ def draw(entries, joints, path):
 
     found = summary(entries)
     sets, looks = list(found), styles(joints)
-    figure, axes = plt.subplots(1, 2, figsize=(10, 5), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(10, 6), sharey=True, layout="constrained")
     for ax, metric in zip(axes, CELLS, strict=True):
         draw_cells(ax, sets, relative_errors(found, joints, metric), looks, metric)
         for edge in range(1, len(sets)):
             ax.axhline(edge - 0.5, color="0.9", linewidth=0.8, zorder=0)
     axes[0].set(ylim=(len(sets) - 0.5, -0.5))
     axes[0].set_yticks(range(len(sets)), sets)
+    for ax in axes:
+        ax.tick_params(axis="y", length=0)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize="small")
     with whole_file(path) as stream:

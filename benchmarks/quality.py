@@ -44,10 +44,11 @@ Files of the folder that the environment variable SKJOINT_DATA names. Seconds ar
 of one process with two threads.
 """
 
+import contextlib
 import json
 import time
 import warnings
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -200,12 +201,13 @@ def warm_up(make):
 
 
 # --------------------------------------------------------------------- results
-def load_entries(path):
-    """Finished entries of a results file by (set, model, seed)."""
+def load_results(path):
+    """Finished entries of a results file by (set, model, seed), and versions."""
     if not path.is_file():
-        return {}
-    stored = json.loads(path.read_text(encoding="utf-8"))["entries"]
-    return {(e.pop("set"), e.pop("model"), e.pop("seed")): e for e in stored}
+        return {}, {}
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    entries = {(e.pop("set"), e.pop("model"), e.pop("seed")): e for e in stored["entries"]}
+    return entries, stored["versions"]
 
 
 def in_order(entries):
@@ -253,9 +255,18 @@ def one_per_line(part, depth=2):
     return "{\n" + ",\n".join(inner) + "\n" + pad[1:] + "}"
 
 
-def compute(wanted, entries, path, again):
+def installed():
+    """Versions of the peers' libraries; the joint model alone needs none."""
+    found = {}
+    for name in PEER_LIBRARIES:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def compute(wanted, entries, libraries, path, again):
     """The entries that are missing, model by model."""
-    libraries = {**versions(), **{name: version(name) for name in PEER_LIBRARIES}}
+    libraries = {**libraries, **versions(), **installed()}
     makers = make_models()
     for model in dict.fromkeys(model for _, model, _ in wanted):
         missing = [key for key in wanted if key[1] == model and (again or key not in entries)]
@@ -271,9 +282,16 @@ def compute(wanted, entries, path, again):
 
 def main():
     parser = option_parser("quality", __doc__)
-    own = Path(__file__).with_suffix(".json")
+    own = Path(__file__).with_suffix(".json")  # the project keeps these results
+    parser.add_argument(
+        "--output",
+        dest="json",
+        type=Path,
+        default=own,
+        metavar="PATH",
+        help="the same (default: quality.json next to the script)",
+    )
     parser.set_defaults(json=own)
-    parser.add_argument("--output", dest="json", type=Path, metavar="PATH", help="same as --json")
     models = list(make_models())
     parser.add_argument("--models", nargs="+", choices=models, default=models, metavar="MODEL")
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS), metavar="SET")
@@ -286,10 +304,10 @@ def main():
     warnings.simplefilter("ignore", ConvergenceWarning)
     # PyTorch about pandas' read-only arrays, which pytabkit only reads.
     warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-    entries = load_entries(args.json)
+    entries, libraries = load_results(args.json)
     if not args.report:
         wanted = [(s, m, seed) for m in args.models for s in args.sets for seed in args.seeds]
-        compute(wanted, entries, args.json, args.again)
+        compute(wanted, entries, libraries, args.json, args.again)
     entries = in_order(entries)
     report(entries, JOINTS)
     if args.plot:
