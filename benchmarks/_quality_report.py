@@ -7,7 +7,7 @@ standard errors by set, model and metric, both in the order in which they are sh
 import numpy as np
 
 from _common import print_table
-from _pairs import FOR_LOG_LOSS, PAIRS
+from _pairs import PAIRS
 from skjoint._files import whole_file
 
 CELLS = {"rmse": "RMSE", "log_loss": "log loss"}
@@ -51,12 +51,6 @@ def models_of(found):
     return list(dict.fromkeys(model for models in found.values() for model in models))
 
 
-def scored_as(pair, metric, models):
-    """Whose log loss counts for a pair: that of its classifier made for it, if it is there."""
-    other = FOR_LOG_LOSS.get(pair)
-    return other if metric == "log_loss" and other in models else pair
-
-
 # ---------------------------------------------------------------------- tables
 def print_metric(found, metric):
     """Models × sets."""
@@ -97,28 +91,25 @@ def print_seconds(found):
 
 
 # -------------------------------------------------------------------- verdicts
-def verdict(entries, found, name, joint, metric):
+def verdict(entries, name, joint, metric):
     """Of a joint model among the pairs in one cell, on the seeds that all have."""
-    models = found[name]
-    keys = {pair: scored_as(pair, metric, models) for pair in PAIRS}
     seeds = [
         seed
         for its_name, model, seed in entries
         if (its_name, model) == (name, joint)
-        and all((name, key, seed) in entries for key in keys.values())
+        and all((name, pair, seed) in entries for pair in PAIRS)
     ]
     if not seeds:
         return None
     own = np.array([entries[name, joint, seed][metric] for seed in seeds])
     pairs = {
-        pair: np.array([entries[name, key, seed][metric] for seed in seeds])
-        for pair, key in keys.items()
+        pair: np.array([entries[name, pair, seed][metric] for seed in seeds]) for pair in PAIRS
     }
     means = {pair: scores.mean() for pair, scores in pairs.items()}
     best = min(means, key=means.get)
     return {
         "rank": 1 + sum(mean < own.mean() for mean in means.values()),
-        "best": keys[best],
+        "best": best,
         "to best": own.mean() / means[best],
         "± s.e.": own.mean()
         / means[best]
@@ -130,9 +121,7 @@ def verdict(entries, found, name, joint, metric):
 
 def print_verdicts(entries, found, joint):
     verdicts = {
-        (name, metric): verdict(entries, found, name, joint, metric)
-        for metric in CELLS
-        for name in found
+        (name, metric): verdict(entries, name, joint, metric) for metric in CELLS for name in found
     }
     verdicts = {cell: of_cell for cell, of_cell in verdicts.items() if of_cell}
     if not verdicts:
@@ -179,9 +168,7 @@ def relative_errors(found, joints, metric):
     """Per model the sets it was scored on and its errors there over the best pair's."""
     ratios = {model: {} for model in (*PAIRS, *joints)}
     for name, models in found.items():
-        keys = {pair: scored_as(pair, metric, models) for pair in PAIRS}
-        keys |= {joint: joint for joint in joints}
-        errors = {m: models[key][metric][0] for m, key in keys.items() if key in models}
+        errors = {model: models[model][metric][0] for model in ratios if model in models}
         best = min(errors[pair] for pair in PAIRS if pair in errors)
         for model, error in errors.items():
             ratios[model][name] = error / best
