@@ -92,8 +92,9 @@ class Program:
         self.n_rows = bucket(len(plan.rows), plan.network.n_inputs)
         self.n_validation = 0
         if plan.validation is not None:
-            batch = validation_batch(plan.network)
             n_validation = bucket(len(plan.validation), plan.network.n_inputs)
+            # Padding is computed, too: a few rows do not fill a batch of thousands.
+            self.validation_batch = batch = min(validation_batch(plan.network), n_validation)
             self.n_validation = -(-n_validation // batch) * batch
         self.batch_size = min(plan.batch_size, self.n_rows)
         self.n_orders = max(1, ORDER_ENTRIES // self.n_rows)
@@ -209,7 +210,7 @@ class Program:
         for i in range(n_epochs):
             orders[i, :n_samples] = epoch_order(plan.seed, epoch + i, n_samples)
         arguments = (inputs, tf.constant(orders), tf.constant(n_epochs))
-        total = plan.n_steps * (plan.last_epoch - epoch)
+        total = plan.n_steps * (plan.last_epoch - epoch + plan.n_alike * plan.epochs)
         self.steps_run += plan.n_steps * n_epochs
         worth_it = self.is_compiled or self.steps_run + total > STEPS_WORTH_COMPILING
         if worth_it and not self.is_compiled and self.can_compile:
@@ -326,7 +327,7 @@ class Program:
     def _validate(self, inputs):
         import tensorflow as tf
 
-        size = validation_batch(self.network)
+        size = self.validation_batch
 
         def batch(i, sums):
             X, *rest = [array[i * size : (i + 1) * size] for array in inputs["validation"]]

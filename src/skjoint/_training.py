@@ -90,6 +90,7 @@ class Plan:
     optimizer_state: tuple | None = None
     balancing: str | None = None  # instead of the loss weights
     balancing_state: np.ndarray | None = None
+    n_alike: int = 0  # plans of this shape that follow: what they share may cost more
 
     @property
     def n_steps(self):
