@@ -157,6 +157,31 @@ def report(entries, joints):
     print_seconds(found)
     for joint in joints:
         print_verdicts(entries, found, joint)
+    print_overall(found, [name for name in joints if not name.endswith("MAE")])
+
+
+def print_overall(found, joints):
+    """Joint models and pairs over all cells, the best one first."""
+    ratios = {metric: relative_errors(found, joints, metric) for metric in CELLS}
+    names = list(ratios["rmse"])
+    # (model, cell)
+    cells = np.array([[r for m in CELLS for r in ratios[m][name].values()] for name in names])
+    median = np.median(
+        [row for name, row in zip(names, cells, strict=True) if name in PAIRS], axis=0
+    )
+    rows = []
+    for name, row in zip(names, cells, strict=True):
+        means = [np.exp(np.mean(np.log(list(ratios[m][name].values())))) for m in CELLS]
+        seconds = sum(models[name]["fit_seconds"][0] for models in found.values())
+        rows.append((np.exp(np.log(row).mean()), name, *means, row, seconds))
+    print_table(
+        "Error / that of the best pair, geometric mean; cells below the median pair; all fits",
+        ("", *CELLS.values(), "better than median", "seconds"),
+        [
+            [name, f"{rmse:.3f}", f"{log_loss:.3f}", (row < median).sum(), f"{seconds:.1f}"]
+            for _, name, rmse, log_loss, row, seconds in sorted(rows, key=lambda r: r[0])
+        ],
+    )
 
 
 # ------------------------------------------------------------------------ plot
@@ -228,7 +253,7 @@ def draw(entries, joints, path):
     for ax in axes:
         ax.tick_params(axis="y", length=0)
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize="small")
+    figure.legend(handles, labels, loc="outside lower center", ncols=5, fontsize="small")
     with whole_file(path) as stream:
-        figure.savefig(stream, format=path.suffix[1:], dpi=150)
+        figure.savefig(stream, format=path.suffix[1:], dpi=100)
     print(f"\n{path}")

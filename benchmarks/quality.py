@@ -117,21 +117,11 @@ def split(name, seed):
 
 
 # ---------------------------------------------------------------------- models
-BY_HEAD = {
-    "numeric_embedding": "periodic",
-    "dropout": 0.1,
-    "learning_rate_schedule": "cosine",
-    "batch_size": 64,
-    "early_stopping": "by_head",
-    "validation_fraction": 0.15,
-    "n_iter_no_change": 25,
-    "random_state": 0,
-}
 JOINTS = {
     "joint": lambda: JointRegressorClassifier(random_state=0),
-    "joint, by head": lambda: JointRegressorClassifier(epochs=150, **BY_HEAD),
-    "joint, 8 members": lambda: JointRegressorClassifier(
-        (128, 128), n_members=8, epochs=100, **BY_HEAD
+    "joint, accurate": lambda: JointRegressorClassifier.accurate(random_state=0),
+    "joint, accurate, one member": lambda: JointRegressorClassifier.accurate(
+        n_members=1, hidden_layer_sizes=(64, 64), epochs=150, random_state=0
     ),
     "joint, MAE": lambda: JointRegressorClassifier(value_loss="mae", random_state=0),
 }

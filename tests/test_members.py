@@ -177,6 +177,15 @@ def test_history_is_the_mean_of_those_that_still_train():
     assert kept == pytest.approx(est.best_epoch_[:, 1].mean() + 1)
 
 
+def test_accurate_settings_are_parameters():
+    est = JointRegressorClassifier.accurate(n_members=2, epochs=2, random_state=0)
+    assert est.get_params() == clone(est).get_params()
+    assert est.get_params()["numeric_embedding"] == "periodic"
+    assert len(est.fit(X, Y)._network.places) == 2
+    with pytest.raises(TypeError, match="Did you mean 'epochs'"):
+        JointRegressorClassifier.accurate(epoch=3)
+
+
 def test_progress_names_the_member(capsys):
     fit(n_members=2, epochs=2, verbose=2)
     lines = capsys.readouterr().out.splitlines()
@@ -186,3 +195,35 @@ def test_progress_names_the_member(capsys):
         "Member 2/2 Epoch 1/2",
         "Member 2/2 Epoch 2/2",
     ]
+
+
+def test_members_with_trunks_are_saved(tmp_path):
+    import keras
+
+    def build(meta):
+        layers = [
+            keras.Input(meta["input_shape"]),
+            keras.layers.Dense(6, activation="relu"),
+            keras.layers.Dropout(0.1),
+        ]
+        return keras.Sequential(layers)
+
+    est = fit(trunk=build, n_members=2, epochs=2)
+    save(est, tmp_path / "model.skjoint")
+    assert_same(est, load(tmp_path / "model.skjoint"))
+
+
+def test_a_file_cannot_name_networks_that_it_does_not_hold(tmp_path):
+    est = fit(n_members=2, epochs=1)
+    for places in ([(0, 2)], [(0, -1)], [(0,)], [(0, 0.5)], []):
+        est._network.places = places
+        save(est, tmp_path / "model.skjoint")
+        with pytest.raises(ValueError, match="not a model that skjoint can load"):
+            load(tmp_path / "model.skjoint")
+
+
+def test_views_of_one_head_stop_by_head():
+    est = JointRegressorClassifier((8,), epochs=5, random_state=0, **VALIDATED)
+    view = est.as_regressor().fit(X, Y["value"])
+    assert view.predict(X).shape == (150,)
+    assert np.shape(view.estimator_.best_epoch_) in ((), (1,))
