@@ -38,6 +38,13 @@ class Joint:
     def predict_value(self, X):
         return self.est.predict_value(X)
 
+    def predict_interval(self, X):
+        """At 90 %; None where no rows were held out, or too few."""
+        try:
+            return self.est.predict_interval(X, coverage=0.9)
+        except ValueError:
+            return None
+
     def predict_class(self, X):
         return self.est.predict_class(X)
 

@@ -18,6 +18,7 @@ METRICS = {  # name in the file: (title, digits)
     "log_loss": ("log loss", 3),
     "accuracy": ("accuracy", 3),
     "agreement": ("agreement", 3),
+    "coverage": ("share of numbers in their 90 % interval", 3),
     "fit_seconds": ("seconds to fit", 2),
     "predict_seconds": ("seconds to predict", 3),
 }

@@ -185,6 +185,10 @@ def run(make, name, seed):
     }
     if number is not None:
         scores |= value_scores(value.to_numpy(float), number)
+        intervals = model.predict_interval(X) if isinstance(model, Joint) else None
+        if intervals is not None:
+            low, high = intervals.T
+            scores["coverage"] = np.mean((low <= value) & (value <= high))
     if proba is not None:
         answer, true = model.predict_class(X), label.to_numpy()
         proba = on_all_labels(proba, model.classes_, labels)

@@ -61,6 +61,7 @@ FITTED = (
     "_member_states",
     "_balanced_by",
     "_blends",
+    "_residuals",
     "n_iter_",
     "history_",
     "loss_weights_",
@@ -346,6 +347,7 @@ def _update(fitted, made_by):
         method, balancing_state = fitted.pop("_balancing_state")
         fitted["_balanced_by"] = method
         fitted["_member_states"] = [(fitted.pop("_optimizer_state"), balancing_state)]
+        fitted["_residuals"] = None
 
 
 # ------------------------------------------------------------------ plain data

@@ -1,0 +1,109 @@
+"""Intervals of the number from errors on held-out rows."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import make_data
+from skjoint import JointRegressorClassifier
+from skjoint.estimator import _conformal
+from skjoint.persistence import load, save
+
+HELD_OUT = {"validation_fraction": 0.3}
+
+
+def fit(X, y, **params):
+    defaults = {"epochs": 20, "learning_rate": 0.01, "random_state": 0, **HELD_OUT}
+    return JointRegressorClassifier((12,), **{**defaults, **params}).fit(X, y)
+
+
+def covered(intervals, true):
+    return np.mean((true >= intervals[..., 0]) & (true <= intervals[..., 1]), axis=0)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{}, {"n_members": 5}, {"early_stopping": "by_head"}, {"head_link": "mixture"}],
+    ids=["one", "members", "stopped", "mixture"],
+)
+@pytest.mark.parametrize("coverage", [0.5, 0.9])
+def test_new_rows_are_covered_as_often_as_asked(params, coverage):
+    X, y = make_data(3000)
+    # errors with heavy tails that grow with the value: no distribution is assumed
+    y["value"] += np.random.default_rng(1).standard_t(3, len(y)) * (5 + 10 * (X[:, 0] > 0))
+    est = fit(X[:1500], y[:1500], batch_size=128, **{"validation_fraction": 0.5, **params})
+    intervals = est.predict_interval(X[1500:], coverage)
+    assert intervals.shape == (1500, 2)
+    assert covered(intervals, y["value"][1500:]) == pytest.approx(coverage, abs=0.07)  # 3 s.e.
+    np.testing.assert_allclose(intervals.mean(axis=1), est.predict_value(X[1500:]))
+
+
+@given(
+    errors=st.lists(st.floats(0, 1e6), min_size=1, max_size=50),
+    coverage=st.floats(0.01, 0.99),
+)
+def test_width_is_the_order_statistic_of_the_theory(errors, coverage):
+    errors = np.sort(errors)
+    n = len(errors)
+    rank = int(np.ceil(coverage * (n + 1) - 1e-9))
+    if rank > n:
+        with pytest.raises(ValueError, match=f"needs more than {n} held-out rows"):
+            _conformal(errors, np.ones(n), coverage)
+    else:
+        assert _conformal(errors, np.ones(n), coverage) == errors[rank - 1]
+
+
+def test_wider_for_more():
+    X, y = make_data(300)
+    est = fit(X, y)
+    widths = [np.ptp(est.predict_interval(X[:1], c)) for c in (0.2, 0.5, 0.8, 0.95)]
+    assert widths == sorted(widths)
+    doubled = y.assign(value=y["value"] * 2)
+    twice = np.ptp(fit(X, doubled).predict_interval(X[:1], 0.8))
+    assert twice == pytest.approx(2 * widths[2], rel=1e-3)
+
+
+def test_several_numbers_and_gaps():
+    X, y = make_data(400)
+    y = y.assign(other=y["value"] ** 2 / 100)
+    y.loc[::3, "other"] = np.nan
+    est = fit(X, y)
+    intervals = est.predict_interval(X)
+    assert intervals.shape == (400, 2, 2)
+    labelled = y["other"].notna()
+    share = covered(intervals[labelled], y.loc[labelled, ["value", "other"]].to_numpy())
+    assert (np.abs(share - 0.9) < 0.08).all()
+
+
+def test_blends_and_bands():
+    X, y = make_data(400)
+    est = fit(X, y["value"], class_bins=5, value_from="blend")
+    assert covered(est.predict_interval(X), y["value"]) > 0.8
+    with pytest.raises(ValueError, match="are those of value_from='blend': call fit with 'head'"):
+        est.set_params(value_from="head").predict_interval(X)
+
+
+def test_saved_with_the_model(tmp_path):
+    X, y = make_data()
+    est = fit(X, y)
+    save(est, tmp_path / "model.skjoint")
+    again = load(tmp_path / "model.skjoint")
+    np.testing.assert_array_equal(again.predict_interval(X, 0.7), est.predict_interval(X, 0.7))
+
+
+def test_errors_say_what_to_do():
+    X, y = make_data(60)
+    est = fit(X, y)
+    for coverage in (0, 1, 1.5, "0.9", None):
+        with pytest.raises(ValueError, match="coverage must be between 0 and 1"):
+            est.predict_interval(X, coverage)
+    with pytest.raises(ValueError, match=r"coverage=0\.99 needs more than 18 .* at least 99"):
+        est.predict_interval(X, 0.99)
+    with pytest.raises(ValueError, match="call fit with validation_fraction"):
+        fit(X, y, validation_fraction=None).predict_interval(X)
+    with pytest.raises(ValueError, match="call fit with validation_fraction"):
+        est.partial_fit(X, y).predict_interval(X)  # the errors were those of another network
+    with pytest.raises(AttributeError, match="without a value target"):
+        fit(X, pd.DataFrame(y["label"]), value_columns=[]).predict_interval(X)
