@@ -193,6 +193,17 @@ def test_train_and_predict(csv, tmp_path, capsys, target):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["data.csv", "m.skjoint", "out.csv"]
 
 
+@pytest.mark.slow
+def test_train_accurate(csv, tmp_path, capsys):
+    model = tmp_path / "m.skjoint"
+    train = ["train", str(csv), "--value", "value", "--class", "label", "-o", str(model)]
+    assert __main__.main([*train, "--accurate", "--folds", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "8 networks of" in out
+    assert "numeric_embedding='periodic'" in out
+    assert load(model).n_members == 8
+
+
 def test_what_train_and_predict_refuse(csv, tmp_path, capsys):
     def error(*arguments):
         assert __main__.main([str(a) for a in arguments]) == 2

@@ -121,6 +121,11 @@ def _parser():
     _add_output(command, "model file to write, such as model.skjoint")
     command.add_argument("--seed", type=int, default=0, help="of training (default: 0)")
     command.add_argument(
+        "--accurate",
+        action="store_true",
+        help="the settings that predict best, for more time (JointRegressorClassifier.accurate)",
+    )
+    command.add_argument(
         "--folds", type=int, default=5, help="of the cross-validation in the card (default: 5)"
     )
     command = commands.add_parser(
@@ -223,14 +228,16 @@ def _read_csv(path, gaps_of=None):
         raise ValueError(f"{path} is not a readable CSV table: {error}") from error
 
 
-def _joint_estimator(task, seed):
-    return JointRegressorClassifier(
-        value_columns=[task.value],
-        class_columns=[task.label],
-        class_bins=task.bins,
-        early_stopping=True,
-        random_state=seed,
-    )
+def _joint_estimator(task, seed, accurate=False):
+    settings = {
+        "value_columns": [task.value],
+        "class_columns": [task.label],
+        "class_bins": task.bins,
+        "random_state": seed,
+    }
+    if accurate:
+        return JointRegressorClassifier.accurate(**settings)
+    return JointRegressorClassifier(early_stopping=True, **settings)
 
 
 def _check_place(option, path):
@@ -254,7 +261,7 @@ def train(task, arguments):
     path = _check_output(arguments)
     if arguments.folds < 2:
         raise ValueError(f"--folds must be at least 2. Got {arguments.folds} instead.")
-    est = _joint_estimator(task, arguments.seed)
+    est = _joint_estimator(task, arguments.seed, arguments.accurate)
     folds = JointStratifiedKFold(
         arguments.folds,
         shuffle=True,
@@ -280,7 +287,8 @@ def train(task, arguments):
     if task.bins is not None:
         edges = ", ".join(f"{edge:g}" for edge in est.class_bin_edges_)
         print(f"  band edges  {edges}")
-    print(f"  parameters  {est.network_.n_parameters:,}, {est.n_iter_} epochs")
+    members = f"{est.n_members} networks of " if est.n_members > 1 else ""
+    print(f"  parameters  {members}{est.network_.n_parameters:,}, {est.n_iter_} epochs")
     changed = {
         name: value
         for name, value in est.get_params().items()
