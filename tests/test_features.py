@@ -1,5 +1,7 @@
 """What X may be, and how it becomes float32."""
 
+import datetime
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.preprocessing import StandardScaler
 
+from skjoint import JointRegressorClassifier
 from skjoint._features import FeatureEncoder, read_features
 
 RNG = np.random.default_rng(0)
@@ -132,3 +135,22 @@ def test_text_where_numbers_were():
     encoder = FeatureEncoder(True).learn(read(X))
     with pytest.raises(ValueError, match="'a' of X held numbers in fit. Got 'red'"):
         encoder.encode(read(X.assign(a="red")))
+
+
+@pytest.mark.parametrize(
+    ("entries", "kinds"),
+    [([1, "x"], "int, str"), ([[1], [2]], "list"), ([datetime.date(2020, 1, 1)] * 2, "date")],
+)
+def test_columns_of_mixed_or_strange_entries_are_named(entries, kinds):
+    X = pd.DataFrame({"a": [1.0, 2.0] * 4, "the b": entries * 4})
+    y = pd.DataFrame({"v": range(8), "c": ["p", "q"] * 4})
+    message = f"Column 'the b' of X must hold text or numbers throughout. Got .* {kinds};"
+    with pytest.raises(ValueError, match=message):
+        JointRegressorClassifier((4,), epochs=1).fit(X, y)
+
+
+def test_a_table_without_columns():
+    y = pd.DataFrame({"v": range(8), "c": ["p", "q"] * 4})
+    for X in (pd.DataFrame(index=range(8)), np.empty((8, 0))):
+        with pytest.raises(ValueError, match=r"0 feature\(s\)"):
+            JointRegressorClassifier((4,), epochs=1).fit(X, y)

@@ -9,6 +9,8 @@ their shape; each channel, the last axis, is standardised over all others.
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 import pandas as pd
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -59,6 +61,8 @@ def read_features(estimator, X, *, encode, reset, allow_nd=False):
                 f"it first, or use preprocess='auto'. {error}"
             ) from error
     if frame is None:
+        if isinstance(X, pd.DataFrame) and X.shape[1] == 0:  # which has no dtype to convert
+            X = X.to_numpy(dtype=np.float64)
         return validate_data(
             estimator,
             X,
@@ -122,6 +126,20 @@ def _mixed_frame(X):
     return frame
 
 
+def _check_categories(name, column):
+    """Raise unless the categories of a column are all text or all numbers."""
+    kinds = {type(entry) for entry in column if entry is not None}
+    if not (
+        all(issubclass(kind, str) for kind in kinds)
+        or all(issubclass(kind, (Real, np.bool_)) for kind in kinds)
+    ):
+        names = sorted(kind.__name__ for kind in kinds)
+        raise ValueError(
+            f"Column {name!r} of X must hold text or numbers throughout. Got entries of type "
+            f"{', '.join(names)}; convert it first, for example with astype(str)."
+        )
+
+
 class FeatureEncoder:
     """Numbers standardised, categories one-hot, side by side as float32.
 
@@ -157,9 +175,13 @@ class FeatureEncoder:
             with np.errstate(invalid="ignore"):  # a column of gaps only has no mean
                 self.scaler_ = StandardScaler().fit(self._numbers(X), sample_weight=sample_weight)
         if len(self.categories_):
+            categories = self._categories(X)
+            names = X.columns if isinstance(X, pd.DataFrame) else range(X.shape[1])
+            for position, column in zip(self.categories_, categories.T, strict=True):
+                _check_categories(names[position], column)
             self.one_hot_ = OneHotEncoder(
                 handle_unknown="ignore", sparse_output=False, dtype=np.float32
-            ).fit(self._categories(X))
+            ).fit(categories)
             n_outputs += sum(len(c) for c in self.one_hot_.categories_)
         self.output_shape_ = (n_outputs,)
         return self
