@@ -146,7 +146,7 @@ def test_they_live_through_clone_and_leave_with_an_empty_call():
 def test_scoring_monitor_logs_every_score_of_every_epoch():
     X, y = make_data()
     monitor = callback.ScoringMonitor(scoring=joint_scoring())
-    est = small().set_callbacks(monitor).fit(X, y)
+    est = small().set_callbacks(monitor).fit(X, y, sample_weight=np.ones(len(X)))
     log = monitor.get_logs().data_as_pandas
     epochs = log[log["task_name"] == "epoch"]
     assert len(epochs) == est.n_iter_

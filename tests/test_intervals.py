@@ -50,9 +50,11 @@ def test_width_is_the_order_statistic_of_the_theory(errors, coverage):
     rank = int(np.ceil(coverage * (n + 1) - 1e-9))
     if rank > n:
         with pytest.raises(ValueError, match=f"needs more than {n} held-out rows"):
-            _conformal(errors, np.ones(n), coverage)
+            _conformal(errors, np.ones(n), n, coverage)
     else:
-        assert _conformal(errors, np.ones(n), coverage) == errors[rank - 1]
+        assert _conformal(errors, np.ones(n), n, coverage) == errors[rank - 1]
+        again = np.repeat(errors, 3)  # as of three members that held out the same rows
+        assert _conformal(again, np.full(3 * n, 1 / 3), n, coverage) == errors[rank - 1]
 
 
 def test_wider_for_more():
@@ -93,6 +95,34 @@ def test_saved_with_the_model(tmp_path):
     np.testing.assert_array_equal(again.predict_interval(X, 0.7), est.predict_interval(X, 0.7))
 
 
+def test_numbers_that_a_label_decides_are_counted():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 4))
+    label = np.where(rng.random(3000) < 0.3, "none", "some")
+    number = np.where(label == "none", 0, 100 + 3 * X[:, 1] + 3 * rng.normal(size=3000))
+    y = pd.DataFrame({"value": number, "label": label})
+    params = {"value_by_class": {"none": 0.0}, "validation_fraction": 0.5, "batch_size": 128}
+    est = fit(X[:1500], y[:1500], epochs=5, **params)
+    share = covered(est.predict_interval(X[1500:]), number[1500:])
+    assert share == pytest.approx(0.9, abs=0.07)
+
+
+def test_numbers_that_cannot_be_negative():
+    X, y = make_data(300)
+    y["value"] = np.exp(y["value"] / 30 - 3)
+    intervals = fit(X, y, value_activation="softplus").predict_interval(X, 0.95)
+    assert intervals.min() == 0
+    assert covered(intervals, y["value"]) > 0.9
+
+
+def test_training_that_goes_on_drops_them():
+    X, y = make_data(200)
+    est = fit(X, y)
+    est.set_params(warm_start=True).fit(X, y)
+    with pytest.raises(ValueError, match="Training that goes on"):
+        est.predict_interval(X)
+
+
 def test_errors_say_what_to_do():
     X, y = make_data(60)
     est = fit(X, y)
@@ -101,9 +131,9 @@ def test_errors_say_what_to_do():
             est.predict_interval(X, coverage)
     with pytest.raises(ValueError, match=r"coverage=0\.99 needs more than 18 .* at least 99"):
         est.predict_interval(X, 0.99)
-    with pytest.raises(ValueError, match="call fit with validation_fraction"):
+    with pytest.raises(ValueError, match="call fit with "):
         fit(X, y, validation_fraction=None).predict_interval(X)
-    with pytest.raises(ValueError, match="call fit with validation_fraction"):
+    with pytest.raises(ValueError, match="call fit with "):
         est.partial_fit(X, y).predict_interval(X)  # the errors were those of another network
     with pytest.raises(AttributeError, match="without a value target"):
         fit(X, pd.DataFrame(y["label"]), value_columns=[]).predict_interval(X)

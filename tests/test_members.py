@@ -115,7 +115,7 @@ def test_a_row_does_not_depend_on_the_rows_around_it():
         )
 
 
-def test_every_member_holds_out_other_rows(monkeypatch):
+def test_every_member_holds_out_rows_of_its_own(monkeypatch):
     from skjoint import _fused, estimator
 
     held_out = []
@@ -125,9 +125,14 @@ def test_every_member_holds_out_other_rows(monkeypatch):
         return _fused.train(plan, *rest)
 
     monkeypatch.setitem(estimator.ENGINES, "fused", spy)
-    fit(n_members=5, **VALIDATED)
-    rows = np.vstack(held_out)
-    assert len(np.unique(rows, axis=0)) == len(rows) == len(X)
+    y = Y.copy()
+    y.loc[7, "label"] = "single"
+    est = fit(y=y, n_members=6, **VALIDATED)
+    assert {len(rows) for rows in held_out} == {30}
+    assert len({rows.tobytes() for rows in held_out}) == 6
+    assert len(np.unique(np.vstack(held_out), axis=0)) > 80
+    single = est._encode(X[7:8])
+    assert not (np.vstack(held_out) == single).all(axis=1).any()  # a label's only row stays in training, in every member
 
 
 def test_training_goes_on_in_every_member():

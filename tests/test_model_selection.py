@@ -299,3 +299,24 @@ class TestOutOfFold:
             joint_cross_val_predict(QUICK, X, y, method="decision_function")
         with pytest.raises(ValueError, match="every row into the test part of exactly one fold"):
             joint_cross_val_predict(QUICK, X, y, cv=JointStratifiedShuffleSplit(2))
+
+
+def test_joint_scoring_of_one_column_and_bins():
+    X, y = make_data()
+    est = JointRegressorClassifier((8,), epochs=2, class_bins=[90.0, 110.0], random_state=0)
+    scores = cross_validate(est, X, y["value"], scoring=joint_scoring(), cv=2, error_score="raise")
+    est.fit(X, y["value"])
+    for name, scorer in joint_scoring().items():
+        assert np.isfinite(scores[f"test_{name}"]).all()
+        if name == "class_accuracy":
+            assert scorer(est, X, y["value"]) == est.evaluate(X, y["value"])["class_accuracy"]
+
+
+def test_every_scorer_takes_weights():
+    X, y = make_data()
+    est = JointRegressorClassifier((8,), epochs=2, random_state=0).fit(X, y)
+    weight = np.where(np.arange(len(X)) < 40, 0.0, 1.0)
+    for scorer in joint_scoring().values():
+        assert scorer._accept_sample_weight()
+        expected = scorer(est, X[40:], y[40:])
+        assert scorer(est, X, y, sample_weight=weight) == pytest.approx(expected)

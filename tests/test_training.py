@@ -15,7 +15,6 @@ from skjoint._training import (
     chain,
     epoch_lines,
     epoch_order,
-    split_fold,
     split_validation,
     stop_at_nan,
 )
@@ -76,18 +75,6 @@ def test_early_stopping_by_head_waits_for_the_slower_head():
     assert stops == [False] * 5 + [True]
     assert stopping.best_epochs == [1, 3]
     assert stopping.weights == {1: [np.array(1)], 3: [np.array(3)]}
-
-
-def test_folds_part_the_rows_and_keep_the_labels():
-    codes = np.repeat([0, 1, 2], [50, 30, 20]).astype(np.int32)
-    masks = [np.ones(100, bool)]
-    parts = [split_fold([codes], masks, 10, fold, 3) for fold in range(10)]
-    held_out = np.concatenate([held for _, held in parts])
-    np.testing.assert_array_equal(np.sort(held_out), np.arange(100))
-    for train, held in parts:
-        assert not set(train) & set(held)
-        assert len(train) + len(held) == 100
-        np.testing.assert_array_equal(np.bincount(codes[held]), [5, 3, 2])
 
 
 def test_chain_calls_every_hook():

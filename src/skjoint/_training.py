@@ -144,9 +144,11 @@ def split_validation(arrays, masks, fraction, seed):
     the labels are too many to be stratified, the split is shuffled only.
     """
     n_samples = len(arrays[0])
-    _, inverse, counts = np.unique(
-        _codes_of(arrays, masks), return_inverse=True, return_counts=True
+    codes = next(
+        (np.where(m, a, -1) for a, m in zip(arrays, masks, strict=True) if a.dtype.kind == "i"),
+        np.zeros(n_samples, dtype=int),
     )
+    _, inverse, counts = np.unique(codes, return_inverse=True, return_counts=True)
     single = np.flatnonzero(counts[inverse] == 1)
     shared = np.flatnonzero(counts[inverse] > 1)
     n_validation = int(np.ceil(fraction * n_samples))
@@ -164,23 +166,6 @@ def split_validation(arrays, masks, fraction, seed):
         np.arange(n_samples), test_size=n_validation, random_state=seed
     )
     return np.sort(train), np.sort(validation)
-
-
-def split_fold(arrays, masks, n_folds, fold, seed):
-    """As :func:`split_validation`: everything but one of ``n_folds`` parts, and that part."""
-    codes = _codes_of(arrays, masks)
-    order = np.random.default_rng(seed).permutation(len(codes))
-    order = order[np.argsort(codes[order], kind="stable")]
-    held_out = np.sort(order[fold % n_folds :: n_folds])
-    return np.setdiff1d(np.arange(len(codes)), held_out), held_out
-
-
-def _codes_of(arrays, masks):
-    """Codes of the first class head to stratify on, -1 where missing; zeros without one."""
-    for array, mask in zip(arrays, masks, strict=True):
-        if array.dtype.kind == "i":
-            return np.where(mask, array, -1)
-    return np.zeros(len(arrays[0]), dtype=int)
 
 
 # ----------------------------------------------------------------------- hooks

@@ -49,7 +49,7 @@ from skjoint._network import (
 from skjoint._routing import listens_to_batches, make_callbacks, make_trunk, optimizer_spec
 from skjoint._table import read_table
 from skjoint._targets import Targets, known_values, normalise
-from skjoint._training import Plan, Rows, split_fold, split_validation
+from skjoint._training import Plan, Rows, split_validation
 from skjoint.metrics import agreement_score, class_metrics, value_metrics
 from skjoint.views import as_classifier, as_regressor
 
@@ -62,6 +62,8 @@ ACCURATE = {
     "hidden_layer_sizes": (128, 128),
     "dropout": 0.1,
     "numeric_embedding": "periodic",
+    "optimizer": "adamw",
+    "optimizer__weight_decay": 0.1,
     "learning_rate_schedule": "cosine",
     "epochs": 100,
     "batch_size": 64,
@@ -118,13 +120,15 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         its class, and the number is their mean under the class probabilities,
         E[value] = sum_c p(c) E[value | c] (a mixture of experts [3]_ whose
         gate is the class head); ``predict_value(X, given_class=...)`` answers
-        "and if it were class c?".
+        "and if it were class c?". With several members, or ``early_stopping=
+        "by_head"``, that mean is taken within each network.
     numeric_embedding : {"periodic"} or None, default=None
         "periodic": every column of numbers that ``preprocess="auto"``
         standardises enters the network as itself and as seven linear maps of
         eight waves ``cos(2 pi f x + p)``, whose frequencies and phases are
         learned [8]_ [9]_: steps and bends of a single feature, which trees find
-        easily, become easy for a network, too. Not beside ``trunk``.
+        easily, become easy for a network, too. It changes nothing where no
+        column is standardised (``preprocess=None``) and cannot go with ``trunk``.
     value_by_class : dict of {label: float}, default=None
         The number where the label alone decides it, such as ``{"none": 0.0}``.
         Rows of these labels do not train the value head. ``predict_value``
@@ -218,8 +222,9 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     n_members : int, default=1
         Networks to train, from other initial weights and in other batch orders;
         predictions are the means of their numbers and probabilities (a deep
-        ensemble [7]_). With validation rows each member holds out another part.
-        The members share one training program.
+        ensemble [7]_). With validation rows each member draws its own. The members
+        share one training program and train one after another; Keras callbacks
+        are called for each, with epochs from 0 again.
     early_stopping : bool or "by_head", default=False
         Hold rows out, stop when the joint monitor has not improved for
         ``n_iter_no_change`` epochs and restore the best weights. The monitor
@@ -281,7 +286,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     loss_weights_ : ndarray of shape (n_iter_, n_outputs)
         Factor of each head's loss in every epoch, values first, then classes.
     n_iter_ : int
-        Epochs trained, over all continued fits.
+        Epochs trained, over all continued fits; of the member that trained longest.
     value_blend_ : dict, or list of these
         Shares of the value head and of the mean or median of the label's
         distribution; only with ``value_from="blend"``.
@@ -294,8 +299,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of X's columns, if all are strings.
     network_ : NetworkSpec
-        The network as plain data; ``network_.n_parameters`` counts its
-        parameters.
+        The network as plain data, or one member's; ``network_.n_parameters``
+        counts its parameters.
     model_ : keras.Model
         The network: encoded X in; out a list with the value (scaled units) and
         the class probabilities. A new copy each time it is asked for.
@@ -495,8 +500,9 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     def accurate(cls, **params):
         """An estimator with the settings that predict best, for more time to fit.
 
-        Eight networks of (128, 128) units with embedded numbers and a little
-        dropout, each stopped early by head on its own part of held-out rows.
+        Eight networks of (128, 128) units with embedded numbers, a little
+        dropout and decoupled weight decay [1]_, each stopped early by head on
+        held-out rows of its own. Beside a ``trunk`` give ``numeric_embedding=None``.
         Nothing but parameters: ``get_params`` shows them, and any of them may
         be given here or changed later. ``n_members=1`` is eight times faster
         and not far behind.
@@ -510,6 +516,11 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         Returns
         -------
         estimator : JointRegressorClassifier
+
+        References
+        ----------
+        .. [1] I. Loshchilov and F. Hutter, "Decoupled Weight Decay
+           Regularization", ICLR 2019.
 
         Examples
         --------
@@ -687,18 +698,24 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             options = (sample_weight, self.class_weight, whole)
             return self._targets.row_weights(arrays, masks, *options)
 
-        weights = judged = weigh(masks)
+        weights = judged = counted = weigh(masks)
+        if self._targets.known_values:
+            counted = weigh([column.mask for column in columns])
         if self.head_link == "mixture":
-            if self._targets.known_values:
-                # What counts there is the mean, which knows their number: they are judged by it.
-                judged = weigh([column.mask for column in columns])
+            # What counts there is the mean, which knows their number: they are judged by it.
+            judged = counted
             arrays = self._with_own_class(arrays, masks)
         rows = Rows(self._features.encode(X), arrays, weights)
+        splits = [self._split(arrays, masks, whole, member) for member in range(self.n_members)]
         plans = [
-            self._plan(rows, judged, masks, epochs, continuing, whole, member)
-            for member in range(self.n_members)
+            self._plan(rows, judged, split, epochs, continuing, whole, member)
+            for member, split in enumerate(splits)
         ]
-        self._carry_out(plans, whole, tasks)
+        unseen = None
+        if splits[0] is not None:
+            held_out = [held_out for _, held_out in splits]
+            unseen = (held_out, replace(rows, weights=counted))
+        self._carry_out(plans, unseen, whole, tasks)
 
     def _learn_encodings(self, X, y, sample_weight, classes):
         """Start anew: encodings of y and X, and the seed of everything random."""
@@ -824,7 +841,16 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         n_numbers = self._features.n_numbers
         return Embedding(n_numbers) if n_numbers else None
 
-    def _plan(self, rows, judged, masks, epochs, continuing, whole, member):
+    def _split(self, arrays, masks, whole, member):
+        """Rows to train a member on, and to hold out; None if none are."""
+        fraction = self.validation_fraction
+        if fraction is None and (self.early_stopping or self.value_from == "blend"):
+            fraction = 0.1
+        if fraction is None or not whole:
+            return None
+        return split_validation(arrays, masks, fraction, seed_of(member, self._seed))
+
+    def _plan(self, rows, judged, split, epochs, continuing, whole, member):
         """All that the engine needs, as plain data; ``judged`` are weights for validation."""
         targets, seed = self._targets, seed_of(member, self._seed)
         loss_weights, balancing = _check_loss_weights(self.loss_weights, targets)
@@ -847,16 +873,9 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             network = self._network_spec(trunk, continuing)
             given = {TRUNK: trunk_weights, **self._known_numbers()}
             weights = initial_weights(network, [seed, 0], given)
-        fraction = self.validation_fraction
-        if fraction is None and (self.early_stopping or self.value_from == "blend"):
-            fraction = 0.1
         validation = None
-        if whole and fraction is not None:
-            if self.n_members == 1:
-                train, held_out = split_validation(rows.targets, masks, fraction, self._seed)
-            else:  # another part for each member
-                n_folds = max(2, round(1 / fraction))
-                train, held_out = split_fold(rows.targets, masks, n_folds, member, self._seed)
+        if split is not None:
+            train, held_out = split
             names = [target.name for target in targets.outputs]
             validation = replace(rows, weights=judged).take(held_out)
             rows = _normalised(rows.take(train), names)
@@ -924,8 +943,12 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         numbers = np.array([known.get(code, np.nan) for code in range(n_classes)])[:, None]
         return {t.name: [marks, t.encode(numbers)] for t in self._targets.values}
 
-    def _carry_out(self, plans, whole, tasks):
-        """Run the plans and keep what they give."""
+    def _carry_out(self, plans, unseen, whole, tasks):
+        """Run the plans and keep what they give.
+
+        ``unseen`` are the positions of the rows that each member held out, and
+        all rows with what their answers are judged by.
+        """
         stopping = None
         if whole and self.early_stopping:
             kind = "by_head" if self.early_stopping == "by_head" else "joint"
@@ -940,7 +963,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             def fitted_attributes(epoch, get_weights):
                 networks = [member.network for member in members]
                 networks.append(FittedNetwork(plan.network, get_weights()))
-                return {**self._fitted(plans, networks, whole), "n_iter_": epoch + 1}
+                return {**self._fitted(plans, networks, unseen, whole), "n_iter_": epoch + 1}
 
             return tasks.around(on_epoch, plan.last_epoch, fitted_attributes)
 
@@ -948,7 +971,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             title = f"Member {i}/{len(plans)} " if len(plans) > 1 else ""
             heard = around if tasks is not None else None
             members.append(train_member(plan, engine, stopping, self.verbose, heard, title))
-        vars(self).update(self._fitted(plans, [member.network for member in members], whole))
+        networks = [member.network for member in members]
+        vars(self).update(self._fitted(plans, networks, unseen, whole))
         blends = (self._blends or {}).values()
         shares = [{"head": share, summary: round(1 - share, 2)} for summary, share in blends]
         self._set_or_delete("value_blend_", shares)
@@ -962,7 +986,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         self.n_iter_ += n_epochs
         self._set_or_delete("best_epoch_", [best_epochs(members)] if stopping else [])
 
-    def _fitted(self, plans, networks, whole):
+    def _fitted(self, plans, networks, unseen, whole):
         """Attributes that prediction needs beside the encodings."""
         fitted = {
             "_network": ensemble(networks),
@@ -975,27 +999,38 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
                 held_out, outputs = _answers_to_unseen(plans, networks)
                 if self.value_from == "blend":
                     fitted["_blends"] = self._choose_blends(held_out, outputs)
-                if self._targets.values:
-                    fitted["_residuals"] = self._learn_residuals(
-                        held_out, outputs, networks[0].spec.link, fitted["_blends"]
+                # Training that goes on has seen rows of another split before.
+                if self._targets.values and plans[0].first_epoch == 0:
+                    is_mixture = networks[0].spec.link == "mixture"
+                    answers = Answers(
+                        self._targets, is_mixture, self.value_from, "head", fitted["_blends"]
                     )
+                    numbers = answers.decode(dict(enumerate(outputs)), "value")
+                    fitted["_residuals"] = self._learn_residuals(numbers, *unseen, len(networks))
         return fitted
 
-    def _learn_residuals(self, held_out, outputs, link, blends):
-        """Absolute errors of the numbers of unseen rows, ascending, and weights, by column."""
-        answers = Answers(self._targets, link == "mixture", self.value_from, "head", blends)
-        numbers = answers.decode(dict(enumerate(outputs)), "value")
+    def _learn_residuals(self, numbers, held_out, rows, n_members):
+        """Ascending absolute errors of the numbers of unseen rows, by column, and weights.
+
+        A row that several members held out shares its weight among them.
+        """
+        positions = np.concatenate(held_out[:n_members])
+        times = np.bincount(positions, minlength=len(rows))[positions]
         by_column = []
         for i, target in enumerate(self._targets.values):
-            n_units = target.n_units
-            true = target.decode(np.concatenate([v.targets[i][:, :n_units] for v in held_out]))
-            errors = np.abs(true - numbers[i]).reshape(-1, n_units)
-            weights = np.concatenate([v.weights[i] for v in held_out])
+            true = target.decode(rows.targets[i][positions, : target.n_units])
+            errors = np.abs(true - numbers[i]).reshape(-1, target.n_units)
+            weights = rows.weights[i][positions] / times
             labelled = weights > 0
+            n_rows = len(np.unique(positions[labelled]))
             for column in errors.T:
                 order = np.argsort(column[labelled])
-                by_column.append((column[labelled][order], weights[labelled][order]))
-        return {"value_from": self.value_from, "by_column": by_column}
+                by_column.append((column[labelled][order], weights[labelled][order], n_rows))
+        return {
+            "value_from": self.value_from,
+            "non_negative": is_non_negative(self.value_activation, False),
+            "by_column": by_column,
+        }
 
     def _choose_blends(self, held_out, outputs):
         """For every number with a label cut from it, the blend of least validation loss."""
@@ -1102,10 +1137,13 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
 
         Split conformal prediction [1]_: the number plus and minus that quantile
         of the absolute errors which the network made on held-out rows. No
-        distribution is assumed, but that new rows are like those of ``fit``. The
-        same rows have chosen the epoch where training was stopped early, which
-        makes intervals a little short; with several members the errors are those
-        of single members, which makes them a little long.
+        distribution is assumed, but that new rows are like those of ``fit``. All
+        intervals have one width. The same rows have chosen the epoch where
+        training was stopped early, which makes intervals a little short; with
+        several members the errors are those of single members, which makes them
+        a little long. Training that goes on (``warm_start``, ``partial_fit``) has
+        seen those rows: it drops the errors. Of a Pipeline:
+        ``pipe[-1].predict_interval(pipe[:-1].transform(X))``.
 
         Parameters
         ----------
@@ -1147,8 +1185,9 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         values = self.predict_value(X)
         if self._residuals is None:
             raise ValueError(
-                "predict_interval needs errors on held-out rows: call fit with validation_fraction "
-                "or early_stopping."
+                "predict_interval needs errors on rows held out from all training: call fit with "
+                "validation_fraction or early_stopping. Training that goes on (warm_start, "
+                "partial_fit) drops them."
             )
         if self._residuals["value_from"] != self.value_from:
             raise ValueError(
@@ -1157,7 +1196,10 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             )
         widths = [_conformal(*column, coverage) for column in self._residuals["by_column"]]
         widths = np.array(widths) if values.ndim > 1 else widths[0]
-        return np.stack([values - widths, values + widths], axis=-1)
+        low, high = values - widths, values + widths
+        if self._residuals["non_negative"]:
+            low = np.where(low < 0, np.minimum(values, 0), low)
+        return np.stack([low, high], axis=-1)
 
     def predict_class(self, X):
         """Predict the label: the most probable one.
@@ -1472,9 +1514,8 @@ def _answers_to_unseen(plans, networks):
     return held_out, [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
 
 
-def _conformal(errors, weights, coverage):
-    """The ``coverage * (1 + 1/n)`` quantile of ascending errors; a weight counts as repeats."""
-    n = len(errors)
+def _conformal(errors, weights, n, coverage):
+    """The ``coverage * (1 + 1/n)`` quantile of n rows' ascending errors, weighted."""
     total = weights.sum()
     # of n + 1 rows of mean weight, the one to come among them
     reached = np.cumsum(weights) >= coverage * total * (1 + 1 / n) * (1 - 1e-12) if n else []

@@ -203,14 +203,14 @@ def _warn_of_rare_labels(codes, n_splits):
 
 
 # ----------------------------------------------------------------------- scoring
-class _HeadScorer:
-    """A scikit-learn scorer of one head, which leaves rows without its label out."""
+class _Scorer:
+    """What scikit-learn asks of a scorer beside the call."""
 
-    def __init__(self, view, name):
-        self.view = view
-        self.name = name
-        self._scorer = get_scorer(name)
+    def __init__(self):
         self._metadata_request = MetadataRequest(owner=self)
+
+    def _accept_sample_weight(self):
+        return True
 
     def get_metadata_routing(self):
         """Which metadata was asked for.
@@ -239,9 +239,32 @@ class _HeadScorer:
         self._metadata_request = request
         return self
 
+
+class _JointScorer(_Scorer):
+    """What ``score`` of the joint estimator gives, also inside a search."""
+
+    def __call__(self, estimator, X, y_true, sample_weight=None):
+        # A search's own score is that of its refit metric.
+        estimator = best_predictor(estimator)
+        keywords = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return estimator.score(X, y_true, **keywords)
+
+    def __repr__(self):
+        return "joint_scorer"
+
+
+class _HeadScorer(_Scorer):
+    """A scikit-learn scorer of one head, which leaves rows without its label out."""
+
+    def __init__(self, view, name):
+        super().__init__()
+        self.view = view
+        self.name = name
+        self._scorer = get_scorer(name)
+
     def __call__(self, estimator, X, y_true, sample_weight=None):
         view = self.view(estimator)
-        X, truth, weights = view._truth(X, y_true, sample_weight)
+        X, truth, weights = view._truth(X, y_true, sample_weight, is_joint=True)
         if len(truth) == 0:
             return np.nan
         keywords = {} if weights is None else {"sample_weight": weights}
@@ -323,10 +346,6 @@ def class_scorer(name):
     return _HeadScorer(ClassView, name)
 
 
-def _joint_score(estimator, X, y):
-    return best_predictor(estimator).score(X, y)  # a search's score is that of its refit metric
-
-
 def joint_scoring():
     """Scorers of both heads for ``cross_validate`` and multimetric searches.
 
@@ -355,7 +374,7 @@ def joint_scoring():
     (2,)
     """
     return {
-        "joint": _joint_score,
+        "joint": _JointScorer(),
         **{f"value_{name}": value_scorer(name) for name in ("r2", "neg_mean_absolute_error")},
         **{f"class_{name}": class_scorer(name) for name in ("accuracy", "neg_log_loss")},
     }

@@ -478,7 +478,10 @@ class TrainingCurveDisplay:
         if kept.shape[1] != len(heads):  # by member alone
             return float(np.mean(self.best_epoch))
         head = panel.rpartition("_")[0]
-        return float(kept[:, heads.index(head)].mean()) if head in heads else None
+        if head not in heads:
+            return None
+        kept = kept[:, heads.index(head)]
+        return int(kept[0]) if len(kept) == 1 else float(kept.mean())
 
     @property
     def _weight_names(self):
@@ -523,7 +526,9 @@ class TrainingCurveDisplay:
                     alpha=0.7,
                     linestyle=":",
                     linewidth=1.2,
-                    label=f"kept (epoch {kept + 1:.3g})",
+                    label=f"kept (epoch {kept + 1})"
+                    if isinstance(kept, int)
+                    else f"kept (mean of members: epoch {kept + 1:.1f})",
                 )
             axes.locator_params(axis="x", integer=True)
         for name in self.panels[-1]:

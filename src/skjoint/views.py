@@ -155,11 +155,16 @@ class _View(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         """Names of X's columns, if all are strings."""
         return self._fitted.feature_names_in_
 
-    def _truth(self, X, y, sample_weight):
-        """Rows that are labelled for this view: X, truth and weights."""
-        if _is_one_column(y):
+    def _truth(self, X, y, sample_weight, is_joint=False):
+        """Rows that are labelled for this view: X, truth and weights.
+
+        One column is of the view's own kind; with ``is_joint`` it is what the
+        estimator was fitted on, if that was one column.
+        """
+        joint = joint_estimator(self._fitted)
+        if _is_one_column(y) and not (is_joint and len(joint._targets.names) == 1):
             return X, np.asarray(y).reshape(-1), sample_weight
-        truth = joint_estimator(self._fitted).split_targets(y)[self._part]
+        truth = joint.split_targets(y)[self._part]
         missing = pd.isna(truth)
         rows = np.flatnonzero(~(missing if missing.ndim == 1 else missing.any(axis=1)))
         if len(rows) < len(truth):
