@@ -132,7 +132,9 @@ def test_every_member_holds_out_rows_of_its_own(monkeypatch):
     assert len({rows.tobytes() for rows in held_out}) == 6
     assert len(np.unique(np.vstack(held_out), axis=0)) > 80
     single = est._encode(X[7:8])
-    assert not (np.vstack(held_out) == single).all(axis=1).any()  # a label's only row stays in training, in every member
+    assert (
+        not (np.vstack(held_out) == single).all(axis=1).any()
+    )  # a label's only row stays in training, in every member
 
 
 def test_training_goes_on_in_every_member():
