@@ -139,7 +139,7 @@ def test_text_where_numbers_were():
 
 @pytest.mark.parametrize(
     ("entries", "kinds"),
-    [([1, "x"], "int, str"), ([[1], [2]], "list"), ([datetime.date(2020, 1, 1)] * 2, "date")],
+    [([1, "x"], "int, str"), ([[1], [2]], "list"), ([datetime.date(2020, 1, 1), "x"], "date, str")],
 )
 def test_columns_of_mixed_or_strange_entries_are_named(entries, kinds):
     X = pd.DataFrame({"a": [1.0, 2.0] * 4, "the b": entries * 4})

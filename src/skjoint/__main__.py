@@ -289,11 +289,8 @@ def train(task, arguments):
         print(f"  band edges  {edges}")
     members = f"{est.n_members} networks of " if est.n_members > 1 else ""
     print(f"  parameters  {members}{est.network_.n_parameters:,}, {est.n_iter_} epochs")
-    changed = {
-        name: value
-        for name, value in est.get_params().items()
-        if value != JointRegressorClassifier().get_params()[name]
-    }
+    defaults = JointRegressorClassifier().get_params()
+    changed = {n: v for n, v in est.get_params().items() if v != defaults.get(n)}
     print(f"  settings    {', '.join(f'{name}={value!r}' for name, value in changed.items())}")
     print(f"  versions    skjoint {__version__}, numpy {np.__version__}, pandas {pd.__version__}")
     print(f"\nCross-validated, {arguments.folds} folds that keep the shares of the labels and the")

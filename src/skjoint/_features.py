@@ -9,8 +9,6 @@ their shape; each channel, the last axis, is standardised over all others.
 
 from __future__ import annotations
 
-from numbers import Real
-
 import numpy as np
 import pandas as pd
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -127,17 +125,16 @@ def _mixed_frame(X):
 
 
 def _check_categories(name, column):
-    """Raise unless the categories of a column are all text or all numbers."""
-    kinds = {type(entry) for entry in column if entry is not None}
-    if not (
-        all(issubclass(kind, str) for kind in kinds)
-        or all(issubclass(kind, (Real, np.bool_)) for kind in kinds)
-    ):
-        names = sorted(kind.__name__ for kind in kinds)
+    """Raise unless the categories of a column can be put in order."""
+    present = [entry for entry in column if entry is not None]
+    try:
+        sorted(set(present))
+    except TypeError:
+        kinds = sorted({type(entry).__name__ for entry in present})
         raise ValueError(
             f"Column {name!r} of X must hold text or numbers throughout. Got entries of type "
-            f"{', '.join(names)}; convert it first, for example with astype(str)."
-        )
+            f"{', '.join(kinds)}; convert it first, for example with astype(str)."
+        ) from None
 
 
 class FeatureEncoder:
