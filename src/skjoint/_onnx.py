@@ -73,6 +73,11 @@ def entries(array):
     return types[array.dtype.str[1:]], array.ravel()
 
 
+def as_double(graph, inputs):
+    """Tensors of float64, or of text as they are, from pairs of name and type."""
+    return [name if kind in (STRING, DOUBLE) else graph.cast(name, DOUBLE) for name, kind in inputs]
+
+
 # -------------------------------------------------------------------- features
 def _categories(features):
     """Pairs of the position of a column and its categories, of columns that are not numbers."""
@@ -397,10 +402,7 @@ def write_estimator(graph, estimator, inputs):
             chosen = inputs
         else:
             chosen = [inputs[position] for position in positions]
-        tensors = [
-            name if given in (STRING, DOUBLE) else graph.cast(name, DOUBLE)
-            for name, given in chosen
-        ]
+        tensors = as_double(graph, chosen)
         if positions is None or len(inputs) > 1:
             return graph.side_by_side(tensors)
         return graph("Gather", tensors[0], np.asarray(positions, np.int64), axis=1)

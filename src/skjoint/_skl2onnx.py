@@ -14,7 +14,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, PowerTransforme
 
 from skjoint import _onnx
 from skjoint._composition import best_predictor, joint_estimator
-from skjoint._onnx import BOOL, DOUBLE, FLOAT, INT64, STRING, Graph
+from skjoint._onnx import BOOL, DOUBLE, FLOAT, INT64, STRING, Graph, as_double
 
 ALIAS = "SkjointJointRegressorClassifier"
 
@@ -225,15 +225,9 @@ def _shape_calculator(number):
     return calculate
 
 
-def _as_double(graph, inputs):
-    return [
-        (name if kind in (STRING, DOUBLE) else graph.cast(name, DOUBLE)) for name, kind in inputs
-    ]
-
-
 def _columns(graph, inputs, n_columns):
     """One tensor per column."""
-    tensors = _as_double(graph, inputs)
+    tensors = as_double(graph, inputs)
     if len(tensors) == n_columns:
         return tensors
     X = graph.side_by_side(tensors)
@@ -282,7 +276,7 @@ def _impute(graph, imputer, inputs):
     if imputer.add_indicator:
         raise NotImplementedError("SimpleImputer with add_indicator=True is not supported.")
     missing, filling = imputer.missing_values, imputer.statistics_
-    X = graph.side_by_side(_as_double(graph, inputs))
+    X = graph.side_by_side(as_double(graph, inputs))
     if inputs[0][1] == STRING:
         is_gap = graph("Equal", X, np.array("" if _onnx.is_missing(missing) else missing))
         return [graph("Where", is_gap, filling.astype(str), X)]
@@ -306,7 +300,7 @@ def _power(graph, x, exponents):
 
 
 def _transform_power(graph, transformer, inputs):
-    X, exponents = graph.side_by_side(_as_double(graph, inputs)), transformer.lambdas_
+    X, exponents = graph.side_by_side(as_double(graph, inputs)), transformer.lambdas_
     if transformer.method == "box-cox":
         X = _power(graph, X, exponents)
     else:  # both branches see x + 1 or 1 - x of at least 1; NaN stays

@@ -991,8 +991,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         fitted = {
             "_network": ensemble(networks),
             "_plain_answers": Answers(self._targets, networks[0].spec.link == "mixture"),
+            "_residuals": None,
         }
-        fitted["_residuals"] = None
         if whole:
             fitted["_blends"] = None
             if plans[0].validation is not None:
