@@ -6,6 +6,7 @@ import pytest
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
+from skjoint._features import N_KNOTS, FeatureEncoder
 from skjoint._network import Embedding
 from skjoint.persistence import load, save
 
@@ -24,7 +25,7 @@ def fit(X=X, **params):
 def test_it_is_what_the_formula_says():
     est = fit(MIXED)
     encoded = est._encode(MIXED).astype(np.float64)
-    n = 4  # a, c, d, e; then the categories of b
+    n = 8  # ranks of a, c, d, e, then these; then the categories of b
     assert est.network_.embedding == Embedding(n)
     waves, maps, kernel, bias, *rest = (w.astype(np.float64) for w in est._network.weights)
     features = []
@@ -65,6 +66,45 @@ def test_a_row_does_not_depend_on_the_rows_around_it(data, n_units):
         part = frame.iloc[rows] if data is MIXED else X[rows]
         np.testing.assert_array_equal(est.predict_value(part), value[rows])
         np.testing.assert_array_equal(est.predict_proba(part), proba[rows])
+
+
+def ranks_of(X, weights=None, of=None):
+    encoder = FeatureEncoder(True, ranks=True).learn(X, weights)
+    return encoder.encode(X if of is None else of)[:, : X.shape[1]]
+
+
+def test_ranks_know_nothing_but_order():
+    x = X[:100]
+    ranks = ranks_of(x)
+    np.testing.assert_array_equal(ranks, ranks_of(np.sinh(5 * x)))
+    np.testing.assert_array_equal(ranks.argsort(axis=0), x.argsort(axis=0))
+    np.testing.assert_allclose(ranks.mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(ranks.std(axis=0), 1, atol=1e-3)
+    beyond = ranks_of(x, of=np.array([[-1e6] * 4, [1e6] * 4]))
+    np.testing.assert_array_equal(beyond, [ranks.min(axis=0), ranks.max(axis=0)])
+
+
+def test_ranks_of_many_rows_are_interpolated():
+    x = np.random.default_rng(0).exponential(size=(20_000, 1))
+    x[:8000] = 0
+    below = np.array([(x < v).mean() + (x == v).mean() / 2 for v in x[7990:8200, 0]])
+    ranks = ranks_of(x)[7990:8200, 0] / np.sqrt(12) + 0.5
+    np.testing.assert_allclose(ranks, below, atol=1 / N_KNOTS)
+
+
+def test_ranks_of_weighted_rows_are_those_of_repeated_ones():
+    weights = np.random.default_rng(0).integers(0, 4, size=len(X)).astype(float)
+    gaps = X.copy()
+    gaps[::5, 1] = np.nan
+    weighted = FeatureEncoder(True, ranks=True).learn(gaps[weights > 0], weights[weights > 0])
+    repeated = FeatureEncoder(True, ranks=True).learn(np.repeat(gaps, weights.astype(int), axis=0))
+    np.testing.assert_allclose(weighted.encode(gaps), repeated.encode(gaps), atol=1e-6)
+
+
+def test_ranks_of_columns_that_hold_one_number_or_none():
+    flat = np.column_stack([np.full(20, 3.0), np.full(20, np.nan), np.arange(20.0)])
+    ranks = ranks_of(flat)
+    np.testing.assert_array_equal(ranks[:, :2], 0)
 
 
 def test_it_bends_where_a_plain_network_of_that_size_cannot():

@@ -2,8 +2,10 @@
 
 import pickle
 
+import joblib
 import numpy as np
 import pytest
+from keras.callbacks import LambdaCallback
 from sklearn.base import clone
 
 from conftest import make_data
@@ -18,7 +20,8 @@ VALIDATED = {"validation_fraction": 0.2, "early_stopping": "by_head", "n_iter_no
 
 def fit(X=X, y=Y, **params):
     defaults = {"epochs": 6, "learning_rate": 0.01, "random_state": 0}
-    return JointRegressorClassifier((12,), **{**defaults, **params}).fit(X, y)
+    defaults |= {"hidden_layer_sizes": (12,)}
+    return JointRegressorClassifier(**{**defaults, **params}).fit(X, y)
 
 
 def outputs(est):
@@ -52,11 +55,44 @@ def test_the_first_member_is_the_network_of_a_fit_with_one():
         np.testing.assert_array_equal(a, b)
 
 
-def test_members_share_a_program():
-    fit()
+def test_members_share_programs_one_per_core(monkeypatch):
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 2)
+    sizes = {"hidden_layer_sizes": (11,)}
     before = training_programs.n_built
-    fit(n_members=4, random_state=7)
+    fit(n_members=5, **sizes)
+    assert training_programs.n_built - before <= 2
+    before = training_programs.n_built
+    fit(n_members=5, random_state=7, **sizes)
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 1)
+    fit(n_members=3, **sizes)
     assert training_programs.n_built == before
+
+
+@pytest.mark.parametrize("params", [{}, VALIDATED], ids=["plain", "validated"])
+def test_side_by_side_is_the_same_as_one_after_another(params):
+    heard = [LambdaCallback()]
+    together, in_turn = (fit(n_members=4, callbacks=c, **params) for c in (None, heard))
+    assert_same(together, in_turn)
+    assert together.history_ == in_turn.history_
+
+
+def test_a_member_that_fails_stops_the_others(monkeypatch):
+    from skjoint import _fused, estimator
+
+    begun = []
+
+    def train(plan, on_epoch, callbacks):
+        begun.append(plan.seed)
+        if len(begun) == 2:
+            raise KeyboardInterrupt
+        return _fused.train(plan, on_epoch, callbacks)
+
+    monkeypatch.setitem(estimator.ENGINES, "fused", train)
+    est = JointRegressorClassifier((12,), n_members=8, epochs=100_000, random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        est.fit(X, Y)
+    assert len(begun) < 8
+    assert not hasattr(est, "history_")
 
 
 def test_by_head_keeps_the_best_epoch_of_each():

@@ -16,6 +16,7 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import validate_data
 
 FLOAT32_MAX = np.finfo(np.float32).max
+N_KNOTS = 128  # between which ranks are interpolated
 
 
 def read_features(estimator, X, *, encode, reset, allow_nd=False):
@@ -137,6 +138,24 @@ def _check_categories(name, column):
         ) from None
 
 
+def _knots(column, weights):
+    """Numbers and their ranks, (2, n_knots), between which the ranks of others are interpolated.
+
+    The rank of a number is the share of rows below it and half of those that hold it, scaled as
+    if all shares were equally likely to mean 0 and variance 1.
+    """
+    present = ~np.isnan(column)
+    if not present.any():
+        return np.zeros((2, 1))
+    numbers, inverse = np.unique(column[present], return_inverse=True)
+    share = np.bincount(inverse, weights[present]) / weights[present].sum()
+    below = np.cumsum(share) - share / 2
+    kept = np.arange(len(numbers))
+    if len(numbers) > N_KNOTS:
+        kept = np.unique(np.searchsorted(below, np.linspace(below[0], below[-1], N_KNOTS)))
+    return np.array([numbers[kept], (below[kept] - 0.5) * np.sqrt(12)])
+
+
 class FeatureEncoder:
     """Numbers standardised, categories one-hot, side by side as float32.
 
@@ -144,10 +163,13 @@ class FeatureEncoder:
     ----------
     enabled : bool
         False passes the numbers on as they are.
+    ranks : bool, default=False
+        Put the rank of every number before the standardised numbers.
     """
 
-    def __init__(self, enabled):
+    def __init__(self, enabled, ranks=False):
         self.enabled = enabled
+        self.ranks = ranks
 
     def learn(self, X, sample_weight=None):
         """Learn from what :func:`read_features` returned."""
@@ -169,8 +191,13 @@ class FeatureEncoder:
         self.categories_ = np.flatnonzero(~numeric)
         n_outputs = len(self.numbers_)
         if len(self.numbers_):
+            numbers = self._numbers(X)
             with np.errstate(invalid="ignore"):  # a column of gaps only has no mean
-                self.scaler_ = StandardScaler().fit(self._numbers(X), sample_weight=sample_weight)
+                self.scaler_ = StandardScaler().fit(numbers, sample_weight=sample_weight)
+            if self.ranks:
+                weights = np.ones(len(numbers)) if sample_weight is None else sample_weight
+                self.knots_ = [_knots(column, weights) for column in numbers.T]
+                n_outputs += len(self.numbers_)
         if len(self.categories_):
             categories = self._categories(X)
             names = X.columns if isinstance(X, pd.DataFrame) else range(X.shape[1])
@@ -185,8 +212,10 @@ class FeatureEncoder:
 
     @property
     def n_numbers(self):
-        """Leading columns of encoded X that are standardised numbers."""
-        return len(self.numbers_) if self.enabled and len(self.row_shape_) == 1 else 0
+        """Leading columns of encoded X that are numbers, each rank counted as one."""
+        if not self.enabled or len(self.row_shape_) > 1:
+            return 0
+        return len(self.numbers_) * (2 if self.ranks else 1)
 
     def encode(self, X):
         """float32 array of shape (n_samples, *output_shape_)."""
@@ -202,7 +231,14 @@ class FeatureEncoder:
             return np.nan_to_num(encoded, copy=False, nan=0.0).reshape(X.shape)
         parts = []
         if len(self.numbers_):
-            parts.append(np.nan_to_num(self.scaler_.transform(self._numbers(X)), nan=0.0))
+            numbers = self._numbers(X)
+            if self.ranks:
+                ranks = [
+                    np.interp(column, *knots)
+                    for column, knots in zip(numbers.T, self.knots_, strict=True)
+                ]
+                parts.append(np.nan_to_num(np.column_stack(ranks), nan=0.0))
+            parts.append(np.nan_to_num(self.scaler_.transform(numbers), nan=0.0))
         if len(self.categories_):
             parts.append(self.one_hot_.transform(self._categories(X)))
         with np.errstate(over="ignore"):

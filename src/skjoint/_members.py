@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import joblib
 import numpy as np
 
 from skjoint._inference import Ensemble, FittedNetwork
@@ -91,6 +94,35 @@ def train_member(plan, engine, stopping, verbose, around=None, title=""):
         loss_weights = np.tile(plan.loss_weights, (n_epochs, 1))
     state = (result.optimizer_state, result.balancing_state)
     return Member(network, state, result.history, loss_weights, early and epochs)
+
+
+def train_side_by_side(plans, engine, stopping):
+    """Carry out plans in as many threads as there are cores, for nobody who listens.
+
+    Side by side, not stacked along a leading axis: XLA on a CPU takes some twenty times as long
+    for batched products as for one after the other, and a network this small leaves cores idle.
+
+    Returns
+    -------
+    list of Member
+    """
+    given_up = threading.Event()
+
+    def give_up_too(plan, on_epoch):
+        def hook(epoch, logs, get_weights):
+            return on_epoch(epoch, logs, get_weights) or given_up.is_set()
+
+        hook.every_epoch = on_epoch.every_epoch
+        return hook
+
+    with ThreadPoolExecutor(min(len(plans), joblib.cpu_count())) as pool:
+        members = [pool.submit(train_member, p, engine, stopping, 0, give_up_too) for p in plans]
+        try:
+            return [member.result() for member in members]
+        except BaseException:  # Ctrl-C, or a member that diverged: the others stop, too
+            given_up.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def one_network(spec, weights, epochs):

@@ -93,10 +93,32 @@ def _encode(graph, features, columns):
     parts, categories = [], _categories(features)
     if hasattr(features, "scaler_"):  # of rows with a shape it scales the last axis
         X = columns(features.numbers_ if categories else None)
+        if features.ranks:
+            parts.append(_ranks(graph, features.knots_, X))
         X = graph("Div", graph("Sub", X, features.scaler_.mean_), features.scaler_.scale_)
         parts.append(graph("Where", graph("IsNaN", X), np.array(0.0), X))
     parts += [one_hot(graph, columns([position]), known) for position, known in categories]
     return graph.cast(graph.cast(graph.side_by_side(parts), FLOAT), DOUBLE)
+
+
+def _ranks(graph, knots, X):
+    """Ranks between knots: the first one, and of every step as much as the number climbs."""
+    n_steps = max(1, max(len(numbers) - 1 for numbers, _ in knots))
+    shape = (len(knots), n_steps)
+    starts, widths, heights = np.zeros(shape), np.ones(shape), np.zeros(shape)
+    for i, (numbers, ranks) in enumerate(knots):
+        n = len(numbers) - 1
+        starts[i, :n], widths[i, :n], heights[i, :n] = (
+            numbers[:-1],
+            np.diff(numbers),
+            np.diff(ranks),
+        )
+    rows = graph("Unsqueeze", X, np.array([2]))
+    climbed = graph("Div", graph("Sub", rows, starts), widths)
+    climbed = graph("Clip", climbed, np.array(0.0), np.array(1.0))
+    climbed = graph("ReduceSum", graph("Mul", climbed, heights), np.array([2]), keepdims=0)
+    found = graph("Add", climbed, np.array([ranks[0] for _, ranks in knots]))
+    return graph("Where", graph("IsNaN", X), np.array(0.0), found)
 
 
 def is_missing(category):

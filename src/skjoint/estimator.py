@@ -34,6 +34,7 @@ from skjoint._members import (
     mean_history,
     seed_of,
     train_member,
+    train_side_by_side,
 )
 from skjoint._network import (
     LINKS,
@@ -735,7 +736,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         if sample_weight is not None and sample_weight.ndim == 2:
             # A weight of 0 for one target is a missing label, not half a row.
             row_weight = sample_weight.max(axis=1)
-        self._features = FeatureEncoder(self.preprocess is not None).learn(X, row_weight)
+        ranks = self.numeric_embedding is not None
+        self._features = FeatureEncoder(self.preprocess is not None, ranks).learn(X, row_weight)
         if self.random_state is None:
             self._seed = int(np.random.SeedSequence().generate_state(1)[0])
         else:
@@ -953,11 +955,13 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         if whole and self.early_stopping:
             kind = "by_head" if self.early_stopping == "by_head" else "joint"
             stopping = (kind, self.n_iter_no_change)
+        callbacks = make_callbacks(self.callbacks, self._routed_params("callbacks"))
+        engine_name = _choose_engine(self.engine, plans[0], callbacks)
         members = []
 
         def engine(plan, on_epoch):
-            callbacks = make_callbacks(self.callbacks, self._routed_params("callbacks"))
-            return ENGINES[_choose_engine(self.engine, plan, callbacks)](plan, on_epoch, callbacks)
+            own = make_callbacks(self.callbacks, self._routed_params("callbacks"))
+            return ENGINES[engine_name](plan, on_epoch, own)
 
         def around(plan, on_epoch):
             def fitted_attributes(epoch, get_weights):
@@ -967,10 +971,13 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
 
             return tasks.around(on_epoch, plan.last_epoch, fitted_attributes)
 
-        for i, plan in enumerate(plans, start=1):
-            title = f"Member {i}/{len(plans)} " if len(plans) > 1 else ""
-            heard = around if tasks is not None else None
-            members.append(train_member(plan, engine, stopping, self.verbose, heard, title))
+        heard = around if tasks is not None else None
+        if len(plans) > 1 and engine_name == "fused" and not (callbacks or heard or self.verbose):
+            members = train_side_by_side(plans, engine, stopping)
+        else:
+            for i, plan in enumerate(plans, start=1):
+                title = f"Member {i}/{len(plans)} " if len(plans) > 1 else ""
+                members.append(train_member(plan, engine, stopping, self.verbose, heard, title))
         networks = [member.network for member in members]
         vars(self).update(self._fitted(plans, networks, unseen, whole))
         blends = (self._blends or {}).values()

@@ -474,7 +474,7 @@ class _Reader:
             _check_places(**fields)
             return Ensemble(**fields)
         if kind == "FeatureEncoder":
-            encoder = FeatureEncoder(fields.pop("enabled"))
+            encoder = FeatureEncoder(fields.pop("enabled"), fields.pop("ranks", False))
             vars(encoder).update(fields)
             return encoder
         if kind == "StandardScaler":
