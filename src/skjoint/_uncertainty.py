@@ -9,6 +9,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
 LOG_TEMPERATURES = (-3, 3)
+PRIOR_VARIANCE = 1 / 8  # of log T: at 1/2 it made the log loss of small tables worse
 EPS = np.finfo(np.float64).eps  # as in the log loss
 
 
@@ -83,7 +84,7 @@ def learn_temperature(proba, codes, weights):
     """The temperature of least log loss (Guo et al. 2017), drawn to 1 where rows are few.
 
     Rows without an error would have it at 0. So it is the mode of a posterior:
-    log T is normal with mean 0 and variance 1/2 beforehand.
+    log T is normal around 0 beforehand.
     """
     labelled = weights > 0
     proba, codes, weights = proba[labelled], codes[labelled], weights[labelled]
@@ -93,7 +94,7 @@ def learn_temperature(proba, codes, weights):
     def loss(log_temperature):
         z = log_proba / np.exp(log_temperature)
         log_loss = np.average(logsumexp(z, axis=1) - z[rows, codes], weights=weights)
-        return log_loss + log_temperature**2 / len(rows)
+        return log_loss + log_temperature**2 / (2 * PRIOR_VARIANCE * len(rows))
 
     return float(np.exp(minimize_scalar(loss, bounds=LOG_TEMPERATURES, method="bounded").x))
 

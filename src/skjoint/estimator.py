@@ -80,6 +80,7 @@ ACCURATE = {
     "early_stopping": "by_head",
     "validation_fraction": 0.15,
     "n_iter_no_change": 25,
+    "calibration": "temperature",
 }
 
 
@@ -223,7 +224,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         per class target, that gives rows held out from training the least log
         loss [11]_, weighted like the loss (10 % are held out unless
         ``validation_fraction`` says otherwise). Few rows leave T near 1: log T
-        has a normal prior of mean 0 and variance 1/2. The most probable label
+        has a normal prior of mean 0 and variance 1/8. The most probable label
         stays. With several members T is learned from the means over those that
         held a row out. ``fit`` learns T anew each time, with ``warm_start`` from
         rows that earlier training may have seen; ``partial_fit``, which holds
@@ -539,10 +540,10 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
 
         Eight networks of (128, 128) units with embedded numbers, a little
         dropout and decoupled weight decay [1]_, each stopped early by head on
-        held-out rows of its own. Beside a ``trunk`` give ``numeric_embedding=None``.
-        Nothing but parameters: ``get_params`` shows them, and any of them may
-        be given here or changed later. ``n_members=1`` is eight times faster
-        and not far behind.
+        held-out rows of its own, which calibrate the probabilities, too. Beside a
+        ``trunk`` give ``numeric_embedding=None``. Nothing but parameters:
+        ``get_params`` shows them, and any of them may be given here or changed
+        later. ``n_members=1`` is eight times faster and not far behind.
 
         Parameters
         ----------
