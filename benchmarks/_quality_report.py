@@ -20,6 +20,7 @@ METRICS = {  # name in the file: (title, digits)
     "ece": ("expected calibration error", 4),
     "agreement": ("agreement", 3),
     "coverage": ("share of numbers in their 90 % interval", 3),
+    "width": ("mean width of these intervals", 3),
     "fit_seconds": ("seconds to fit", 2),
     "predict_seconds": ("seconds to predict", 3),
 }
@@ -177,7 +178,8 @@ def report(entries, joints):
     print_seconds(found)
     for joint in joints:
         print_verdicts(entries, found, joint)
-    print_overall(found, [name for name in joints if not name.endswith("MAE")])
+    computed = [name for name in joints if all(name in models for models in found.values())]
+    print_overall(found, [name for name in computed if not name.endswith("MAE")])
 
 
 def print_overall(found, joints):

@@ -124,6 +124,9 @@ JOINTS = {
     "joint, accurate, one member": lambda: JointRegressorClassifier.accurate(
         n_members=1, hidden_layer_sizes=(64, 64), epochs=150, random_state=0
     ),
+    "joint, accurate, with variance": lambda: JointRegressorClassifier.accurate(
+        value_loss="gaussian_nll", random_state=0
+    ),
     "joint, MAE": lambda: JointRegressorClassifier(value_loss="mae", random_state=0),
 }
 
@@ -191,7 +194,7 @@ def run(make, name, seed):
         if intervals is not None:
             low, high = intervals.T
             scores["coverage"] = np.mean((low <= value) & (value <= high))
-            scores["test_rows"] = len(X)
+            scores |= {"width": np.mean(high - low), "test_rows": len(X)}
     if proba is not None:
         answer, true = model.predict_class(X), label.to_numpy()
         proba = on_all_labels(proba, model.classes_, labels)

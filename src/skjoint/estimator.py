@@ -165,9 +165,11 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         be, row by row: further units give the variance v of a normal
         distribution around the number m, trained on ``(log v + (y - m)**2 / v) /
         2`` [10]_, for ``predict_value(X, return_std=True)`` and intervals of
-        fitting widths; it is nothing for ``head_link="mixture"`` and balanced
-        ``loss_weights``. Give a
-        loss with settings as a function, such as
+        fitting widths. It may be negative, falls without bound where numbers can
+        be learned exactly and may then take over the trunk: give it less of
+        ``loss_weights`` if the label suffers. It cannot go with
+        ``head_link="mixture"`` nor with losses that are balanced. Give a loss
+        with settings as a function, such as
         ``functools.partial(keras.losses.huber, delta=2.0)``: copies of Keras'
         ``Huber`` object forget ``delta`` (Keras 3.15), and ``clone`` copies.
     class_loss : str, Keras loss or callable, default="crossentropy"
@@ -1356,7 +1358,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
 
     def _answer(self, X, kind=None):
         """Numbers in original units and labels, by output index."""
-        return self._answers.decode(self._answer_outputs(X, kind), kind)
+        outputs = self._answer_outputs(X, kind)
+        return self._answers.decode(outputs, kind)
 
     def _answer_outputs(self, X, kind=None, with_variances=False):
         form = as_rows if self.value_from != "head" else as_codes
@@ -1376,23 +1379,24 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             missing = "value" if kind == "value" else "class"
             raise AttributeError(f"This estimator was trained without a {missing} target.")
         wanted = self._answers.needs(kind)
-        wanted_targets = [self._targets.outputs[i] for i in wanted]
-        names = [target.name for target in wanted_targets]
-        forms = [class_form if target.kind == "class" else as_rows for target in wanted_targets]
-        if self._temperatures and class_form is not as_codes:
-            n_values = len(self._targets.values)
-            forms = [
-                form
-                if i < n_values
-                else partial(as_tempered, temperature=self._temperatures[i - n_values])
-                for i, form in zip(wanted, forms, strict=True)
-            ]
+        names = [self._targets.outputs[i].name for i in wanted]
+        forms = [self._form_of(i, class_form) for i in wanted]
         if with_variances:
-            variances = list(self._network.spec.variances.values())
-            names, forms = names + variances, forms + [as_rows] * len(variances)
-            wanted = wanted + [len(self._targets.outputs) + i for i in range(len(variances))]
+            variances = self._network.spec.variances.values()
+            names += variances
+            forms += [as_rows] * len(variances)
+            wanted += [len(self._targets.outputs) + i for i in range(len(variances))]
         outputs = self._network.predict(X, names, forms, keep_parts)
         return dict(zip(wanted, outputs, strict=True))
+
+    def _form_of(self, i, class_form):
+        """What is made of output i: of a class what is asked for."""
+        i -= len(self._targets.values)
+        if i < 0:
+            return as_rows
+        if self._temperatures and class_form is not as_codes:
+            return partial(as_tempered, temperature=self._temperatures[i])
+        return class_form
 
     def _encode(self, X):
         network, features = self._network.spec, self._features
