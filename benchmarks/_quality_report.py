@@ -17,8 +17,10 @@ METRICS = {  # name in the file: (title, digits)
     "mae": ("MAE", 3),
     "log_loss": ("log loss", 3),
     "accuracy": ("accuracy", 3),
+    "ece": ("expected calibration error", 4),
     "agreement": ("agreement", 3),
     "coverage": ("share of numbers in their 90 % interval", 3),
+    "width": ("mean width of these intervals", 3),
     "fit_seconds": ("seconds to fit", 2),
     "predict_seconds": ("seconds to predict", 3),
 }
@@ -91,6 +93,23 @@ def print_seconds(found):
     )
 
 
+def print_coverage(entries):
+    """Of each model's intervals over all rows of all sets and splits."""
+    of_model = {}
+    for (_, model, _), scores in entries.items():
+        if "coverage" in scores and "test_rows" in scores:
+            of_model.setdefault(model, []).append((scores["coverage"], scores["test_rows"]))
+    rows = []
+    for model, pairs in of_model.items():
+        coverage, n = np.array(pairs).T
+        pooled = np.average(coverage, weights=n)
+        error = np.sqrt(np.sum((n * (coverage - pooled)) ** 2)) / n.sum()
+        rows.append([model, f"{pooled:.4f} ± {error:.4f}", f"{coverage.mean():.4f}"])
+    if rows:
+        header = ("", "pooled over rows", "mean over sets and splits")
+        print_table("Share of numbers in their 90 % interval, all sets and splits", header, rows)
+
+
 # -------------------------------------------------------------------- verdicts
 def verdict(entries, name, joint, metric):
     """Of a joint model among the pairs in one cell, on the seeds that all have."""
@@ -155,10 +174,12 @@ def report(entries, joints):
     found = summary(entries)
     for metric in METRICS:
         print_metric(found, metric)
+    print_coverage(entries)
     print_seconds(found)
     for joint in joints:
         print_verdicts(entries, found, joint)
-    print_overall(found, [name for name in joints if not name.endswith("MAE")])
+    computed = [name for name in joints if all(name in models for models in found.values())]
+    print_overall(found, [name for name in computed if not name.endswith("MAE")])
 
 
 def print_overall(found, joints):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
-from skjoint.estimator import _conformal
+from skjoint._uncertainty import conformal
 from skjoint.persistence import load, save
 
 HELD_OUT = {"validation_fraction": 0.3}
@@ -50,11 +50,11 @@ def test_width_is_the_order_statistic_of_the_theory(errors, coverage):
     rank = int(np.ceil(coverage * (n + 1) - 1e-9))
     if rank > n:
         with pytest.raises(ValueError, match=f"needs more than {n} held-out rows"):
-            _conformal(errors, np.ones(n), n, coverage)
+            conformal(errors, np.ones(n), n, coverage)
     else:
-        assert _conformal(errors, np.ones(n), n, coverage) == errors[rank - 1]
+        assert conformal(errors, np.ones(n), n, coverage) == errors[rank - 1]
         again = np.repeat(errors, 3)  # as of three members that held out the same rows
-        assert _conformal(again, np.full(3 * n, 1 / 3), n, coverage) == errors[rank - 1]
+        assert conformal(again, np.full(3 * n, 1 / 3), n, coverage) == errors[rank - 1]
 
 
 def test_wider_for_more():

@@ -29,6 +29,7 @@ ORDER = [
     "_composition",
     "_callbacks",
     "_members",
+    "_uncertainty",
     "_files",
     "_onnx_layers",
     "_onnx",

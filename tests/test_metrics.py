@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from skjoint.metrics import agreement_score, joint_score
+from skjoint.metrics import agreement_score, expected_calibration_error, joint_score
 
 
 def test_joint_score_is_the_mean_of_r2_and_accuracy():
@@ -42,3 +42,35 @@ def test_agreement_of_labels_in_any_order():
     assert agreement_score([1.4, 2.6, 9.0], [1, 3, 7], classes=[7, 1, 3]) == 1
     with pytest.raises(ValueError, match="one edge less than there are classes, 1. Got 2"):
         agreement_score([1.0], [0], classes=[0, 1], bin_edges=[0.0, 1.0])
+
+
+def test_calibration_error_by_hand():
+    proba = np.array([[0.9, 0.1], [0.84, 0.16], [0.3, 0.7], [0.45, 0.55]])
+    # of ten bins (0.8, 0.9] holds two rows, one right; the others are alone, right and wrong
+    expected = (abs(1.74 - 1) + abs(0.7 - 1) + abs(0.55 - 0)) / 4
+    params = {"classes": ["a", "b"], "n_bins": 10}
+    truth = ["a", "b", "b", "c"]
+    assert expected_calibration_error(truth, proba, **params) == pytest.approx(expected)
+    weights = [1, 2, 3, 0]
+    repeated = np.repeat(np.arange(4), weights)
+    assert expected_calibration_error(
+        truth, proba, sample_weight=weights, **params
+    ) == pytest.approx(
+        expected_calibration_error(np.array(truth)[repeated], proba[repeated], **params)
+    )
+    gaps = np.array(["a", "b", None, "c"], object)
+    assert expected_calibration_error(gaps, proba, **params) == pytest.approx(1.29 / 3)
+    with pytest.raises(ValueError, match=r"shape \(n_samples, 3\).* Got \(4, 2\) instead"):
+        expected_calibration_error(truth, proba, classes=["a", "b", "c"])
+    with pytest.raises(ValueError, match="No row of y_true is labelled"):
+        expected_calibration_error([None] * 4, proba, **params)
+
+
+def test_calibrated_probabilities_have_hardly_a_calibration_error():
+    rng = np.random.default_rng(0)
+    p = rng.random(20_000)
+    truth = rng.random(20_000) < p
+    proba = np.column_stack([1 - p, p])
+    assert expected_calibration_error(truth, proba, classes=[False, True]) < 0.02
+    sharp = proba**3 / (proba**3).sum(axis=1, keepdims=True)
+    assert expected_calibration_error(truth, sharp, classes=[False, True]) > 0.08

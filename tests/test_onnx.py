@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import keras
@@ -102,6 +103,12 @@ def assert_equal(estimator, X, tmp_path):
             assert clear.mean() > 0.9
             assert_array_equal(found[target.name][clear], label[clear])
             expected |= {target.name: label, "proba" + target.name[5:]: p}
+    if targets.values and joint.network_.variances and joint.value_from == "head":
+        stds = joint.predict_value(X, return_std=True)[1]
+        stds = [stds] if len(targets.values) == 1 else stds.T
+        for target, std in zip(targets.values, stds, strict=True):
+            expected["std" + target.name[5:]] = std
+            assert_allclose(found["std" + target.name[5:]], std, rtol=TOLERANCE)
     assert set(found) == set(expected)
     assert {n: v.shape for n, v in found.items()} == {n: v.shape for n, v in expected.items()}
     return found
@@ -119,6 +126,24 @@ def test_members_and_epochs_by_head(link, tmp_path):
         learning_rate=0.03,
     )
     assert_equal(est.fit(X, y), X, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"n_members": 3}, {"value_by_class": {"low": 50.0}}, {"value_from": "median"}],
+    ids=["members", "known", "median"],
+)
+def test_deviations_and_temperatures(params, tmp_path):
+    X, y = make_data()
+    if "value_from" in params:
+        y, params = y["value"], {**params, "class_bins": 4}
+    est = JointRegressorClassifier(
+        **{**SMALL, "epochs": 10}, value_loss="gaussian_nll", calibration="temperature", **params
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # other numbers than value_by_class says
+        est.fit(X, y)
+    assert_equal(est, X, tmp_path)
 
 
 @pytest.mark.parametrize("is_mixed", [False, True])

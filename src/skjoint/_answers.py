@@ -86,6 +86,24 @@ class Answers:
             self.put_known(number, _codes(outputs[len(self.targets.values)]))
         return number
 
+    def stds(self, outputs, known=True):
+        """Standard deviations in original units by index, of heads with a variance.
+
+        Variances lie behind the outputs: of value i at index ``n_outputs + i``. With
+        ``known`` they are 0 where a label decides the number.
+        """
+        n_outputs = len(self.targets.outputs)
+        stds = {
+            i: target.decode_variance(outputs[n_outputs + i])
+            for i, target in enumerate(self.targets.values)
+            if n_outputs + i in outputs
+        }
+        if known and self.class_decides:
+            codes = _codes(outputs[len(self.targets.values)])
+            for std in stds.values():
+                std[np.isin(codes, list(self.targets.known_values))] = 0
+        return stds
+
     def distribution_of(self, i):
         """Index of the class output that is a distribution over value i, or None."""
         n_values = len(self.targets.values)

@@ -401,7 +401,7 @@ class Program:
         found = []
         for head, target, output, w in zip(self.heads, targets, outputs, weights, strict=True):
             if head.kind == "value":
-                n = head.n_units  # the rest is a mixture's
+                n = head.n_units  # the rest is a mixture's or a variance
                 error = target[:, :n] - output[:, :n]
                 metric = tf.reduce_mean(tf.abs(error) * next(scales), axis=-1)
             else:

@@ -219,14 +219,19 @@ class FittedNetwork:
         self._prepare()
 
     def build(self):
-        """The network as a new ``keras.Model``."""
-        model = build_model(self.spec)
+        """The network as a new ``keras.Model``, without variances."""
+        model = build_model(self.spec, keep_parts=bool(self.spec.variances))
         set_weights(model, self.spec, self.weights)
-        return model
+        if not self.spec.variances:
+            return model
+        names = self.spec.keras_names()
+        numbers = [model.get_layer(names[head.name]).output for head in self.spec.heads]
+        return import_keras().Model(model.input, numbers)
 
     def predict(self, X, heads, forms=None, keep_parts=False):
         """Outputs of the named heads: a list of arrays (n_samples, n_units).
 
+        The names of their variances (:attr:`NetworkSpec.variances`) may be among them.
         ``forms`` has one of ``as_rows`` (default), ``as_probabilities`` and
         ``as_codes`` for each. With ``keep_parts`` the numbers by class follow
         the mean of a mixture, class by class.
@@ -283,9 +288,12 @@ class FittedNetwork:
         padding = [(0, n_blocks * size - n_samples)] + [(0, 0)] * (X.ndim - 1)
         blocks = np.pad(X, padding).reshape(n_blocks, size, *X.shape[1:])
         outputs = self._own_function()(blocks)
-        index = {head.name: i for i, head in enumerate(self.spec.heads)}
-        outputs = [np.asarray(outputs[index[head]]) for head in heads]
-        return [out.reshape(-1, out.shape[-1]).T for out in outputs]
+        found = {}
+        for head, output in zip(self.spec.heads, outputs, strict=True):
+            found[head.name] = np.asarray(output).reshape(-1, output.shape[-1]).T
+            if head.has_variance:
+                found[head.name], found[head.variance] = np.split(found[head.name], 2)
+        return [found[head] for head in heads]
 
     def _own_function(self):
         import tensorflow as tf
@@ -340,8 +348,15 @@ class Ensemble:
         return {"networks": self.networks, "places": self.places}
 
     def predict(self, X, heads, forms=None, keep_parts=False):
-        """As :meth:`FittedNetwork.predict`; numbers and probabilities are means over members."""
+        """As :meth:`FittedNetwork.predict`; numbers and probabilities are means over members.
+
+        A variance is the mean of the members' variances and the variance of their
+        numbers: that of a mixture of normal distributions. It is asked for beside
+        the number.
+        """
         index = {head.name: i for i, head in enumerate(self.spec.heads)}
+        of_variance = {variance: head for head, variance in self.spec.variances.items()}
+        index |= {variance: index[head] for variance, head in of_variance.items()}
         wanted = {}
         for member, place in enumerate(self.places):
             for head in heads:
@@ -354,7 +369,11 @@ class Ensemble:
         answers = []
         for head, form in zip(heads, forms or [as_rows] * len(heads), strict=True):
             outputs = [found[member, head] for member in range(len(self.places))]
-            mean = np.mean(outputs, axis=0, dtype=np.float64).astype(np.float32)
+            mean = np.mean(outputs, axis=0, dtype=np.float64)
+            if head in of_variance:
+                numbers = [found[member, of_variance[head]] for member in range(len(self.places))]
+                mean += np.var(numbers, axis=0, dtype=np.float64)
+            mean = mean.astype(np.float32)
             answers.append(mean if form is as_rows else form(mean.T, len(X)))
         return answers
 

@@ -134,7 +134,7 @@ def _one_or_many(arrays):
 
 def _name_logs(logs, plan):
     """Names of the heads instead of Keras' layers, and in their order, in place."""
-    layers, heads = plan.network.keras_names(), plan.network.heads
+    layers, heads = plan.network.output_names(), plan.network.heads
     keras_names = ["loss", *(f"{layers[head.name]}_{ROW_LOSS}" for head in heads)]
     keras_names += [f"{layers[head.name]}_{METRICS[head.kind]}" for head in heads]
     if plan.validation is not None:
@@ -223,7 +223,7 @@ def _metrics(keras, plan):
     single = len(plan.network.heads) == 1
     for head, loss in zip(plan.network.heads, plan.losses, strict=True):
         # Keras puts the name of the head before the metric's only when there are several.
-        prefix = f"{plan.network.keras_names()[head.name]}_" if single else ""
+        prefix = f"{plan.network.output_names()[head.name]}_" if single else ""
         name = f"{prefix}{METRICS[head.kind]}"
         if head.kind == "value":
             metric = _absolute_error(keras, name, head.n_units, next(scales))
@@ -238,7 +238,7 @@ def _absolute_error(keras, name, n_units, scale):
     scale = scale.astype(np.float32)
 
     def absolute_error(y_true, y_pred):
-        error = y_true[:, :n_units] - y_pred[:, :n_units]  # the rest is a mixture's
+        error = y_true[:, :n_units] - y_pred[:, :n_units]  # the rest is a mixture's or a variance
         return keras.ops.mean(keras.ops.abs(error) * scale, axis=-1)
 
     return keras.metrics.MeanMetricWrapper(absolute_error, name=name)

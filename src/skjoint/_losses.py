@@ -7,8 +7,9 @@ import functools
 import numpy as np
 
 from skjoint._keras_import import import_keras
-from skjoint._network import nearest_name
+from skjoint._network import MIN_VARIANCE, nearest_name
 
+GAUSSIAN = "gaussian_nll"
 # scikit-learn's names beside Keras' own.
 VALUE_LOSSES = {
     "mse": "mean_squared_error",
@@ -16,6 +17,7 @@ VALUE_LOSSES = {
     "mae": "mean_absolute_error",
     "absolute_error": "mean_absolute_error",
     "huber": "huber",
+    GAUSSIAN: GAUSSIAN,
 }
 CLASS_LOSSES = dict.fromkeys(
     (
@@ -35,7 +37,14 @@ def value_loss(identifier):
     >>> value_loss("squared_error").name
     'mean_squared_error'
     """
+    if is_gaussian(identifier):
+        return gaussian_loss()()
     return _keras_loss(identifier, VALUE_LOSSES, "value_loss")
+
+
+def is_gaussian(identifier):
+    """Whether a ``value_loss`` asks for a variance beside the number."""
+    return isinstance(identifier, str) and identifier == GAUSSIAN
 
 
 def class_loss(identifier, n_classes):
@@ -78,6 +87,31 @@ def one_hot_loss():
             return per_sample(self.loss)(keras.ops.one_hot(codes, self.n_classes), y_pred)
 
     return OneHotLoss
+
+
+@functools.cache
+def gaussian_loss():
+    """The class of losses of a number with a variance; made when Keras is loaded."""
+    keras = import_keras()
+
+    class GaussianLoss(keras.losses.Loss):
+        r"""``(log v + (y - m)^2 / v) / 2``, mean over units (Nix & Weigend 1994).
+
+        The negative log likelihood of a normal distribution but for a
+        constant: it may be negative. ``y_pred`` holds m, then v less
+        ``MIN_VARIANCE``.
+        """
+
+        def __init__(self):
+            super().__init__(name="value_loss")
+
+        def call(self, y_true, y_pred):
+            mean, variance = keras.ops.split(y_pred, 2, axis=-1)
+            variance = variance + MIN_VARIANCE
+            losses = keras.ops.log(variance) + (y_true - mean) ** 2 / variance
+            return keras.ops.mean(losses, axis=-1) / 2
+
+    return GaussianLoss
 
 
 @functools.cache
@@ -170,7 +204,8 @@ def constant_loss(loss, n_units, train, validation):
 
     ``train`` and ``validation`` are (target, weight). The constant is learned
     from the training rows: for a value the better of mean and median, for a
-    class the shares of the labels.
+    class the shares of the labels. With a loss that may be negative the
+    result may be, too.
     """
     if isinstance(loss, mixture_loss()):
         loss = loss.loss
@@ -184,10 +219,15 @@ def constant_loss(loss, n_units, train, validation):
             np.average(target, axis=0, weights=weight),
             np.median(target[weight > 0], axis=0),
         ]
+    if isinstance(loss, gaussian_loss()):
+        mean = constants[0]
+        variance = np.average((target - mean) ** 2, axis=0, weights=weight)
+        constants = [np.concatenate([mean, variance])]
     losses = []
     for constant in constants:
         prediction = np.tile(constant.astype(np.float32), (len(true), 1))
         per_row = np.asarray(per_sample(loss)(true, prediction))
         losses.append(float(np.average(per_row, weights=true_weight)))
     best = np.nanmin(losses)
-    return best if np.isfinite(best) and best > 0 else 1.0
+    usable = np.isfinite(best) and (best > 0 or isinstance(loss, gaussian_loss()))
+    return best if usable else 1.0

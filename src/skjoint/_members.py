@@ -149,7 +149,7 @@ def ensemble(networks):
 
 def check_finite(network, X, n_epochs):
     """The losses were taken before the last updates, which may have been one too many."""
-    names = [head.name for head in network.spec.heads]
+    names = [*(head.name for head in network.spec.heads), *network.spec.variances.values()]
     if network.spec.trunk is None:
         outputs = network.predict(X[:1000], names)
     else:  # whose prediction is slow to build

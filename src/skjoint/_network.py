@@ -26,6 +26,7 @@ FLOAT32 = {"dtype": "float32"}  # whatever policy the process has
 EMBEDDING = "embedding"
 FREQUENCY_SCALE = 0.1  # of the waves at the start, in periods per unit of a standardised number
 LINKS = ("class_to_value", "value_to_class", "mixture")
+MIN_VARIANCE = 1e-6  # of a scaled number, added to what the network says
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,12 @@ class Head:
     n_units: int
     activation: object
     hidden: tuple[int, ...] = ()
+    has_variance: bool = False  # the network says, too, how far off its number may be
+
+    @property
+    def variance(self):
+        """Name of the layer that gives the variance, less ``MIN_VARIANCE``."""
+        return f"{self.name}/variance"
 
 
 @dataclass(frozen=True)
@@ -166,6 +173,9 @@ class NetworkSpec:
                 n_units, name = head.n_units * mixed.n_units, f"{head.name}/by_class"
             output = (n_units, head.activation, head.name, True)
             layers.append(Dense(name, inputs, n_inputs, *output))
+            if head.has_variance:
+                output = (n_units, "softplus", head.name, True)
+                layers.append(Dense(head.variance, inputs, n_inputs, *output))
             if mixed is not None:
                 layers.append(
                     Mixture(head.name, (name, mixed.name), mixed.n_units, head.n_units, head.name)
@@ -188,6 +198,11 @@ class NetworkSpec:
             return None
         return next(other for other in self.heads if other.kind == "class")
 
+    @property
+    def variances(self):
+        """Names of the layers that give variances, by name of head."""
+        return {head.name: head.variance for head in self.heads if head.has_variance}
+
     def keras_names(self):
         """Names of the Keras layers by name of layer: unique, of letters that Keras takes."""
         names = {} if self.trunk is None else {TRUNK: TRUNK}
@@ -197,6 +212,14 @@ class NetworkSpec:
                 name = f"{plain}_{len(names)}"
             names[layer.name] = name
         return names
+
+    def output_names(self):
+        """Names of the Keras layers that end in what a head is trained on, by name of head."""
+        names = self.keras_names()
+        return {
+            head.name: names[head.name] + ("_and_variance" if head.has_variance else "")
+            for head in self.heads
+        }
 
     def without_penalty(self):
         return replace(self, alpha=0.0)
@@ -254,7 +277,8 @@ def build_model(spec, keep_parts=False):
     """The ``keras.Model`` of a spec: encoded X in, a list with one output per head out.
 
     Its weights are for the caller to set. With ``keep_parts`` the output of a
-    mixture has the numbers by class behind their mean, as training needs.
+    mixture has the numbers by class behind their mean, and that of a head with
+    a variance has it behind the number, as training needs.
     """
     keras = import_keras()
     names = spec.keras_names()
@@ -286,7 +310,12 @@ def build_model(spec, keep_parts=False):
             if spec.dropout and not layer.is_output:
                 output = hash_dropout()(spec.dropout, name=f"{name}_dropout", **FLOAT32)(output)
             tensors[layer.name] = output
-        return keras.Model(tensors["input"], [tensors[head.name] for head in spec.heads])
+        outputs = {head.name: tensors[head.name] for head in spec.heads}
+        if keep_parts:
+            for head, variance in spec.variances.items():
+                join = keras.layers.Concatenate(name=spec.output_names()[head], **FLOAT32)
+                outputs[head] = join([tensors[head], tensors[variance]])
+        return keras.Model(tensors["input"], list(outputs.values()))
 
 
 def initial_weights(spec, seed, given=None):

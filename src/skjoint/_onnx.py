@@ -16,7 +16,7 @@ import numpy as np
 
 import skjoint
 from skjoint._inference import Ensemble
-from skjoint._network import TRUNK, Mixture, Periodic, weight_shapes
+from skjoint._network import MIN_VARIANCE, TRUNK, Mixture, Periodic, weight_shapes
 from skjoint._onnx_layers import write_trunk
 
 # What ONNX Runtime 1.19 reads, the first for NumPy 2; later ones read it, too.
@@ -224,20 +224,33 @@ ACTIVATIONS = {
 
 
 def _outputs(graph, network, X):
-    """The heads' outputs by name, float64 that was rounded to float32: of members the means."""
+    """What heads and variances give by name, float64 that was rounded to float32.
+
+    Of members the means, and of variances those of the mixture.
+    """
     if not isinstance(network, Ensemble):
         return _heads(graph, network, X)
     parts = [_heads(graph, part, X) for part in network.networks]
     outputs = {}
     for i, head in enumerate(network.spec.heads):
-        of_members = [parts[place[i]][head.name] for place in network.places]
-        mean = _times(graph, graph("Sum", *of_members), 1 / len(of_members))
+        numbers = [parts[place[i]][head.name] for place in network.places]
+        mean = _mean_of(graph, numbers)
         outputs[head.name] = graph.cast(graph.cast(mean, FLOAT), DOUBLE)
+        if head.has_variance:
+            errors = [graph("Sub", number, mean) for number in numbers]
+            between = _mean_of(graph, [graph("Mul", error, error) for error in errors])
+            within = _mean_of(graph, [parts[place[i]][head.variance] for place in network.places])
+            variance = graph("Add", within, between)
+            outputs[head.variance] = graph.cast(graph.cast(variance, FLOAT), DOUBLE)
     return outputs
 
 
+def _mean_of(graph, tensors):
+    return _times(graph, graph("Sum", *tensors), 1 / len(tensors))
+
+
 def _heads(graph, network, X):
-    """The heads' outputs of one network by name."""
+    """What heads and variances of one network give by name."""
     spec = network.spec
     tensors = {"input": X}
     n_in_trunk = len(network.weights) - len(weight_shapes(spec))
@@ -258,7 +271,8 @@ def _heads(graph, network, X):
         if layer.is_output or isinstance(layer, Mixture):
             output = graph.cast(graph.cast(output, FLOAT), DOUBLE)
         tensors[layer.name] = output
-    return {head.name: tensors[head.name] for head in spec.heads}
+    names = [*(head.name for head in spec.heads), *spec.variances.values()]
+    return {name: tensors[name] for name in names}
 
 
 def _activation(layer):
@@ -301,9 +315,13 @@ def _mean_over_classes(graph, layer, known, constants, by_class, proba):
 
 
 # --------------------------------------------------------------------- answers
-def _answers(graph, answers, heads):
-    """Numbers, labels and probabilities by name of output, as ``predict_...`` gives them."""
-    targets = answers.targets
+def _answers(graph, estimator, heads):
+    """Numbers, labels, probabilities and deviations by name, as ``predict_...`` gives them."""
+    answers, targets = estimator._answers, estimator._targets
+    for target, temperature in zip(targets.classes, estimator._temperatures, strict=False):
+        powers = graph("Pow", heads[target.name], np.array(1 / temperature))
+        total = graph("ReduceSum", powers, np.array([1]), keepdims=1)
+        heads[target.name] = graph("Div", powers, total)
     numbers = {i: _number(graph, answers, i, heads) for i in range(len(targets.values))}
     outputs = {target.name: numbers[i] for i, target in enumerate(targets.values)}
     for target in targets.classes:
@@ -314,11 +332,46 @@ def _answers(graph, answers, heads):
     for target in targets.classes:
         total = graph("ReduceSum", heads[target.name], np.array([1]), keepdims=1)
         outputs[_proba_name(target)] = graph("Div", heads[target.name], total)
+    for i, variance in _variances(estimator).items():
+        target = targets.values[i]
+        outputs[_std_name(target)] = _std(graph, answers, target, heads[variance], heads)
     return outputs
 
 
 def _proba_name(target):
     return "proba" + target.name.removeprefix("class")
+
+
+def _std_name(target):
+    return "std" + target.name.removeprefix("value")
+
+
+def _variances(estimator):
+    """Names of the variances by value target, where they are those of the numbers."""
+    names = estimator._network.spec.variances.values()
+    return dict(enumerate(names)) if estimator.value_from == "head" else {}
+
+
+def _std(graph, answers, target, variance, heads):
+    """As :meth:`skjoint._answers.Answers.stds`."""
+    if target.n_units == 1:
+        variance = graph("Squeeze", variance, np.array([1]))
+    deviation = graph("Sqrt", graph("Add", variance, np.array(MIN_VARIANCE)))
+    deviation = graph("Mul", deviation, target.scale)
+    if answers.class_decides:
+        known = dict.fromkeys(answers.targets.known_values, 0.0)
+        deviation = _with_known(graph, answers, target, deviation, known, heads)
+    return deviation
+
+
+def _with_known(graph, answers, target, number, known, heads):
+    """A number, but that of its label where the label decides it."""
+    codes = _codes(graph, heads[answers.targets.classes[0].name])
+    if target.n_units > 1:
+        codes = graph.as_column(codes)
+    for code, of_label in known.items():
+        number = graph("Where", graph("Equal", codes, np.array(code)), np.array(of_label), number)
+    return number
 
 
 def _plain_labels(labels):
@@ -366,11 +419,7 @@ def _number(graph, answers, i, heads):
         else:
             number = SUMMARIES[answers.value_from](graph, label, proba)
     if answers.class_decides:
-        codes = _codes(graph, heads[targets.classes[0].name])
-        if target.n_units > 1:
-            codes = graph.as_column(codes)
-        for code, known in targets.known_values.items():
-            number = graph("Where", graph("Equal", codes, np.array(code)), np.array(known), number)
+        number = _with_known(graph, answers, target, number, targets.known_values, heads)
     return number
 
 
@@ -430,9 +479,7 @@ def write_estimator(graph, estimator, inputs):
         return graph("Gather", tensors[0], np.asarray(positions, np.int64), axis=1)
 
     X = _encode(graph, estimator._features, columns)
-    return list(
-        _answers(graph, estimator._answers, _outputs(graph, estimator._network, X)).values()
-    )
+    return list(_answers(graph, estimator, _outputs(graph, estimator._network, X)).values())
 
 
 def _check_types(inputs, n_features, text):
@@ -451,7 +498,7 @@ def _check_types(inputs, n_features, text):
 
 
 def output_types(estimator):
-    """Type and shape of the outputs by name: numbers, labels, probabilities."""
+    """Type and shape of the outputs by name: numbers, labels, probabilities, deviations."""
     targets = estimator._targets
     types = {}
     for target in targets.values:
@@ -460,6 +507,8 @@ def output_types(estimator):
         types[target.name] = (entries(_plain_labels(target.classes))[0], [None])
     for target in targets.classes:
         types[_proba_name(target)] = (DOUBLE, [None, target.n_units])
+    for i in _variances(estimator):
+        types[_std_name(targets.values[i])] = types[targets.values[i].name]
     return types
 
 

@@ -51,6 +51,7 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 
+from skjoint._network import MIN_VARIANCE
 from skjoint._table import (
     column_numbers,
     is_numeric,
@@ -87,6 +88,11 @@ class ValueTarget:
         """What the head gives, back in original units: (n,), or (n, width)."""
         numbers = outputs[:, 0] if self.n_units == 1 else outputs  # 1-D is much faster
         return numbers * self.scale + self.offset
+
+    def decode_variance(self, outputs):
+        """What the network says of the variance, as a standard deviation in original units."""
+        variance = outputs[:, 0] if self.n_units == 1 else outputs
+        return np.sqrt(variance + MIN_VARIANCE) * self.scale
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from sklearn.model_selection import StratifiedShuffleSplit, train_test_split
 
-from skjoint._losses import constant_loss
+from skjoint._losses import constant_loss, gaussian_loss
 from skjoint._network import NetworkSpec
 
 METRICS = {"value": "mae", "class": "accuracy"}  # of a head, by its kind
@@ -207,12 +207,15 @@ class JointMonitor:
     """Hook: adds ``val_joint_loss`` to the logs.
 
     The mean over heads of validation loss / loss of the best constant
-    prediction: 1 means that nothing was learned, whatever the scales.
+    prediction: 1 means that nothing was learned, whatever the scales. A log
+    likelihood has no zero to divide by: 1 + the difference of the two instead.
     """
 
     def __init__(self, plan):
         rows, validation = plan.rows, plan.validation
         self.references = {}
+        likelihoods = zip(plan.network.heads, plan.losses, strict=True)
+        self.likelihoods = {h.name for h, loss in likelihoods if isinstance(loss, gaussian_loss())}
         for i, head in enumerate(plan.network.heads):
             if not validation.weights[i].any():
                 continue
@@ -233,9 +236,12 @@ class JointMonitor:
         return f"val_{head.name}_loss" if head.name in self.references else "val_joint_loss"
 
     def __call__(self, epoch, logs, get_weights):
-        logs["val_joint_loss"] = float(
-            np.mean([logs[f"val_{name}_loss"] / ref for name, ref in self.references.items()])
-        )
+        relative = []
+        for name, reference in self.references.items():
+            loss = logs[f"val_{name}_loss"]
+            is_likelihood = name in self.likelihoods
+            relative.append(1 + loss - reference if is_likelihood else loss / reference)
+        logs["val_joint_loss"] = float(np.mean(relative))
         return False
 
 

@@ -6,6 +6,7 @@ import contextlib
 import inspect
 import warnings
 from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -26,7 +27,14 @@ from skjoint._balancing import METHODS
 from skjoint._callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from skjoint._features import FeatureEncoder, read_features
 from skjoint._inference import FittedNetwork, as_codes, as_probabilities, as_rows
-from skjoint._losses import class_loss, is_batch_mean, mixture_loss, per_sample, value_loss
+from skjoint._losses import (
+    class_loss,
+    is_batch_mean,
+    is_gaussian,
+    mixture_loss,
+    per_sample,
+    value_loss,
+)
 from skjoint._members import (
     best_epochs,
     ensemble,
@@ -51,6 +59,7 @@ from skjoint._routing import listens_to_batches, make_callbacks, make_trunk, opt
 from skjoint._table import read_table
 from skjoint._targets import Targets, known_values, normalise
 from skjoint._training import Plan, Rows, split_validation
+from skjoint._uncertainty import Unseen, as_tempered, conformal, learn_residuals
 from skjoint.metrics import agreement_score, class_metrics, value_metrics
 from skjoint.views import as_classifier, as_regressor
 
@@ -72,6 +81,7 @@ ACCURATE = {
     "early_stopping": "by_head",
     "validation_fraction": 0.15,
     "n_iter_no_change": 25,
+    "calibration": "temperature",
 }
 
 
@@ -151,8 +161,16 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     value_loss : str, Keras loss or callable, default="mse"
         Loss of the number, in scaled units: ``"mse"``, ``"mae"``, ``"huber"``,
         scikit-learn's ``"squared_error"`` and ``"absolute_error"``, any other
-        Keras loss, or a function ``(y_true, y_pred) -> loss per row``. Give a
-        loss with settings as a function, such as
+        Keras loss, or a function ``(y_true, y_pred) -> loss per row``.
+        ``"gaussian_nll"`` teaches the network, too, how far off its number may
+        be, row by row: further units give the variance v of a normal
+        distribution around the number m, trained on ``(log v + (y - m)**2 / v) /
+        2`` [10]_, for ``predict_value(X, return_std=True)`` and intervals of
+        fitting widths. It may be negative, falls without bound where numbers can
+        be learned exactly and may then take over the trunk: give it less of
+        ``loss_weights`` if the label suffers. It cannot go with
+        ``head_link="mixture"`` nor with losses that are balanced. Give a loss
+        with settings as a function, such as
         ``functools.partial(keras.losses.huber, delta=2.0)``: copies of Keras'
         ``Huber`` object forget ``delta`` (Keras 3.15), and ``clone`` copies.
     class_loss : str, Keras loss or callable, default="crossentropy"
@@ -204,6 +222,16 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         What ``predict_class`` answers where the label is cut from the number:
         the most probable label, or the label of the predicted number, so that
         number and label never contradict each other.
+    calibration : {"temperature"} or None, default=None
+        "temperature": probabilities become ``p**(1 / T) / sum``, with the T, one
+        per class target, that gives rows held out from training the least log
+        loss [11]_, weighted like the loss (10 % are held out unless
+        ``validation_fraction`` says otherwise). Few rows leave T near 1: log T
+        has a normal prior of mean 0 and variance 1/8. The most probable label
+        stays. With several members T is learned from the means over those that
+        held a row out. ``fit`` learns T anew each time, with ``warm_start`` from
+        rows that earlier training may have seen; ``partial_fit``, which holds
+        nothing out, drops it.
     preprocess : "auto" or None, default="auto"
         "auto": numbers are standardised and then imputed by their mean, text
         and categories become one-hot, unknown categories are tolerated. None:
@@ -230,14 +258,15 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         Hold rows out, stop when the joint monitor has not improved for
         ``n_iter_no_change`` epochs and restore the best weights. The monitor
         is the mean over heads of validation loss divided by the loss of the
-        best constant prediction: 1 means "learned nothing". "by_head" keeps for
+        best constant prediction (with ``value_loss="gaussian_nll"`` 1 plus the
+        difference of the two): 1 means "learned nothing". "by_head" keeps for
         every head the weights of the epoch that was best for this head, and
         stops when none improves: heads that learn at different speeds do not
         wait for each other. A prediction of both then takes two networks.
     validation_fraction : float in (0, 1), default=None
         Share of rows to hold out, shuffled and stratified on the label; a
         label's only row stays in training. Encodings of X and y are learned
-        from all rows. None means 0.1 with ``early_stopping`` or
+        from all rows. None means 0.1 with ``early_stopping``, ``calibration`` or
         ``value_from="blend"``, and no validation without.
     n_iter_no_change : int, default=10
         Epochs without improvement before early stopping.
@@ -291,6 +320,9 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     value_blend_ : dict, or list of these
         Shares of the value head and of the mean or median of the label's
         distribution; only with ``value_from="blend"``.
+    temperature_ : float, or list of these
+        T of the probabilities, above 1 where the network was too sure of itself;
+        a list with several class targets. Only with ``calibration``.
     best_epoch_ : int, or ndarray of shape (n_outputs,), (n_members,) or (n_members, n_outputs)
         Index into ``history_`` of the epoch whose weights were kept; only with
         ``early_stopping``. By output, values first, with "by_head", and by
@@ -303,8 +335,9 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         The network as plain data, or one member's; ``network_.n_parameters``
         counts its parameters.
     model_ : keras.Model
-        The network: encoded X in; out a list with the value (scaled units) and
-        the class probabilities. A new copy each time it is asked for.
+        The network: encoded X in; out a list with the value (scaled units,
+        without variance) and the class probabilities (before ``calibration``). A
+        new copy each time it is asked for.
 
     Notes
     -----
@@ -345,6 +378,10 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
        Features in Tabular Deep Learning", NeurIPS 2022.
     .. [9] D. Holzmüller, L. Grinsztajn and I. Steinwart, "Better by Default:
        Strong Pre-Tuned MLPs and Boosted Trees on Tabular Data", NeurIPS 2024.
+    .. [10] D. Nix and A. Weigend, "Estimating the Mean and Variance of the Target
+       Probability Distribution", ICNN 1994.
+    .. [11] C. Guo, G. Pleiss, Y. Sun and K. Weinberger, "On Calibration of Modern
+       Neural Networks", ICML 2017.
 
     Examples
     --------
@@ -393,6 +430,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         "scale_value": ["boolean"],
         "value_from": [StrOptions(set(VALUE_FROM))],
         "class_from": [StrOptions(set(CLASS_FROM))],
+        "calibration": [StrOptions({"temperature"}), None],
         "preprocess": [StrOptions({"auto"}), None],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
         "learning_rate_schedule": [StrOptions({"constant", "cosine"})],
@@ -434,6 +472,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         scale_value=True,
         value_from="head",
         class_from="head",
+        calibration=None,
         preprocess="auto",
         optimizer="adam",
         learning_rate=None,
@@ -474,6 +513,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         self.scale_value = scale_value
         self.value_from = value_from
         self.class_from = class_from
+        self.calibration = calibration
         self.preprocess = preprocess
         self.optimizer = optimizer
         self.learning_rate = learning_rate
@@ -503,10 +543,10 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
 
         Eight networks of (128, 128) units with embedded numbers, a little
         dropout and decoupled weight decay [1]_, each stopped early by head on
-        held-out rows of its own. Beside a ``trunk`` give ``numeric_embedding=None``.
-        Nothing but parameters: ``get_params`` shows them, and any of them may
-        be given here or changed later. ``n_members=1`` is eight times faster
-        and not far behind.
+        held-out rows of its own, which calibrate the probabilities, too. Beside a
+        ``trunk`` give ``numeric_embedding=None``. Nothing but parameters:
+        ``get_params`` shows them, and any of them may be given here or changed
+        later. ``n_members=1`` is eight times faster and not far behind.
 
         Parameters
         ----------
@@ -641,8 +681,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         """Train one epoch on a chunk of rows.
 
         The first call learns the encodings of X and y; later chunks are
-        encoded the same way. Neither early stopping, validation nor a
-        schedule takes part.
+        encoded the same way. Neither early stopping, validation, calibration
+        nor a schedule takes part.
 
         Parameters
         ----------
@@ -771,6 +811,16 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
                 "head_link='mixture' needs exactly one class target. "
                 f"Got {[target.name for target in targets.classes]}."
             )
+        if self.head_link == "mixture" and is_gaussian(self.value_loss):
+            raise ValueError(
+                "value_loss must be a loss without variance, such as 'mse', with "
+                f"head_link='mixture'. Got {self.value_loss!r} instead."
+            )
+        if targets.values and is_gaussian(self.value_loss) and isinstance(self.loss_weights, str):
+            raise ValueError(
+                f"loss_weights={self.loss_weights!r} balances losses of at least 0, and that of "
+                f"value_loss={self.value_loss!r} may be negative. Give one number for each head."
+            )
 
     def _with_own_class(self, arrays, masks):
         """Values with the code of the row's label behind them, -1 where it has none."""
@@ -814,6 +864,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
                     target.n_units,
                     activations[target.kind],
                     _layer_sizes(sizes[target.kind], f"{target.kind}_layer_sizes"),
+                    has_variance=target.kind == "value" and is_gaussian(self.value_loss),
                 )
                 for target in self._targets.outputs
             ),
@@ -846,7 +897,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     def _split(self, arrays, masks, whole, member):
         """Rows to train a member on, and to hold out; None if none are."""
         fraction = self.validation_fraction
-        if fraction is None and (self.early_stopping or self.value_from == "blend"):
+        calibrates = self.calibration is not None and self._targets.classes
+        if fraction is None and (self.early_stopping or self.value_from == "blend" or calibrates):
             fraction = 0.1
         if fraction is None or not whole:
             return None
@@ -983,6 +1035,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         blends = (self._blends or {}).values()
         shares = [{"head": share, summary: round(1 - share, 2)} for summary, share in blends]
         self._set_or_delete("value_blend_", shares)
+        self._set_or_delete("temperature_", self._temperatures)
         self._member_states = [member.state for member in members]
         self._balanced_by = plans[0].balancing
         loss_weights = mean_by_epoch([member.loss_weights for member in members])
@@ -995,74 +1048,77 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
 
     def _fitted(self, plans, networks, unseen, whole):
         """Attributes that prediction needs beside the encodings."""
+        is_mixture = networks[0].spec.link == "mixture"
         fitted = {
             "_network": ensemble(networks),
-            "_plain_answers": Answers(self._targets, networks[0].spec.link == "mixture"),
+            "_plain_answers": Answers(self._targets, is_mixture),
             "_residuals": None,
+            "_temperatures": [],
         }
         if whole:
             fitted["_blends"] = None
             if plans[0].validation is not None:
-                held_out, outputs = _answers_to_unseen(plans, networks)
+                positions, rows = unseen
+                unseen = Unseen(networks, [plan.validation for plan in plans], positions)
+                if self.calibration is not None:
+                    fitted["_temperatures"] = unseen.calibrate(self._targets)
                 if self.value_from == "blend":
-                    fitted["_blends"] = self._choose_blends(held_out, outputs)
+                    fitted["_blends"] = self._choose_blends(unseen)
                 # Training that goes on has seen rows of another split before.
                 if self._targets.values and plans[0].first_epoch == 0:
-                    is_mixture = networks[0].spec.link == "mixture"
-                    answers = Answers(
-                        self._targets, is_mixture, self.value_from, "head", fitted["_blends"]
-                    )
-                    numbers = answers.decode(dict(enumerate(outputs)), "value")
-                    fitted["_residuals"] = self._learn_residuals(numbers, *unseen, len(networks))
+                    blends = fitted["_blends"]
+                    answers = Answers(self._targets, is_mixture, self.value_from, "head", blends)
+                    fitted["_residuals"] = self._residuals_of(unseen, rows, answers)
         return fitted
 
-    def _learn_residuals(self, numbers, held_out, rows, n_members):
-        """Ascending absolute errors of the numbers of unseen rows, by column, and weights.
-
-        A row that several members held out shares its weight among them.
-        """
-        positions = np.concatenate(held_out[:n_members])
-        times = np.bincount(positions, minlength=len(rows))[positions]
-        by_column = []
-        for i, target in enumerate(self._targets.values):
-            true = target.decode(rows.targets[i][positions, : target.n_units])
-            errors = np.abs(true - numbers[i]).reshape(-1, target.n_units)
-            weights = rows.weights[i][positions] / times
-            labelled = weights > 0
-            n_rows = len(np.unique(positions[labelled]))
-            for column in errors.T:
-                order = np.argsort(column[labelled])
-                by_column.append((column[labelled][order], weights[labelled][order], n_rows))
+    def _residuals_of(self, unseen, rows, answers):
+        """What intervals are made of; the errors themselves are found when asked for."""
+        where = unseen.positions
+        truth = [
+            (t.decode(rows.targets[i][where, : t.n_units]), rows.weights[i][where])
+            for i, t in enumerate(self._targets.values)
+        ]
         return {
             "value_from": self.value_from,
             "non_negative": is_non_negative(self.value_activation, False),
-            "by_column": by_column,
+            "by_column": partial(learn_residuals, unseen, answers, truth),
         }
 
-    def _choose_blends(self, held_out, outputs):
+    def _find_residuals(self):
+        """Find the errors of unseen rows, for which the rows are kept until then."""
+        residuals = getattr(self, "_residuals", None)
+        if residuals is not None and callable(residuals["by_column"]):
+            self._residuals = {**residuals, "by_column": residuals["by_column"]()}
+
+    def __getstate__(self):
+        self._find_residuals()
+        return super().__getstate__()
+
+    def _choose_blends(self, unseen):
         """For every number with a label cut from it, the blend of least validation loss."""
-        answers = Answers(self._targets)
+        answers, outputs = Answers(self._targets), unseen.outputs
+        # A likelihood is that of a head with its variance.
+        loss = "mse" if is_gaussian(self.value_loss) else self.value_loss
+        loss_of = per_sample(value_loss(loss))
         blends = {}
         for i, target in enumerate(self._targets.values):
             by_class = answers.distribution_of(i)
             if by_class is None:
                 continue
-            loss_of = per_sample(value_loss(self.value_loss))
-            true = np.concatenate([v.targets[i][:, :1] for v in held_out])
-            weights = np.concatenate([v.weights[i] for v in held_out])
+            true, weights = unseen.truth(i)
             if not weights.any():
                 raise ValueError(
                     f"No validation row is labelled for target '{target.name}': value_from="
                     "'blend' has nothing to choose by. Hold out more with validation_fraction."
                 )
 
-            def loss(numbers, target=target, true=true, weights=weights, loss_of=loss_of):
+            def mean_loss(numbers, target=target, true=true[:, :1], weights=weights):
                 scaled = target.encode(numbers[:, None])
                 return float(np.average(np.asarray(loss_of(true, scaled)), weights=weights))
 
-            blends[i] = choose_blend(
-                target.decode(outputs[i]), outputs[by_class], self._targets.outputs[by_class], loss
-            )
+            label = self._targets.outputs[by_class]
+            head = target.decode(outputs[i])
+            blends[i] = choose_blend(head, outputs[by_class], label, mean_loss)
         return blends
 
     @contextlib.contextmanager
@@ -1111,7 +1167,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             return self.predict_class(X)
         raise ValueError(f"output must be 'value', 'class' or None. Got {output!r} instead.")
 
-    def predict_value(self, X, given_class=None):
+    def predict_value(self, X, given_class=None, return_std=False):
         """Predict the number.
 
         Parameters
@@ -1123,21 +1179,68 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             row, instead of weighing the classes by their probabilities. Needs
             ``head_link="mixture"``, or a ``value_by_class`` that leaves one
             label open.
+        return_std : bool, default=False
+            Whether to return, too, how far off each number may be: the standard
+            deviation that the network has learned with
+            ``value_loss="gaussian_nll"``. With several members it is that of the
+            mixture of their normal distributions, whose variance is the mean of
+            the members' variances and the variance of their numbers [1]_. 0 where
+            a label decides the number (``value_by_class``).
 
         Returns
         -------
         values : ndarray of shape (n_samples,) or (n_samples, n_values), float64
             In original units.
+        std : ndarray of the shape of values, float64
+            In original units; only with ``return_std``.
 
         Raises
         ------
         ValueError
             If X does not fit, ``given_class`` is no known label, or the
-            network does not know numbers by class.
+            network does not know numbers by class. If ``return_std`` is asked of a
+            network without variances, beside ``given_class``, or for numbers that
+            are not the value head's (``value_from``).
+
+        References
+        ----------
+        .. [1] B. Lakshminarayanan, A. Pritzel and C. Blundell, "Simple and Scalable
+           Predictive Uncertainty Estimation using Deep Ensembles", NeurIPS 2017.
+
+        Examples
+        --------
+        >>> from skjoint import JointRegressorClassifier
+        >>> from skjoint.datasets import load_diabetes_bands
+        >>> X, y = load_diabetes_bands(return_X_y=True)
+        >>> est = JointRegressorClassifier(value_loss="gaussian_nll", epochs=5, random_state=0)
+        >>> value, std = est.fit(X, y).predict_value(X, return_std=True)
+        >>> value.shape, std.shape, bool((std > 0).all())
+        ((442,), (442,), True)
         """
+        if return_std:
+            return self._values_and_stds(X, given_class)
         if given_class is None:
             return _side_by_side(self._answer(X, "value"))
         return _side_by_side(self._values_given(X, given_class))
+
+    def _values_and_stds(self, X, given_class):
+        check_is_fitted(self)
+        if given_class is not None:
+            raise ValueError("return_std must be False beside given_class. Got True instead.")
+        if self._targets.values and not self._network.spec.variances:
+            raise ValueError(
+                "return_std needs a network that has learned how far off its numbers are: call "
+                "fit with value_loss='gaussian_nll'. Got True instead. Intervals without it: "
+                "predict_interval."
+            )
+        if self.value_from != "head":
+            raise ValueError(
+                "return_std needs numbers of the value head, whose standard deviation it is: "
+                f"set value_from='head'. Got value_from={self.value_from!r} instead."
+            )
+        outputs = self._answer_outputs(X, "value", with_variances=True)
+        answers = self._answers
+        return _side_by_side(answers.decode(outputs, "value")), _side_by_side(answers.stds(outputs))
 
     def predict_interval(self, X, coverage=0.9):
         """Intervals that hold the true number in a given share of cases.
@@ -1145,7 +1248,9 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         Split conformal prediction [1]_: the number plus and minus that quantile
         of the absolute errors which the network made on held-out rows. No
         distribution is assumed, but that new rows are like those of ``fit``. All
-        intervals have one width. The same rows have chosen the epoch where
+        intervals have one width; with ``value_loss="gaussian_nll"`` errors count in
+        the network's standard deviations, which make intervals wider where it is
+        less sure, with the same guarantee. The same rows have chosen the epoch where
         training was stopped early, which makes intervals a little short; with
         several members the errors are those of single members, which makes them
         a little long. Training that goes on (``warm_start``, ``partial_fit``) has
@@ -1189,7 +1294,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         if not (isinstance(coverage, Real) and 0 < coverage < 1):
             raise ValueError(f"coverage must be between 0 and 1. Got {coverage!r} instead.")
-        values = self.predict_value(X)
+        outputs = self._answer_outputs(X, "value", with_variances=True)
+        values = _side_by_side(self._answers.decode(outputs, "value"))
         if self._residuals is None:
             raise ValueError(
                 "predict_interval needs errors on rows held out from all training: call fit with "
@@ -1201,8 +1307,12 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
                 f"The errors on held-out rows are those of value_from="
                 f"{self._residuals['value_from']!r}: call fit with {self.value_from!r}."
             )
-        widths = [_conformal(*column, coverage) for column in self._residuals["by_column"]]
+        self._find_residuals()
+        widths = [conformal(*column, coverage) for column in self._residuals["by_column"]]
         widths = np.array(widths) if values.ndim > 1 else widths[0]
+        stds = self._answers.stds(outputs, known=False)
+        if stds:
+            widths = widths * _side_by_side(stds)
         low, high = values - widths, values + widths
         if self._residuals["non_negative"]:
             low = np.where(low < 0, np.minimum(values, 0), low)
@@ -1224,7 +1334,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         return _side_by_side(self._answer(X, "class"))
 
     def predict_proba(self, X):
-        """Probabilities of the labels.
+        """Probabilities of the labels, at ``temperature_`` where one was learned.
 
         Parameters
         ----------
@@ -1255,14 +1365,18 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
 
     def _answer(self, X, kind=None):
         """Numbers in original units and labels, by output index."""
-        form = as_rows if self.value_from != "head" else as_codes
-        outputs = self._outputs(X, kind, form)
+        outputs = self._answer_outputs(X, kind)
         return self._answers.decode(outputs, kind)
 
-    def _outputs(self, X, kind=None, class_form=as_rows, keep_parts=False):
+    def _answer_outputs(self, X, kind=None, with_variances=False):
+        form = as_rows if self.value_from != "head" else as_codes
+        return self._outputs(X, kind, form, with_variances=with_variances)
+
+    def _outputs(self, X, kind=None, class_form=as_rows, keep_parts=False, with_variances=False):
         """What the heads give from which answers of a kind are made, by output index.
 
-        Class heads come in the form asked for.
+        Class heads come in the form asked for, probabilities at their temperatures.
+        Variances of all numbers come behind the outputs.
         """
         if not self.__sklearn_is_fitted__():  # check_is_fitted alone costs as much as one row
             check_is_fitted(self)
@@ -1272,11 +1386,24 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             missing = "value" if kind == "value" else "class"
             raise AttributeError(f"This estimator was trained without a {missing} target.")
         wanted = self._answers.needs(kind)
-        wanted_targets = [self._targets.outputs[i] for i in wanted]
-        names = [target.name for target in wanted_targets]
-        forms = [class_form if target.kind == "class" else as_rows for target in wanted_targets]
+        names = [self._targets.outputs[i].name for i in wanted]
+        forms = [self._form_of(i, class_form) for i in wanted]
+        if with_variances:
+            variances = self._network.spec.variances.values()
+            names += variances
+            forms += [as_rows] * len(variances)
+            wanted += [len(self._targets.outputs) + i for i in range(len(variances))]
         outputs = self._network.predict(X, names, forms, keep_parts)
         return dict(zip(wanted, outputs, strict=True))
+
+    def _form_of(self, i, class_form):
+        """What is made of output i: of a class what is asked for."""
+        i -= len(self._targets.values)
+        if i < 0:
+            return as_rows
+        if self._temperatures and class_form is not as_codes:
+            return partial(as_tempered, temperature=self._temperatures[i])
+        return class_form
 
     def _encode(self, X):
         network, features = self._network.spec, self._features
@@ -1511,27 +1638,6 @@ def _choose_engine(engine, plan, callbacks):
         stacklevel=5,
     )
     return "keras"
-
-
-def _answers_to_unseen(plans, networks):
-    """Validation rows of every member, and its outputs for them, one below the other by head."""
-    names = [head.name for head in networks[0].spec.heads]
-    held_out = [plan.validation for plan in plans[: len(networks)]]
-    outputs = [n.predict(v.X, names) for n, v in zip(networks, held_out, strict=True)]
-    return held_out, [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
-
-
-def _conformal(errors, weights, n, coverage):
-    """The ``coverage * (1 + 1/n)`` quantile of n rows' ascending errors, weighted."""
-    total = weights.sum()
-    # of n + 1 rows of mean weight, the one to come among them
-    reached = np.cumsum(weights) >= coverage * total * (1 + 1 / n) * (1 - 1e-12) if n else []
-    if not np.any(reached):
-        raise ValueError(
-            f"coverage={coverage} needs more than {n} held-out rows with a number: at least "
-            f"{int(np.ceil(coverage / (1 - coverage)))}. Hold out more with validation_fraction."
-        )
-    return float(errors[np.argmax(reached)])
 
 
 def _joined(history, new, n_before, n_new):

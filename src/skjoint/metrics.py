@@ -8,7 +8,7 @@ from sklearn.utils import check_consistent_length
 
 from skjoint._targets import codes_of_numbers
 
-__all__ = ["agreement_score", "joint_score"]
+__all__ = ["agreement_score", "expected_calibration_error", "joint_score"]
 
 
 def joint_score(y_true, y_pred, *, sample_weight=None):
@@ -110,6 +110,72 @@ def agreement_score(value, label, *, classes, bin_edges=None, sample_weight=None
         )
     of_number = classes[codes_of_numbers(value, classes, bin_edges)]
     return float(np.average(of_number == np.asarray(label), weights=sample_weight))
+
+
+def expected_calibration_error(y_true, proba, *, classes, n_bins=15, sample_weight=None):
+    r"""How far the probabilities of predicted labels are from the shares of right ones.
+
+    Rows are sorted into bins of equal width by the probability of their most
+    probable label, the confidence [1]_:
+
+    .. math:: \sum_b \frac{n_b}{n} \left| \text{accuracy}_b - \text{confidence}_b \right|
+
+    It says how calibrated probabilities are, not how good: shares of the labels
+    in place of predictions have almost none. With n rows in a bin chance alone
+    gives it some :math:`0.4 / \sqrt n` and less: compare on many rows.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        True labels. Missing ones (NaN, None) are left out; one that is not among
+        ``classes`` counts as wrong.
+    proba : array-like of shape (n_samples, n_classes)
+        Probabilities, such as ``predict_proba`` gives them.
+    classes : array-like of shape (n_classes,)
+        Labels of the columns, such as ``est.classes_``.
+    n_bins : int, default=15
+        Bins between 0 and 1; bin b holds ``b / n_bins < confidence <= (b + 1) / n_bins``.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weight of each row.
+
+    Returns
+    -------
+    error : float between 0 and 1
+        Best is 0.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit together, or no row is labelled.
+
+    References
+    ----------
+    .. [1] C. Guo, G. Pleiss, Y. Sun and K. Weinberger, "On Calibration of Modern
+       Neural Networks", ICML 2017.
+
+    Examples
+    --------
+    >>> from skjoint.metrics import expected_calibration_error
+    >>> proba = [[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.4, 0.6]]
+    >>> expected_calibration_error(["a", "b", "b", "b"], proba, classes=["a", "b"])
+    0.4...
+    """
+    check_consistent_length(y_true, proba, sample_weight)
+    y_true, proba, classes = np.asarray(y_true), np.asarray(proba, float), np.asarray(classes)
+    if proba.ndim != 2 or proba.shape[1] != len(classes):
+        raise ValueError(
+            f"proba must have shape (n_samples, {len(classes)}), one column for each of classes. "
+            f"Got {proba.shape} instead."
+        )
+    labelled = _labelled(y_true)
+    if not labelled.any():
+        raise ValueError("No row of y_true is labelled: there is nothing to score.")
+    weights = np.ones(len(proba)) if sample_weight is None else np.asarray(sample_weight, float)
+    proba, weights = proba[labelled], weights[labelled]
+    confidence = proba.max(axis=1)
+    excess = confidence - (classes[proba.argmax(axis=1)] == y_true[labelled])
+    bins = np.maximum(np.ceil(confidence * n_bins).astype(int) - 1, 0)
+    return float(np.abs(np.bincount(bins, weights * excess)).sum() / weights.sum())
 
 
 def value_metrics(true, pred, weight):

@@ -62,6 +62,7 @@ FITTED = (
     "_balanced_by",
     "_blends",
     "_residuals",
+    "_temperatures",
     "n_iter_",
     "history_",
     "loss_weights_",
@@ -69,6 +70,7 @@ FITTED = (
     "class_bin_edges_",
     "best_epoch_",
     "value_blend_",
+    "temperature_",
     "n_features_in_",
     "feature_names_in_",
 )
@@ -130,7 +132,7 @@ def save(estimator, path):
         "params": {name: writer.encode(value, name) for name, value in params.items()},
         "fitted": {
             name: writer.encode(value, name)
-            for name, value in vars(estimator).items()
+            for name, value in estimator.__getstate__().items()
             if name in FITTED
         },
     }
@@ -195,7 +197,9 @@ def to_onnx(estimator, path):
     The outputs are those of ``predict_value``, ``predict_class`` and
     ``predict_proba``: ``value``, ``class`` and ``proba``, or ``value_<column>``
     and so on where there are several targets, with ``value_from`` and
-    ``class_from`` as they are set now. Preprocessing is part of the graph: it
+    ``class_from`` as they are set now; with ``value_loss="gaussian_nll"`` also ``std``
+    (``std_<column>``), the standard deviation of a number that is the value
+    head's. Preprocessing is part of the graph: it
     takes the rows that ``predict`` takes.
 
     An all-number X is one input, ``X``, of float64 and the shape it has in
@@ -343,6 +347,7 @@ def _check_places(networks, places):
 
 def _update(fitted, made_by):
     """The fitted state of an earlier format as that of today."""
+    fitted.setdefault("_temperatures", [])  # files without are older than these
     if made_by == 1:
         method, balancing_state = fitted.pop("_balancing_state")
         fitted["_balanced_by"] = method

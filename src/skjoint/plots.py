@@ -637,13 +637,16 @@ def _network_boxes(spec):
     if spec.trunk is not None:
         units = f"{spec.trunk.n_features} features\n{spec.trunk.n_parameters:,} parameters"
         boxes[TRUNK] = {"text": f"{TRUNK}\n{units}", "x": middle, "y": 1, "branch": 0}
+    aside = {}
+    for number, variance in spec.variances.items():
+        aside |= {number: -0.22, variance: 0.22}
     for layer in spec.layers():
         column = columns.get(layer.branch)
         activation = getattr(layer.activation, "__name__", layer.activation)
         units = f"{layer.n_units} unit{'s' if layer.n_units > 1 else ''}"
         boxes[layer.name] = {
             "text": f"{layer.name}\n{units}, {activation}\n{layer.n_parameters:,} parameters",
-            "x": middle if column is None else column,
+            "x": (middle if column is None else column) + aside.get(layer.name, 0),
             "y": max(boxes[name]["y"] for name in layer.inputs) + 1,
             "branch": 0 if column is None else column + 1,
         }

@@ -1,0 +1,134 @@
+"""How sure the answers are, judged by rows that training never saw: temperatures and intervals."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp
+
+LOG_TEMPERATURES = (-3, 3)
+PRIOR_VARIANCE = 1 / 8  # of log T: at 1/2 it made the log loss of small tables worse
+EPS = np.finfo(np.float64).eps  # as in the log loss
+
+
+class Unseen:
+    """The rows that members held out, one member's below the other's, and what it says of them.
+
+    Parameters
+    ----------
+    networks : list of FittedNetwork or Ensemble
+        By member.
+    held_out : list of Rows
+        By member, also of members that are yet to be trained.
+    positions : list of ndarray
+        By member, of these rows among all rows. A row may be held out by several
+        members.
+    """
+
+    def __init__(self, networks, held_out, positions):
+        self.networks = networks
+        self.held_out = held_out[: len(networks)]
+        self.positions = np.concatenate(positions[: len(networks)])
+
+    @cached_property
+    def outputs(self):
+        """What its member says of each row: by index heads, behind them variances."""
+        spec = self.networks[0].spec
+        names = [*(head.name for head in spec.heads), *spec.variances.values()]
+        pairs = zip(self.networks, self.held_out, strict=True)
+        parts = zip(*(n.predict(rows.X, names) for n, rows in pairs), strict=True)
+        return dict(enumerate(map(np.concatenate, parts)))
+
+    def truth(self, i):
+        """Targets and weights of head i."""
+        targets = np.concatenate([rows.targets[i] for rows in self.held_out])
+        return targets, np.concatenate([rows.weights[i] for rows in self.held_out])
+
+    def calibrate(self, targets):
+        """Temperatures of all class targets, which the outputs then have.
+
+        Predictions are means over members: so are those that the temperatures are
+        learned from, over the members that held a row out.
+        """
+        _, first, row, times = np.unique(
+            self.positions, return_index=True, return_inverse=True, return_counts=True
+        )
+        temperatures = []
+        for i, target in enumerate(targets.classes, start=len(targets.values)):
+            codes, weights = self.truth(i)
+            if not weights.any():
+                raise ValueError(
+                    f"No validation row is labelled for target '{target.name}': calibration="
+                    "'temperature' has nothing to learn from. Hold out more with "
+                    "validation_fraction."
+                )
+            proba = np.zeros((len(first), target.n_units))
+            np.add.at(proba, row, self.outputs[i] / times[row, None])
+            temperatures.append(learn_temperature(proba, codes[first], weights[first]))
+            self.outputs[i] = as_tempered(self.outputs[i].T, len(row), temperatures[-1])
+        return temperatures
+
+
+# ---------------------------------------------------------------- probabilities
+def as_tempered(columns, n_samples, temperature):
+    """Probabilities ``p**(1 / T) / sum`` of a head, in float64 (see :mod:`skjoint._inference`)."""
+    proba = columns.astype(np.float64)
+    proba **= 1 / temperature
+    proba *= 1 / np.add.reduce(proba, axis=0)
+    return proba[:, :n_samples].T
+
+
+def learn_temperature(proba, codes, weights):
+    """The temperature of least log loss (Guo et al. 2017), drawn to 1 where rows are few.
+
+    Rows without an error would have it at 0. So it is the mode of a posterior:
+    log T is normal around 0 beforehand.
+    """
+    labelled = weights > 0
+    proba, codes, weights = proba[labelled], codes[labelled], weights[labelled]
+    log_proba = np.log(np.clip(proba.astype(np.float64), EPS, 1))
+    rows = np.arange(len(codes))
+
+    def loss(log_temperature):
+        z = log_proba / np.exp(log_temperature)
+        log_loss = np.average(logsumexp(z, axis=1) - z[rows, codes], weights=weights)
+        return log_loss + log_temperature**2 / (2 * PRIOR_VARIANCE * len(rows))
+
+    return float(np.exp(minimize_scalar(loss, bounds=LOG_TEMPERATURES, method="bounded").x))
+
+
+# -------------------------------------------------------------------- intervals
+def learn_residuals(unseen, answers, truth):
+    """Ascending absolute errors of the numbers of unseen rows, by column, with weights and count.
+
+    Where the network says a variance, they are in its standard deviations
+    (Lei et al. 2018, section 5.2). A row that several members held out shares
+    its weight among them. ``truth`` has numbers and weights by value target.
+    """
+    numbers = answers.decode(unseen.outputs, "value")
+    stds = answers.stds(unseen.outputs, known=False)
+    _, row, times = np.unique(unseen.positions, return_inverse=True, return_counts=True)
+    by_column = []
+    for i, (true, weights) in enumerate(truth):
+        errors = np.abs(true - numbers[i]) / stds.get(i, 1)
+        weights, labelled = weights / times[row], weights > 0
+        n_rows = len(np.unique(row[labelled]))
+        for column in errors.reshape(len(errors), -1).T:
+            order = np.argsort(column[labelled])
+            by_column.append((column[labelled][order], weights[labelled][order], n_rows))
+    return by_column
+
+
+def conformal(errors, weights, n, coverage):
+    """The ``coverage * (1 + 1/n)`` quantile of n rows' ascending errors, weighted."""
+    total = weights.sum()
+    # of n + 1 rows of mean weight, the one to come among them
+    reached = np.cumsum(weights) >= coverage * total * (1 + 1 / n) * (1 - 1e-12) if n else []
+    if not np.any(reached):
+        raise ValueError(
+            f"coverage={coverage} needs more than {n} held-out rows with a number: at least "
+            f"{int(np.ceil(coverage / (1 - coverage)))}. Hold out more with validation_fraction."
+        )
+    return float(errors[np.argmax(reached)])
