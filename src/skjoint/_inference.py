@@ -288,6 +288,7 @@ class FittedNetwork:
         return [out.reshape(-1, out.shape[-1]).T for out in outputs]
 
     def _own_function(self):
+        import_keras()  # which fails where TensorFlow would hang
         import tensorflow as tf
 
         with self._lock:
