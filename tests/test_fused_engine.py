@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from tensorflow.python.framework.func_graph import FuncGraph
 
 from conftest import make_data
-from skjoint import JointRegressorClassifier, _fused
+from skjoint import JointRegressorClassifier, _fused, _programs
 from skjoint._fused import bucket
 from skjoint._programs import ProgramCache, training_programs
 
@@ -172,20 +172,51 @@ def test_buckets(n_samples):
         assert size <= 1.1 * n_samples
 
 
+class SmallProgram:
+    is_compiled = False
+    n_numbers = 100
+
+
+def any_program(program):
+    return True
+
+
 def test_the_cache_is_bounded_and_drops_what_failed():
     cache = ProgramCache(max_idle=2)
     for key in "abc":
-        with cache.borrow(key, lambda p: True, object):
+        with cache.borrow(key, any_program, SmallProgram):
             pass
-    with cache.borrow("c", lambda p: True, object), cache.borrow("c", lambda p: True, object):
+    with (
+        cache.borrow("c", any_program, SmallProgram),
+        cache.borrow("c", any_program, SmallProgram),
+    ):
         pass
     assert cache.n_built == 4  # the second fit of "c" at the same time has its own
-    with cache.borrow("a", lambda p: True, object):
+    with cache.borrow("a", any_program, SmallProgram):
         assert cache.n_built == 5  # "a" had gone
-    with pytest.raises(KeyError), cache.borrow("c", lambda p: True, object) as taken:
+    with pytest.raises(KeyError), cache.borrow("c", any_program, SmallProgram) as taken:
         raise KeyError
-    with cache.borrow("c", lambda p: True, object) as other:
+    with cache.borrow("c", any_program, SmallProgram) as other:
         assert other is not taken
+
+
+def test_the_cache_keeps_what_is_compiled_while_it_is_not_too_large(monkeypatch):
+    """Dropped, it would be compiled once more, and TensorFlow would keep both."""
+
+    class Compiled(SmallProgram):
+        is_compiled = True
+
+    cache = ProgramCache(max_idle=2)
+    for key in range(5):
+        for kind in (Compiled, SmallProgram):
+            with cache.borrow((kind, key), any_program, kind):
+                pass
+    assert sorted(key for kind, key in cache._idle.values() if kind is Compiled) == [0, 1, 2, 3, 4]
+    assert [key for kind, key in cache._idle.values() if kind is SmallProgram] == [3, 4]
+    monkeypatch.setattr(_programs, "MAX_NUMBERS", 299)
+    with cache.borrow((Compiled, 2), any_program, Compiled):
+        pass
+    assert list(cache._idle.values()) == [(Compiled, 4), (Compiled, 2)]
 
 
 def test_compilations_are_bounded(monkeypatch):
@@ -194,7 +225,8 @@ def test_compilations_are_bounded(monkeypatch):
     monkeypatch.setattr(training_programs, "n_compiled", 0)
     X, y, _ = gappy_data()
     compiled = fit("fused", X, y)
-    fit("fused", X, y, hidden_layer_sizes=(5,))
+    with pytest.warns(UserWarning, match="has compiled 1 networks of other shapes"):
+        fit("fused", X, y, hidden_layer_sizes=(5,))
     programs = list(training_programs._idle)
     assert [program.is_compiled for program in programs] == [True, False]
     assert fit("fused", X, y).history_ == compiled.history_  # the first is still the compiled one

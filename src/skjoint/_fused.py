@@ -14,6 +14,7 @@ shape share a program (:mod:`skjoint._programs`).
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 
@@ -32,13 +33,14 @@ from skjoint._optimizers import (
 )
 from skjoint._programs import training_programs
 from skjoint._routing import release
-from skjoint._training import Result, epoch_order, log_names, validation_batch
+from skjoint._training import Result, epoch_order, log_names
 
 ORDER_ENTRIES = 2**18  # batch order that is drawn and handed over at once
 LARGE = 2**24  # numbers in X from which padding is kept small: 64 MB
 # A plain graph is traced in a fraction of XLA's compile time and runs each step about ten times
-# slower: from so many steps on, over all fits of a program, compiling pays.
-STEPS_WORTH_COMPILING = 4000
+# slower: from so many steps of a fit on, compiling pays. Both round differently, so that the fit
+# alone decides, never what ran before it.
+STEPS_WORTH_COMPILING = 1000
 # TensorFlow never frees what XLA compiled, about 10 MB each. Shapes beyond train as a graph.
 MAX_COMPILED = 100
 
@@ -47,12 +49,12 @@ def train(plan, on_epoch, callbacks=()):
     """Carry out a plan; see :func:`skjoint._keras.train` for the arguments."""
     n_samples = len(plan.rows)
     n_validation = 0 if plan.validation is None else len(plan.validation)
-    largest = validation_batch(plan.network)
+    one_batch = validation_batch(plan)
 
     def fits(program):
         return (
             n_samples <= program.n_rows <= 8 * n_samples
-            and n_validation <= program.n_validation <= max(8 * n_validation, largest)
+            and n_validation <= program.n_validation <= max(8 * n_validation, one_batch)
         )
 
     key = program_key(plan)
@@ -68,7 +70,7 @@ def program_key(plan):
         (network.input_shape, network.trunk, tuple(network.layers()), network.dropout),
         tuple(loss_key(loss) for loss in plan.losses),
         optimizer_key(plan.optimizer),
-        plan.batch_size,
+        batch_size(plan),
         plan.validation is not None,
         plan.balancing,
     )
@@ -82,6 +84,16 @@ def bucket(n_samples, n_inputs=1):
     return max(64, 2 ** int(np.ceil(np.log2(1.5 * n_samples))))
 
 
+def batch_size(plan):
+    """Rows of a batch, with padding no more than the fit can use; sums depend on it in bits."""
+    return min(plan.batch_size, bucket(len(plan.rows), plan.network.n_inputs))
+
+
+def validation_batch(plan):
+    """Rows of a validation batch, whose logs depend on it in bits: never on the program's size."""
+    return max(64, batch_size(plan))
+
+
 class Program:
     """A template network with its optimizer, and the compiled function that trains it."""
 
@@ -93,10 +105,9 @@ class Program:
         self.n_validation = 0
         if plan.validation is not None:
             n_validation = bucket(len(plan.validation), plan.network.n_inputs)
-            # Padding is computed, too: a few rows do not fill a batch of thousands.
-            self.validation_batch = batch = min(validation_batch(plan.network), n_validation)
+            self.validation_batch = batch = validation_batch(plan)
             self.n_validation = -(-n_validation // batch) * batch
-        self.batch_size = min(plan.batch_size, self.n_rows)
+        self.batch_size = batch_size(plan)
         self.n_orders = max(1, ORDER_ENTRIES // self.n_rows)
         self.n_logs = len(log_names(plan))
         self.row_losses = [per_sample(loss) for loss in plan.losses]
@@ -115,6 +126,8 @@ class Program:
             self.optimizer._all_reduce_sum_gradients = list
             self.optimizer.build(self.model.trainable_variables)
         self.fresh_state = optimizer_state(self.optimizer)
+        variables = [*self.model.variables, *self.optimizer.variables]
+        self.n_numbers = sum(math.prod(variable.shape) for variable in variables)
         self.balancing = None
         if plan.balancing:
             self.balancing = METHODS[plan.balancing]([head.kind for head in self.heads])
@@ -125,7 +138,6 @@ class Program:
         self.is_compiled = False
         # On a CPU XLA's convolutions are some 20 times slower than TensorFlow's own.
         self.can_compile = not (self.network.trunk and self.network.trunk.convolves)
-        self.steps_run = 0
 
     # ------------------------------------------------------------------ a fit
     def train(self, plan, on_epoch, callbacks):
@@ -210,11 +222,18 @@ class Program:
         for i in range(n_epochs):
             orders[i, :n_samples] = epoch_order(plan.seed, epoch + i, n_samples)
         arguments = (inputs, tf.constant(orders), tf.constant(n_epochs))
-        total = plan.n_steps * (plan.last_epoch - epoch + plan.n_alike * plan.epochs)
-        self.steps_run += plan.n_steps * n_epochs
-        worth_it = self.is_compiled or self.steps_run + total > STEPS_WORTH_COMPILING
+        worth_it = plan.n_steps * plan.epochs > STEPS_WORTH_COMPILING
         if worth_it and not self.is_compiled and self.can_compile:
             self.can_compile = training_programs.may_compile(MAX_COMPILED)
+            if not self.can_compile:
+                warnings.warn(
+                    f"This process has compiled {MAX_COMPILED} networks of other shapes, which "
+                    "TensorFlow never frees. This one trains as a plain TensorFlow graph, several "
+                    "times slower and with results that differ in their last digits from those of "
+                    "a new process. Start one from time to time, or use engine='keras'.",
+                    UserWarning,
+                    stacklevel=2,
+                )
         if self.can_compile and worth_it:
             try:
                 logs = self.compiled(*arguments)

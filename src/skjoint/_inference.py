@@ -296,6 +296,7 @@ class FittedNetwork:
         return [found[head] for head in heads]
 
     def _own_function(self):
+        import_keras()  # which fails where TensorFlow would hang
         import tensorflow as tf
 
         with self._lock:

@@ -24,7 +24,6 @@ from skjoint._training import (
     Result,
     epoch_order,
     log_names,
-    validation_batch,
     weight_names,
 )
 
@@ -85,7 +84,7 @@ def train(plan, on_epoch, callbacks=()):
                 initial_epoch=plan.first_epoch,
                 epochs=plan.last_epoch,
                 steps_per_epoch=plan.n_steps,
-                validation_data=validation and _whole(validation, validation_batch(plan.network)),
+                validation_data=validation and _validation(plan),
                 callbacks=[EpochHook(), *callbacks],
                 shuffle=False,
                 verbose=0,
@@ -104,6 +103,8 @@ def _batches(plan):
     arrays = [tf.constant(a) for a in (plan.rows.X, *plan.rows.targets, *plan.rows.weights)]
     n_heads = len(plan.rows.targets)
 
+    # AutoGraph, which nothing here needs, would write a source file for each.
+    @tf.autograph.experimental.do_not_convert
     def order(epoch):
         rows = tf.numpy_function(
             lambda epoch: epoch_order(plan.seed, int(epoch), n_samples), [epoch], tf.int32
@@ -111,6 +112,7 @@ def _batches(plan):
         rows.set_shape((n_samples,))
         return tf.data.Dataset.from_tensor_slices(rows).batch(plan.batch_size)
 
+    @tf.autograph.experimental.do_not_convert
     def gather(rows):
         X, *rest = [tf.gather(array, rows) for array in arrays]
         return X, _one_or_many(rest[:n_heads]), _one_or_many(rest[n_heads:])
@@ -119,10 +121,13 @@ def _batches(plan):
     return epochs.flat_map(order).map(gather).prefetch(2)
 
 
-def _whole(rows, batch_size):
-    """All rows as the one batch sequence that ``validation_data`` takes."""
+def _validation(plan):
+    """Held-out rows as the batches that ``validation_data`` takes."""
     import tensorflow as tf
 
+    rows = plan.validation
+    # many at once, but a trunk may hold large activations for each
+    batch_size = 4096 if plan.network.trunk is None else 256
     data = (rows.X, _one_or_many(rows.targets), _one_or_many(rows.weights))
     return tf.data.Dataset.from_tensor_slices(data).batch(batch_size).cache()
 

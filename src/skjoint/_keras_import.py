@@ -18,6 +18,19 @@ STARTUP_NOTE = re.compile(
 
 # One thread at a time imports Keras or builds with it: both draw from a global generator.
 _lock = threading.RLock()
+_hangs = False  # in a fork of a process that had started TensorFlow
+
+
+def _after_fork():
+    """A fork has none of the threads that TensorFlow or a holder of the lock ran in."""
+    global _lock, _hangs
+    _lock = threading.RLock()
+    context = sys.modules.get("tensorflow.python.eager.context")
+    _hangs = _hangs or (context is not None and context.context()._context_handle is not None)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @contextlib.contextmanager
@@ -53,7 +66,21 @@ def reproducible_build(seed):
 
 
 def import_keras():
-    """Keras on TensorFlow, imported on first use and leaving no trace in the process."""
+    """Keras on TensorFlow, imported on first use and leaving no trace in the process.
+
+    Raises
+    ------
+    ImportError
+        If Keras runs on another backend.
+    RuntimeError
+        In a fork of a process that had started TensorFlow, which would hang there.
+    """
+    if _hangs:
+        raise RuntimeError(
+            "TensorFlow cannot be used in a forked process whose parent had started it. Start "
+            "processes by multiprocessing.get_context('spawn') or joblib, or fork before the "
+            "first fit."
+        )
     with _lock:
         if "keras" in sys.modules:
             import keras

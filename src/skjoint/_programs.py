@@ -13,7 +13,8 @@ import contextlib
 import threading
 from collections import OrderedDict
 
-MAX_IDLE = 16  # programs kept for later; the one not used for longest goes first
+MAX_IDLE = 16  # plain graphs kept for later; the one not used for longest goes first
+MAX_NUMBERS = 2**28  # in variables of programs kept for later: 1 GB of float32
 
 
 class ProgramCache:
@@ -49,8 +50,19 @@ class ProgramCache:
         yield program
         with self._lock:
             self._idle[program] = key
-            while len(self._idle) > self.max_idle:
-                self._idle.popitem(last=False)
+            self._make_room()
+
+    def _make_room(self):
+        # TensorFlow keeps what is compiled, so that dropping a compiled program frees little, and
+        # the next fit of its shape would compile once more.
+        n_graphs = sum(not program.is_compiled for program in self._idle)
+        n_numbers = sum(program.n_numbers for program in self._idle)
+        for program in sorted(self._idle, key=lambda program: program.is_compiled):
+            if n_graphs <= self.max_idle and n_numbers <= MAX_NUMBERS:
+                break
+            del self._idle[program]
+            n_graphs -= not program.is_compiled
+            n_numbers -= program.n_numbers
 
     def may_compile(self, limit):
         """Admit one more program to compilation, up to a number per process."""

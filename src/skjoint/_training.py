@@ -90,7 +90,6 @@ class Plan:
     optimizer_state: tuple | None = None
     balancing: str | None = None  # instead of the loss weights
     balancing_state: np.ndarray | None = None
-    n_alike: int = 0  # plans of this shape that follow: what they share may cost more
 
     @property
     def n_steps(self):
@@ -115,11 +114,6 @@ def log_names(plan):
 def weight_names(heads):
     """Names under which the factors of the heads' losses are logged."""
     return [f"{head.name}_loss_weight" for head in heads]
-
-
-def validation_batch(network):
-    """Rows of a validation batch: many, but a trunk may hold large activations for each."""
-    return 4096 if network.trunk is None else 256
 
 
 @dataclass

@@ -959,7 +959,6 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             first_epoch=self.n_iter_,
             weights=weights,
             optimizer_state=optimizer_state,
-            n_alike=self.n_members - 1 - member,
         )
 
     def _check_unchanged(self):
