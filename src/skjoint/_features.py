@@ -11,11 +11,18 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import validate_data
 
+from skjoint._table import check_container, is_foreign_frame, rows_of_objects
+
+LARGE = 1e100
 FLOAT32_MAX = np.finfo(np.float32).max
+DATES = "holds dates or durations. Convert them to numbers first, for example to days since a date."
+# What pandas.api.types.infer_dtype says of columns of objects that are numbers or missing.
+NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
 
 
 def read_features(estimator, X, *, encode, reset, allow_nd=False):
@@ -26,8 +33,7 @@ def read_features(estimator, X, *, encode, reset, allow_nd=False):
     """
     if not reset and _is_plain(estimator, X, encode):
         return X if encode else X.astype(np.float32, copy=False)
-    if allow_nd and not hasattr(X, "ndim"):
-        X = np.asarray(X)
+    X = _checked(X)
     if getattr(X, "ndim", 2) > 2:
         if not allow_nd:
             raise ValueError(
@@ -43,23 +49,25 @@ def read_features(estimator, X, *, encode, reset, allow_nd=False):
                 dtype=[np.float32, np.float64] if encode else np.float32,
                 ensure_all_finite="allow-nan" if encode else True,
             )
-    frame = _mixed_frame(X)
+    frame = _as_frame(X)
+    is_mixed = frame is not None and not all(_is_number(dtype) for dtype in frame.dtypes)
+    X = X if frame is None else frame
     if not encode:
         try:
             with np.errstate(over="ignore"):  # what overflows is reported as infinite
                 X = validate_data(estimator, X, reset=reset, dtype=np.float32)
-            if frame is not None:
+            if is_mixed:
                 raise ValueError("Got text or categories instead.")
             return X
         except ValueError as error:
-            if frame is None and "NaN" not in str(error):
+            if not is_mixed and "NaN" not in str(error):
                 raise
             raise ValueError(
                 "X must hold numbers only, without gaps, when preprocess=None. Encode and impute "
                 f"it first, or use preprocess='auto'. {error}"
             ) from error
-    if frame is None:
-        if isinstance(X, pd.DataFrame) and X.shape[1] == 0:  # which has no dtype to convert
+    if not is_mixed:
+        if frame is not None and X.shape[1] == 0:  # which has no dtype to convert
             X = X.to_numpy(dtype=np.float64)
         return validate_data(
             estimator,
@@ -68,19 +76,38 @@ def read_features(estimator, X, *, encode, reset, allow_nd=False):
             dtype=[np.float64, np.float32],
             ensure_all_finite="allow-nan",
         )
-    for name, dtype in frame.dtypes.items():
-        if dtype.kind in "mM":
-            raise ValueError(
-                f"Column {name!r} of X holds dates or durations ({dtype}). Convert it to numbers "
-                "first, for example to days since a date."
-            )
     if len(frame) == 0:
         raise ValueError(
             f"Found array with 0 sample(s) (shape={frame.shape}) while a minimum of 1 is required."
         )
-    named = isinstance(X, pd.DataFrame)
-    validate_data(estimator, X if named else np.asarray(X), reset=reset, skip_check_array=True)
+    validate_data(estimator, frame, reset=reset, skip_check_array=True)
     return frame
+
+
+def _checked(X):
+    """X as an array, or as the table or sparse matrix that it is."""
+    if not sparse.issparse(X):
+        check_container(X, "X")
+    if isinstance(X, (list, tuple)):
+        X = rows_of_objects(X, "X")
+    elif not hasattr(X, "ndim") and not is_foreign_frame(X):
+        X = np.asarray(X)
+    if is_foreign_frame(X) and np.asarray(X).dtype.kind not in "biuf":
+        raise TypeError(
+            "X must be a pandas DataFrame where it holds anything but numbers. Got a "
+            f"{type(X)} instead. Use X.to_pandas()."
+        )
+    kind = getattr(getattr(X, "dtype", None), "kind", "")
+    if kind in ("m", "M"):
+        raise ValueError(f"X {DATES} Got {X.dtype} instead.")
+    if kind == "c":
+        raise ValueError(f"Complex data not supported: X holds {X.dtype}.")
+    if getattr(X, "ndim", 2) < 2:
+        raise ValueError(
+            f"Expected 2D array, got {X.ndim}D array instead. Reshape your data with X.reshape(-1, "
+            "1) if it has a single feature, or X.reshape(1, -1) if it is a single row."
+        )
+    return X
 
 
 def _is_plain(estimator, X, encode):
@@ -103,8 +130,8 @@ def _is_number(dtype):
     return pd.api.types.is_numeric_dtype(dtype) and not isinstance(dtype, pd.CategoricalDtype)
 
 
-def _mixed_frame(X):
-    """X as a DataFrame if it holds anything but numbers, else None."""
+def _as_frame(X):
+    """X as a DataFrame if it is one, or an array that may hold anything but numbers; else None."""
     if isinstance(X, pd.DataFrame):
         if not X.columns.is_unique:
             raise ValueError(
@@ -112,16 +139,33 @@ def _mixed_frame(X):
                 f"Repeated: {list(X.columns[X.columns.duplicated()].unique())}."
             )
         frame = X.infer_objects()
+    elif getattr(X, "dtype", None) is not None and X.dtype.kind in "OUST":
+        frame = pd.DataFrame(np.asarray(X).astype(object)).infer_objects()
     else:
-        array = np.asarray(X, dtype=object) if isinstance(X, (list, tuple)) else X
-        if getattr(getattr(array, "dtype", None), "kind", None) not in ("O", "U", "S"):
-            return None
-        if array.ndim != 2:
-            return None
-        frame = pd.DataFrame(np.asarray(array).astype(object)).infer_objects()
-    if all(_is_number(dtype) for dtype in frame.dtypes):
         return None
+    for position, (name, dtype) in enumerate(frame.dtypes.items()):
+        column = frame.iloc[:, position]
+        if dtype.kind == "O" and pd.api.types.infer_dtype(column, skipna=True) in NUMBERS:
+            frame.isetitem(position, column.where(column.notna(), np.nan).astype(np.float64))
+        if dtype.kind in "mM":
+            raise ValueError(f"Column {name!r} of X {DATES} Got {dtype} instead.")
+        if dtype.kind == "c":
+            raise ValueError(f"Complex data not supported: column {name!r} of X.")
     return frame
+
+
+def _scaler(numbers, sample_weight):
+    """StandardScaler of columns of any size: squares of 1e200 or 1e-200 are no float64."""
+    with np.errstate(invalid="ignore"):  # a column of gaps only has no mean
+        largest = np.nanmax(np.abs(numbers), axis=0, initial=0)
+        extreme = (largest > LARGE) | ((largest < 1 / LARGE) & (largest > 0))
+        unit = np.where(extreme, largest, 1.0)
+        if extreme.any():
+            numbers = numbers / unit
+        scaler = StandardScaler().fit(numbers, sample_weight=sample_weight)
+    scaler.mean_ *= unit
+    scaler.scale_ *= unit
+    return scaler
 
 
 def _check_categories(name, column):
@@ -158,8 +202,7 @@ class FeatureEncoder:
         if X.ndim > 2:
             channels, n_inside = self._channels(X), int(np.prod(X.shape[1:-1]))
             weights = None if sample_weight is None else np.repeat(sample_weight, n_inside)
-            with np.errstate(invalid="ignore"):
-                self.scaler_ = StandardScaler().fit(channels, sample_weight=weights)
+            self.scaler_ = _scaler(channels, weights)
             return self
         if isinstance(X, pd.DataFrame):
             numeric = np.array([_is_number(dtype) for dtype in X.dtypes])
@@ -169,8 +212,7 @@ class FeatureEncoder:
         self.categories_ = np.flatnonzero(~numeric)
         n_outputs = len(self.numbers_)
         if len(self.numbers_):
-            with np.errstate(invalid="ignore"):  # a column of gaps only has no mean
-                self.scaler_ = StandardScaler().fit(self._numbers(X), sample_weight=sample_weight)
+            self.scaler_ = _scaler(self._numbers(X), sample_weight)
         if len(self.categories_):
             categories = self._categories(X)
             names = X.columns if isinstance(X, pd.DataFrame) else range(X.shape[1])

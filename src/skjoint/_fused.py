@@ -15,7 +15,6 @@ shape share a program (:mod:`skjoint._programs`).
 from __future__ import annotations
 
 import time
-import warnings
 
 import numpy as np
 
@@ -33,6 +32,7 @@ from skjoint._optimizers import (
 from skjoint._programs import training_programs
 from skjoint._routing import release
 from skjoint._training import Result, epoch_order, log_names, validation_batch
+from skjoint._warn import warn
 
 ORDER_ENTRIES = 2**18  # batch order that is drawn and handed over at once
 LARGE = 2**24  # numbers in X from which padding is kept small: 64 MB
@@ -228,11 +228,9 @@ class Program:
                 if self.is_compiled:
                     raise
                 self.can_compile = False
-                warnings.warn(
+                warn(
                     "XLA cannot compile this network, which now trains as a plain TensorFlow "
-                    f"graph, several times slower: {str(error).splitlines()[0]}",
-                    UserWarning,
-                    stacklevel=2,
+                    f"graph, several times slower: {str(error).splitlines()[0]}"
                 )
         return self.graph(*arguments).numpy()[:n_epochs]
 
