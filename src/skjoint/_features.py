@@ -59,7 +59,7 @@ def read_features(estimator, X, *, encode, reset, allow_nd=False):
             if is_mixed:
                 raise ValueError("Got text or categories instead.")
             return X
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             if not is_mixed and "NaN" not in str(error):
                 raise
             raise ValueError(
@@ -90,13 +90,14 @@ def _checked(X):
         check_container(X, "X")
     if isinstance(X, (list, tuple)):
         X = rows_of_objects(X, "X")
-    elif not hasattr(X, "ndim") and not is_foreign_frame(X):
+    elif is_foreign_frame(X):
+        if np.asarray(X).dtype.kind not in "biuf":
+            raise TypeError(
+                "X must be a pandas DataFrame where it holds anything but numbers. Got a "
+                f"{type(X)} instead. Use X.to_pandas()."
+            )
+    elif not isinstance(X, (np.ndarray, pd.DataFrame)) and not sparse.issparse(X):
         X = np.asarray(X)
-    if is_foreign_frame(X) and np.asarray(X).dtype.kind not in "biuf":
-        raise TypeError(
-            "X must be a pandas DataFrame where it holds anything but numbers. Got a "
-            f"{type(X)} instead. Use X.to_pandas()."
-        )
     kind = getattr(getattr(X, "dtype", None), "kind", "")
     if kind in ("m", "M"):
         raise ValueError(f"X {DATES} Got {X.dtype} instead.")
@@ -145,7 +146,9 @@ def _as_frame(X):
         return None
     for position, (name, dtype) in enumerate(frame.dtypes.items()):
         column = frame.iloc[:, position]
-        if dtype.kind == "O" and pd.api.types.infer_dtype(column, skipna=True) in NUMBERS:
+        if isinstance(dtype, pd.SparseDtype):
+            frame.isetitem(position, column.sparse.to_dense())
+        elif dtype.kind == "O" and pd.api.types.infer_dtype(column, skipna=True) in NUMBERS:
             frame.isetitem(position, column.where(column.notna(), np.nan).astype(np.float64))
         if dtype.kind in "mM":
             raise ValueError(f"Column {name!r} of X {DATES} Got {dtype} instead.")
@@ -157,7 +160,7 @@ def _as_frame(X):
 def _scaler(numbers, sample_weight):
     """StandardScaler of columns of any size: squares of 1e200 or 1e-200 are no float64."""
     with np.errstate(invalid="ignore"):  # a column of gaps only has no mean
-        largest = np.nanmax(np.abs(numbers), axis=0, initial=0)
+        largest = np.nanmax(np.abs(numbers), axis=0, initial=0).astype(np.float64)
         extreme = (largest > LARGE) | ((largest < 1 / LARGE) & (largest > 0))
         unit = np.where(extreme, largest, 1.0)
         if extreme.any():

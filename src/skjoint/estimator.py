@@ -1268,9 +1268,11 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
 
     def _answer(self, X, kind=None):
         """Numbers in original units and labels, by output index."""
-        form = as_rows if self.value_from != "head" else as_codes
-        outputs = self._outputs(X, kind, form)
-        return self._answers.decode(outputs, kind)
+        if not self.__sklearn_is_fitted__():  # check_is_fitted alone costs as much as one row
+            check_is_fitted(self)
+        answers = self._answers
+        form = as_rows if answers.value_from != "head" else as_codes
+        return answers.decode(self._outputs(X, kind, form), kind)
 
     def _outputs(self, X, kind=None, class_form=as_rows, keep_parts=False):
         """What the heads give from which answers of a kind are made, by output index.
@@ -1300,7 +1302,10 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     @property
     def _answers(self):
         """How outputs become numbers and labels, by the parameters of the moment."""
-        if self.value_from == self.class_from == "head":  # nothing to check: one row is quick
+        sources = (self.value_from, self.class_from)
+        if not all(isinstance(source, str) for source in sources):
+            raise ValueError(f"value_from and class_from must be names. Got {sources} instead.")
+        if sources == ("head", "head"):  # nothing to check: one row is quick
             return self._plain_answers
         if self.value_from == "blend" and self._blends is None:
             raise ValueError(
