@@ -6,8 +6,8 @@ import functools
 
 import numpy as np
 
-from skjoint._keras_import import import_keras
-from skjoint._network import first_line, nearest_name
+from skjoint._keras_import import first_line, import_keras
+from skjoint._network import nearest_name
 
 # scikit-learn's names beside Keras' own.
 VALUE_LOSSES = {

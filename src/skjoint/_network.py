@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skjoint._keras_import import import_keras, untouched_random
+from skjoint._keras_import import first_line, import_keras, untouched_random
 from skjoint._layers import hash_dropout, mixture, periodic
 from skjoint._trunk import NAME as TRUNK
 from skjoint._trunk import Trunk
@@ -247,12 +247,6 @@ def check_identifier(parameter, identifier):
             f"{parameter} must give a tensor of the shape it is given. Got {shape} for (2, 3) "
             "instead."
         )
-
-
-def first_line(error):
-    """An exception as type and first line: TensorFlow's go on for pages."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:300] if lines else ''}"
 
 
 def is_non_negative(activation, scaled):
