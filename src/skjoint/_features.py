@@ -19,12 +19,13 @@ from sklearn.utils.validation import validate_data
 from skjoint._table import check_container, is_foreign_frame, rows_of_objects
 
 LARGE = 1e100
-FLOAT32_MAX = np.finfo(np.float32).max
+FARTHEST = 1e30
 DATES = "holds dates or durations. Convert them to numbers first, for example to days since a date."
 # What pandas.api.types.infer_dtype says of columns of objects that are numbers or missing.
 NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what overflows is reported as infinite
 def read_features(estimator, X, *, encode, reset, allow_nd=False):
     """Check X as scikit-learn does and return a number array or a mixed DataFrame.
 
@@ -40,24 +41,23 @@ def read_features(estimator, X, *, encode, reset, allow_nd=False):
                 f"Found array with dim {X.ndim}, while dim <= 2 is required by dense hidden "
                 "layers. Give a Keras network for rows of this shape in trunk=..."
             )
-        with np.errstate(over="ignore"):
-            return validate_data(
-                estimator,
-                X,
-                reset=reset,
-                allow_nd=True,
-                dtype=[np.float32, np.float64] if encode else np.float32,
-                ensure_all_finite="allow-nan" if encode else True,
-            )
+        return validate_data(
+            estimator,
+            X,
+            reset=reset,
+            allow_nd=True,
+            dtype=[np.float32, np.float64] if encode else np.float32,
+            ensure_all_finite="allow-nan" if encode else True,
+        )
     frame = _as_frame(X)
     is_mixed = frame is not None and not all(_is_number(dtype) for dtype in frame.dtypes)
     X = X if frame is None else frame
     if not encode:
         try:
-            with np.errstate(over="ignore"):  # what overflows is reported as infinite
-                X = validate_data(estimator, X, reset=reset, dtype=np.float32)
+            X = validate_data(estimator, X, reset=reset, dtype=np.float32)
             if is_mixed:
                 raise ValueError("Got text or categories instead.")
+            _check_size(X)
             return X
         except (ValueError, TypeError) as error:
             if not is_mixed and "NaN" not in str(error):
@@ -124,7 +124,16 @@ def _is_plain(estimator, X, encode):
         return False
     if encode:
         return not np.isinf(X).any()
-    return bool(np.abs(X).max() <= FLOAT32_MAX)  # false for NaN, too
+    return bool(np.abs(X).max() <= FARTHEST)  # false for NaN, too
+
+
+def _check_size(encoded):
+    if np.abs(encoded).max(initial=0) > FARTHEST:
+        raise ValueError(
+            f"X must hold numbers of size up to {FARTHEST:g}, in standard deviations where "
+            "preprocess='auto', so that float32 can hold what the network makes of them. Got "
+            f"{np.abs(encoded).max():g} instead."
+        )
 
 
 def _is_number(dtype):
@@ -167,7 +176,7 @@ def _scaler(numbers, sample_weight):
             numbers = numbers / unit
         scaler = StandardScaler().fit(numbers, sample_weight=sample_weight)
     scaler.mean_ *= unit
-    scaler.scale_ *= unit
+    scaler.scale_ = np.maximum(scaler.scale_ * unit, np.finfo(np.float64).smallest_subnormal)
     return scaler
 
 
@@ -233,6 +242,7 @@ class FeatureEncoder:
         """Leading columns of encoded X that are standardised numbers."""
         return len(self.numbers_) if self.enabled and len(self.row_shape_) == 1 else 0
 
+    @np.errstate(over="ignore", invalid="ignore")
     def encode(self, X):
         """float32 array of shape (n_samples, *output_shape_)."""
         if X.shape[1:] != self.row_shape_:
@@ -244,15 +254,16 @@ class FeatureEncoder:
             return X
         if X.ndim > 2:
             encoded = self.scaler_.transform(self._channels(X)).astype(np.float32, copy=False)
-            return np.nan_to_num(encoded, copy=False, nan=0.0).reshape(X.shape)
+            encoded = np.nan_to_num(encoded, copy=False, nan=0.0).reshape(X.shape)
+            _check_size(encoded)
+            return encoded
         parts = []
         if len(self.numbers_):
             parts.append(np.nan_to_num(self.scaler_.transform(self._numbers(X)), nan=0.0))
         if len(self.categories_):
             parts.append(self.one_hot_.transform(self._categories(X)))
-        with np.errstate(over="ignore"):
-            encoded = np.hstack(parts).astype(np.float32)
-        assert_all_finite(encoded, input_name="X")
+        encoded = np.hstack(parts).astype(np.float32)
+        _check_size(encoded)
         return encoded
 
     @staticmethod

@@ -8,7 +8,7 @@ there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -315,7 +315,7 @@ def _resolve(frame, declared, parameter):
 
 
 def _position(frame, column, parameter):
-    if column in frame.columns:
+    if isinstance(column, Hashable) and column in frame.columns:
         return int(frame.columns.get_loc(column))
     is_position = isinstance(column, Integral) and not isinstance(column, bool)
     if is_position and -frame.shape[1] <= column < frame.shape[1]:

@@ -459,6 +459,8 @@ def _learn_class(frame, positions, name, *, class_bins, known, source):
         labels = np.array(names, dtype=object) if named else np.arange(len(names))
         return ClassTarget(name, positions, labels, one_hot=True)
     series = frame.iloc[:, positions[0]]
+    if source is not None:
+        column_numbers(series)  # raises where its labels are no numbers
     if class_bins is not None:
         edges = _band_edges(series, class_bins)
         return ClassTarget(name, positions, np.arange(len(edges) + 1), edges, source=source)

@@ -1291,6 +1291,11 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         names = [target.name for target in wanted_targets]
         forms = [class_form if target.kind == "class" else as_rows for target in wanted_targets]
         outputs = self._network.predict(X, names, forms, keep_parts)
+        if not all(np.isfinite(output).all() for output in outputs):
+            raise ValueError(
+                "The network gives numbers that are infinite or none: X lies too far from the rows "
+                "of fit."
+            )
         return dict(zip(wanted, outputs, strict=True))
 
     def _encode(self, X):
