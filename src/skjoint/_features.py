@@ -174,6 +174,8 @@ def _scaler(numbers, sample_weight):
         unit = np.where(extreme, largest, 1.0)
         if extreme.any():
             numbers = numbers / unit
+        if sample_weight is not None:  # of sum n, which StandardScaler takes for their number
+            sample_weight = sample_weight / sample_weight.mean()
         scaler = StandardScaler().fit(numbers, sample_weight=sample_weight)
     scaler.mean_ *= unit
     scaler.scale_ = np.maximum(scaler.scale_ * unit, np.finfo(np.float64).smallest_subnormal)
