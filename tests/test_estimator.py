@@ -434,7 +434,7 @@ BAD_PARAMETERS = {
     "epochs": (0, "'epochs' parameter .* must be an int in the range \\[1, inf\\). Got 0 instead"),
     "dropout": (1.0, "'dropout' .* must be a float in the range \\[0.0, 1.0\\). Got 1.0 instead"),
     "alpha": (-1, "'alpha' .* Got -1 instead"),
-    "hidden_layer_sizes": ((8, 0), "hidden_layer_sizes must hold whole numbers of at least 1"),
+    "hidden_layer_sizes": ((8, 0), "hidden_layer_sizes must hold whole numbers from 1 to 1048576"),
     "value_layer_sizes": ("8", "'value_layer_sizes' .* Got '8' instead"),
     "activation": ("rleu", "activation must be a name .* Got 'rleu' instead. Did you mean 'relu'"),
     "value_activation": (None, "'value_activation' .* Got None instead"),

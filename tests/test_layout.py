@@ -9,6 +9,7 @@ import skjoint
 
 # Each module may import the ones before it, never one after it.
 ORDER = [
+    "_warn",
     "_keras_import",
     "_layers",
     "_trunk",

@@ -205,6 +205,48 @@ save(est, path)
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
         assert load(tmp_path / "m").n_iter_ != 77
 
+    def test_a_kill_at_any_moment_leaves_a_whole_file(self, tmp_path):
+        code = f"""
+import os, random, signal, sys, time
+from skjoint.persistence import load, save
+est = load({str(STORED)!r})
+path = {str(tmp_path / "m")!r}
+save(est, path)
+for i in range(25):
+    child = os.fork()
+    if child == 0:
+        while True:
+            est.n_iter_ += 1
+            save(est, path)
+    time.sleep(random.Random(i).uniform(0.005, 0.05))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    again = load(path)
+    assert again.n_iter_ >= est.n_iter_ and again.history_ == est.history_
+"""
+        subprocess.run([sys.executable, "-c", code], check=True)
+
+    def test_a_full_disk_leaves_the_old_file(self, tmp_path):
+        code = f"""
+import os, resource
+from skjoint.persistence import load, save
+est = load({str(STORED)!r})
+path = {str(tmp_path / "m")!r}
+save(est, path)
+for share in (0.1, 0.5, 0.99):
+    size = int(os.path.getsize(path) * share)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    try:
+        save(est, path)
+    except OSError as error:
+        assert "File too large" in str(error), error
+    else:
+        raise AssertionError("written in spite of the limit")
+    assert os.listdir({str(tmp_path)!r}) == ["m"]
+    load(path)
+"""
+        subprocess.run([sys.executable, "-c", code], check=True)
+
     def test_permissions_are_those_of_a_new_file(self, tmp_path, fitted):
         save(fitted, tmp_path / "m")
         (tmp_path / "other").write_text("")
@@ -240,20 +282,25 @@ def set_at(*path_and_value):
 NETWORK = ("fitted", "_network", "fields")
 
 
-def with_trunk(class_name, module="keras.layers", registered=None):
-    """A trunk with a layer that would run code, read files, or is not Keras' own."""
-    layer = {
+def keras_object(class_name, module="keras.layers", registered=None, **config):
+    return {
         "module": module,
         "class_name": class_name,
-        "config": {},
+        "config": config,
         "registered_name": registered,
     }
-    model = {"module": "keras", "class_name": "Sequential", "config": {"layers": [layer]}}
-    fields = {"config": json.dumps(model), "n_features": 3, "n_parameters": 1}
+
+
+def with_trunk(*named, **config):
+    """A trunk with a layer that would run code, read files, or is not Keras' own."""
+    layers = [keras_object("InputLayer", batch_shape=[None, 7]), keras_object(*named, **config)]
+    model = keras_object("Sequential", "keras", name="trunk", layers=layers)
+    fields = {"config": json.dumps(model), "n_features": 4, "n_parameters": 1}
     fields |= {"adds_losses": False, "convolves": False, "embeds": False}
     return set_at(*NETWORK, "spec", "fields", "trunk", {"is": "Trunk", "fields": fields})
 
 
+CODE = keras.src.utils.python_utils.func_dump(lambda x: os.abort())[0]
 TAMPERED = {
     "later format": (set_at("format", 99), "format 99, made by skjoint.*Update skjoint"),
     "no format": (set_at("format", None), "names no format"),
@@ -268,7 +315,31 @@ TAMPERED = {
     "saved model layer": (with_trunk("TFSMLayer"), "'TFSMLayer' of keras.layers"),
     "file reader": (with_trunk("StringLookup"), "'StringLookup' of keras.layers"),
     "foreign layer": (with_trunk("Popen", "subprocess"), "'Popen' of subprocess"),
-    "registered layer": (with_trunk("Dense", registered="x>Dense"), "only layers, optimizers"),
+    "registered layer": (with_trunk("Dense", "keras.layers", "x>Dense"), "only layers, optimizers"),
+    "code as an activation": (
+        with_trunk("Dense", units=3, activation=keras_object("__lambda__", value=CODE)),
+        "'__lambda__' of keras.layers",
+    ),
+    "code inside an operation": (
+        with_trunk("Dense", units=3, dtype=keras_object("__typespec__", "keras.ops")),
+        "'__typespec__' of keras.ops",
+    ),
+    "layer of 40 GB": (with_trunk("Dense", units=10**10), "its trunk has weights of shapes"),
+    "layer of no size": (with_trunk("Dense", units="many"), "does not fit together"),
+    "text of 100 GB": (
+        set_at(
+            "fitted",
+            "classes_",
+            {
+                "is": "objects",
+                "dtype": "<U5",
+                "shape": [10**4],
+                "items": ["x" * 10**7] + [""] * 9999,
+            },
+        ),
+        "texts of very different lengths",
+    ),
+    "infinite size": (set_at(*NETWORK, "spec", "fields", "input_shape", float("inf")), "together"),
     "optimizer of os": (
         set_at("params", "optimizer", {"is": "keras class", "config": {"class_name": "system"}}),
         "names the optimizer 'system'",
@@ -302,6 +373,19 @@ TAMPERED = {
         "weights of shapes",
     ),
 }
+
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**6), 10**6)
+    | st.sampled_from([10**30, 0.5, float("nan"), float("inf"), "", "relu", "<f8", "arrays/0"])
+    | st.sampled_from(["Trunk", "NetworkSpec", "Ensemble", "array", "objects", "keras class"]).map(
+        lambda kind: {"is": kind, "fields": {}}
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.just("is"), inner),
+    max_leaves=4,
+)
 
 
 class TestUntrustedFiles:
@@ -339,9 +423,10 @@ class TestUntrustedFiles:
         with pytest.raises(FileNotFoundError):
             load(tmp_path / "nothing")
 
-    def test_deep_json(self, tmp_path):
+    @pytest.mark.parametrize("document", ["[" * 10**6, "9" * 5000, '{"format": 1', "\xff"])
+    def test_what_is_not_json(self, document, tmp_path):
         with zipfile.ZipFile(tmp_path / "m", "w") as archive:
-            archive.writestr(DOCUMENT, "[" * 10**6)
+            archive.writestr(DOCUMENT, document.encode("latin-1"))
         with pytest.raises(ValueError, match="is not JSON"):
             load(tmp_path / "m")
 
@@ -362,6 +447,44 @@ class TestUntrustedFiles:
         (tmp_path / "m").write_bytes(bytes(content))
         with contextlib.suppress(ValueError, OSError):
             load(tmp_path / "m")
+
+    @settings(
+        max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    )
+    @given(data=st.data())
+    def test_any_other_document_is_refused_or_loads(self, data, tmp_path):
+        """Some part of the document replaced by anything: ValueError, or an estimator."""
+
+        def change(document):
+            place, key = None, None
+            value = document
+            while isinstance(value, (dict, list)) and value and data.draw(st.integers(0, 9)):
+                keys = list(value) if isinstance(value, dict) else range(len(value))
+                place, key = value, data.draw(st.sampled_from(keys))
+                value = place[key]
+            if place is not None:
+                place[key] = data.draw(ANYTHING)
+
+        (tmp_path / "m").write_bytes(rewritten(change))
+        with contextlib.suppress(ValueError):
+            assert isinstance(load(tmp_path / "m"), JointRegressorClassifier)
+
+    def test_many_columns_of_few_categories_stay_small(self, tmp_path):
+        """Rows that hold each category once would be 100,000 times 2,000 entries."""
+
+        def change(document):
+            texts = [{"is": "objects", "dtype": "O", "shape": [1], "items": ["a"]}] * 2000
+            texts[0] = {**texts[0], "shape": [10**5], "items": [str(i) for i in range(10**5)]}
+            fields = document["fitted"]["_features"]["fields"]["one_hot_"]["fields"]
+            fields["categories"] = {"is": "list", "items": texts}
+
+        (tmp_path / "m").write_bytes(rewritten(change))
+        tracemalloc.start()
+        with contextlib.suppress(ValueError):
+            load(tmp_path / "m")
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 2 * 10**8
 
 
 def test_the_stored_file_says_what_made_it():

@@ -296,7 +296,7 @@ ERRORS = {
     "complex": (CODES + 1j, {}, "Complex data not supported"),
     "mixed labels": (frame(v=VALUE, k=[1, *TEXT[1:]]), {}, "uniformly text, numbers or booleans"),
     "3-D": (np.zeros((3, 2, 2)), {}, "must be 1-D or 2-D"),
-    "ragged": ([[1, 2], [3]], {}, "ragged rows"),
+    "ragged": ([[1, 2], [3]], {}, "rows of one length"),
     "ragged dict": ({"a": VALUE, "b": TEXT[:3]}, {}, "1-D arrays of one length"),
     "None": (None, {}, "requires y to be passed"),
     "empty": ([], {}, "0 sample"),

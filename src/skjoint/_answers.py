@@ -118,6 +118,9 @@ class Answers:
     def check(self):
         """Raise unless there is a label cut from the number where one is asked for."""
         asked = [("value_from", self.value_from), ("class_from", self.class_from)]
+        for (name, source), known in zip(asked, (VALUE_FROM, CLASS_FROM), strict=True):
+            if source not in known:
+                raise ValueError(f"{name} must be one of {known}. Got {source!r} instead.")
         asked = [f"{name}={source!r}" for name, source in asked if source != "head"]
         if asked and all(target.source is None for target in self.targets.classes):
             raise ValueError(

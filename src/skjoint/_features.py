@@ -11,14 +11,22 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import validate_data
 
-FLOAT32_MAX = np.finfo(np.float32).max
+from skjoint._table import check_container, is_foreign_frame, rows_of_objects
+
 N_KNOTS = 128  # between which ranks are interpolated
+LARGE = 1e100
+FARTHEST = 1e30
+DATES = "holds dates or durations. Convert them to numbers first, for example to days since a date."
+# What pandas.api.types.infer_dtype says of columns of objects that are numbers or missing.
+NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what overflows is reported as infinite
 def read_features(estimator, X, *, encode, reset, allow_nd=False):
     """Check X as scikit-learn does and return a number array or a mixed DataFrame.
 
@@ -27,40 +35,40 @@ def read_features(estimator, X, *, encode, reset, allow_nd=False):
     """
     if not reset and _is_plain(estimator, X, encode):
         return X if encode else X.astype(np.float32, copy=False)
-    if allow_nd and not hasattr(X, "ndim"):
-        X = np.asarray(X)
+    X = _checked(X)
     if getattr(X, "ndim", 2) > 2:
         if not allow_nd:
             raise ValueError(
                 f"Found array with dim {X.ndim}, while dim <= 2 is required by dense hidden "
                 "layers. Give a Keras network for rows of this shape in trunk=..."
             )
-        with np.errstate(over="ignore"):
-            return validate_data(
-                estimator,
-                X,
-                reset=reset,
-                allow_nd=True,
-                dtype=[np.float32, np.float64] if encode else np.float32,
-                ensure_all_finite="allow-nan" if encode else True,
-            )
-    frame = _mixed_frame(X)
+        return validate_data(
+            estimator,
+            X,
+            reset=reset,
+            allow_nd=True,
+            dtype=[np.float32, np.float64] if encode else np.float32,
+            ensure_all_finite="allow-nan" if encode else True,
+        )
+    frame = _as_frame(X)
+    is_mixed = frame is not None and not all(_is_number(dtype) for dtype in frame.dtypes)
+    X = X if frame is None else frame
     if not encode:
         try:
-            with np.errstate(over="ignore"):  # what overflows is reported as infinite
-                X = validate_data(estimator, X, reset=reset, dtype=np.float32)
-            if frame is not None:
+            X = validate_data(estimator, X, reset=reset, dtype=np.float32)
+            if is_mixed:
                 raise ValueError("Got text or categories instead.")
+            _check_size(X)
             return X
-        except ValueError as error:
-            if frame is None and "NaN" not in str(error):
+        except (ValueError, TypeError) as error:
+            if not is_mixed and "NaN" not in str(error):
                 raise
             raise ValueError(
                 "X must hold numbers only, without gaps, when preprocess=None. Encode and impute "
                 f"it first, or use preprocess='auto'. {error}"
             ) from error
-    if frame is None:
-        if isinstance(X, pd.DataFrame) and X.shape[1] == 0:  # which has no dtype to convert
+    if not is_mixed:
+        if frame is not None and X.shape[1] == 0:  # which has no dtype to convert
             X = X.to_numpy(dtype=np.float64)
         return validate_data(
             estimator,
@@ -69,19 +77,39 @@ def read_features(estimator, X, *, encode, reset, allow_nd=False):
             dtype=[np.float64, np.float32],
             ensure_all_finite="allow-nan",
         )
-    for name, dtype in frame.dtypes.items():
-        if dtype.kind in "mM":
-            raise ValueError(
-                f"Column {name!r} of X holds dates or durations ({dtype}). Convert it to numbers "
-                "first, for example to days since a date."
-            )
     if len(frame) == 0:
         raise ValueError(
             f"Found array with 0 sample(s) (shape={frame.shape}) while a minimum of 1 is required."
         )
-    named = isinstance(X, pd.DataFrame)
-    validate_data(estimator, X if named else np.asarray(X), reset=reset, skip_check_array=True)
+    validate_data(estimator, frame, reset=reset, skip_check_array=True)
     return frame
+
+
+def _checked(X):
+    """X as an array, or as the table or sparse matrix that it is."""
+    if not sparse.issparse(X):
+        check_container(X, "X")
+    if isinstance(X, (list, tuple)):
+        X = rows_of_objects(X, "X")
+    elif is_foreign_frame(X):
+        if np.asarray(X).dtype.kind not in "biuf":
+            raise TypeError(
+                "X must be a pandas DataFrame where it holds anything but numbers. Got a "
+                f"{type(X)} instead. Use X.to_pandas()."
+            )
+    elif not isinstance(X, (np.ndarray, pd.DataFrame)) and not sparse.issparse(X):
+        X = np.asarray(X)
+    kind = getattr(getattr(X, "dtype", None), "kind", "")
+    if kind in ("m", "M"):
+        raise ValueError(f"X {DATES} Got {X.dtype} instead.")
+    if kind == "c":
+        raise ValueError(f"Complex data not supported: X holds {X.dtype}.")
+    if getattr(X, "ndim", 2) < 2:
+        raise ValueError(
+            f"Expected 2D array, got {X.ndim}D array instead. Reshape your data with X.reshape(-1, "
+            "1) if it has a single feature, or X.reshape(1, -1) if it is a single row."
+        )
+    return X
 
 
 def _is_plain(estimator, X, encode):
@@ -97,15 +125,24 @@ def _is_plain(estimator, X, encode):
         return False
     if encode:
         return not np.isinf(X).any()
-    return bool(np.abs(X).max() <= FLOAT32_MAX)  # false for NaN, too
+    return bool(np.abs(X).max() <= FARTHEST)  # false for NaN, too
+
+
+def _check_size(encoded):
+    if np.abs(encoded).max(initial=0) > FARTHEST:
+        raise ValueError(
+            f"X must hold numbers of size up to {FARTHEST:g}, in standard deviations where "
+            "preprocess='auto', so that float32 can hold what the network makes of them. Got "
+            f"{np.abs(encoded).max():g} instead."
+        )
 
 
 def _is_number(dtype):
     return pd.api.types.is_numeric_dtype(dtype) and not isinstance(dtype, pd.CategoricalDtype)
 
 
-def _mixed_frame(X):
-    """X as a DataFrame if it holds anything but numbers, else None."""
+def _as_frame(X):
+    """X as a DataFrame if it is one, or an array that may hold anything but numbers; else None."""
     if isinstance(X, pd.DataFrame):
         if not X.columns.is_unique:
             raise ValueError(
@@ -113,16 +150,37 @@ def _mixed_frame(X):
                 f"Repeated: {list(X.columns[X.columns.duplicated()].unique())}."
             )
         frame = X.infer_objects()
+    elif getattr(X, "dtype", None) is not None and X.dtype.kind in "OUST":
+        frame = pd.DataFrame(np.asarray(X).astype(object)).infer_objects()
     else:
-        array = np.asarray(X, dtype=object) if isinstance(X, (list, tuple)) else X
-        if getattr(getattr(array, "dtype", None), "kind", None) not in ("O", "U", "S"):
-            return None
-        if array.ndim != 2:
-            return None
-        frame = pd.DataFrame(np.asarray(array).astype(object)).infer_objects()
-    if all(_is_number(dtype) for dtype in frame.dtypes):
         return None
+    for position, (name, dtype) in enumerate(frame.dtypes.items()):
+        column = frame.iloc[:, position]
+        if isinstance(dtype, pd.SparseDtype):
+            frame.isetitem(position, column.sparse.to_dense())
+        elif dtype.kind == "O" and pd.api.types.infer_dtype(column, skipna=True) in NUMBERS:
+            frame.isetitem(position, column.where(column.notna(), np.nan).astype(np.float64))
+        if dtype.kind in "mM":
+            raise ValueError(f"Column {name!r} of X {DATES} Got {dtype} instead.")
+        if dtype.kind == "c":
+            raise ValueError(f"Complex data not supported: column {name!r} of X.")
     return frame
+
+
+def _scaler(numbers, sample_weight):
+    """StandardScaler of columns of any size: squares of 1e200 or 1e-200 are no float64."""
+    with np.errstate(invalid="ignore"):  # a column of gaps only has no mean
+        largest = np.nanmax(np.abs(numbers), axis=0, initial=0).astype(np.float64)
+        extreme = (largest > LARGE) | ((largest < 1 / LARGE) & (largest > 0))
+        unit = np.where(extreme, largest, 1.0)
+        if extreme.any():
+            numbers = numbers / unit
+        if sample_weight is not None:  # of sum n, which StandardScaler takes for their number
+            sample_weight = sample_weight / sample_weight.mean()
+        scaler = StandardScaler().fit(numbers, sample_weight=sample_weight)
+    scaler.mean_ *= unit
+    scaler.scale_ = np.maximum(scaler.scale_ * unit, np.finfo(np.float64).smallest_subnormal)
+    return scaler
 
 
 def _check_categories(name, column):
@@ -180,8 +238,7 @@ class FeatureEncoder:
         if X.ndim > 2:
             channels, n_inside = self._channels(X), int(np.prod(X.shape[1:-1]))
             weights = None if sample_weight is None else np.repeat(sample_weight, n_inside)
-            with np.errstate(invalid="ignore"):
-                self.scaler_ = StandardScaler().fit(channels, sample_weight=weights)
+            self.scaler_ = _scaler(channels, weights)
             return self
         if isinstance(X, pd.DataFrame):
             numeric = np.array([_is_number(dtype) for dtype in X.dtypes])
@@ -192,8 +249,7 @@ class FeatureEncoder:
         n_outputs = len(self.numbers_)
         if len(self.numbers_):
             numbers = self._numbers(X)
-            with np.errstate(invalid="ignore"):  # a column of gaps only has no mean
-                self.scaler_ = StandardScaler().fit(numbers, sample_weight=sample_weight)
+            self.scaler_ = _scaler(numbers, sample_weight)
             if self.ranks:
                 weights = np.ones(len(numbers)) if sample_weight is None else sample_weight
                 self.knots_ = [_knots(column, weights) for column in numbers.T]
@@ -217,6 +273,7 @@ class FeatureEncoder:
             return 0
         return len(self.numbers_) * (2 if self.ranks else 1)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def encode(self, X):
         """float32 array of shape (n_samples, *output_shape_)."""
         if X.shape[1:] != self.row_shape_:
@@ -228,7 +285,9 @@ class FeatureEncoder:
             return X
         if X.ndim > 2:
             encoded = self.scaler_.transform(self._channels(X)).astype(np.float32, copy=False)
-            return np.nan_to_num(encoded, copy=False, nan=0.0).reshape(X.shape)
+            encoded = np.nan_to_num(encoded, copy=False, nan=0.0).reshape(X.shape)
+            _check_size(encoded)
+            return encoded
         parts = []
         if len(self.numbers_):
             numbers = self._numbers(X)
@@ -241,9 +300,8 @@ class FeatureEncoder:
             parts.append(np.nan_to_num(self.scaler_.transform(numbers), nan=0.0))
         if len(self.categories_):
             parts.append(self.one_hot_.transform(self._categories(X)))
-        with np.errstate(over="ignore"):
-            encoded = np.hstack(parts).astype(np.float32)
-        assert_all_finite(encoded, input_name="X")
+        encoded = np.hstack(parts).astype(np.float32)
+        _check_size(encoded)
         return encoded
 
     @staticmethod

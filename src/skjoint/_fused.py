@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 
 import numpy as np
 
@@ -34,7 +33,9 @@ from skjoint._optimizers import (
 from skjoint._programs import training_programs
 from skjoint._routing import release
 from skjoint._training import Result, epoch_order, log_names
+from skjoint._warn import warn
 
+FIRST_STEPS = 32  # of a fit, before their speed is known
 ORDER_ENTRIES = 2**18  # batch order that is drawn and handed over at once
 LARGE = 2**24  # numbers in X from which padding is kept small: 64 MB
 # A plain graph is traced in a fraction of XLA's compile time and runs each step about ten times
@@ -110,6 +111,7 @@ class Program:
         self.batch_size = batch_size(plan)
         self.n_orders = max(1, ORDER_ENTRIES // self.n_rows)
         self.n_logs = len(log_names(plan))
+        self.n_sums = 1 + (4 if plan.balancing else 3) * len(self.heads)
         self.row_losses = [per_sample(loss) for loss in plan.losses]
         self.schedule = plan.optimizer.schedule
         # The penalty is part of the function, with alpha as a tensor.
@@ -146,24 +148,31 @@ class Program:
         listeners = _Callbacks(callbacks, self.model, self.optimizer, plan)
         every_epoch = bool(callbacks) or getattr(on_epoch, "every_epoch", False)
         history, names = {}, log_names(plan)
-        epoch, n_epochs, stop = plan.first_epoch, 1, False
+        epoch, stop = plan.first_epoch, False
+        step, n_steps = 0, FIRST_STEPS  # done of the epoch; steps that take about a second
         try:
             listeners.begin()
             while epoch < plan.last_epoch and not stop:
+                n_epochs = 1 if every_epoch else max(1, n_steps // plan.n_steps)
                 n_epochs = min(n_epochs, plan.last_epoch - epoch, self.n_orders)
-                listeners.begin_epoch(epoch)
+                if step == 0:
+                    sums = np.zeros(self.n_sums, np.float32)
+                    listeners.begin_epoch(epoch)
+                steps = (step, min(plan.n_steps, step + n_steps))
                 start = time.perf_counter()
-                rows = self._call(plan, inputs, epoch, n_epochs)
-                seconds = (time.perf_counter() - start) / n_epochs
-                for logs in rows:
+                rows, sums = self._call(plan, inputs, epoch, n_epochs, steps, sums)
+                done = (steps[1] - step) * n_epochs
+                rate = done / max(time.perf_counter() - start, 1e-6)
+                # The first calls, which trace and compile, say little about the rate.
+                n_steps = int(min(max(rate, 1), 8 * max(done, FIRST_STEPS)))
+                step = steps[1] % plan.n_steps
+                for logs in rows if step == 0 else ():
                     logs = dict(zip(names, map(float, logs), strict=True))
                     stop = on_epoch(epoch, logs, lambda: get_weights(self.model, plan.network))
                     for name, value in logs.items():
                         history.setdefault(name, []).append(float(value))
                     stop = listeners.end_epoch(epoch, logs) or stop
                     epoch += 1
-                # About a second at a time, so that hooks are heard and Ctrl-C works.
-                n_epochs = 1 if every_epoch else max(1, int(1 / max(seconds, 1e-6)))
             with untouched_random():
                 self.optimizer.finalize_variable_values(self.model.trainable_variables)
             listeners.end()
@@ -213,8 +222,8 @@ class Program:
             "decay_steps": tf.constant(plan.n_steps * plan.epochs, tf.float32),
         }
 
-    def _call(self, plan, inputs, epoch, n_epochs):
-        """Train some epochs; their logs as rows."""
+    def _call(self, plan, inputs, epoch, n_epochs, steps, sums):
+        """Train some epochs, or some steps of one: logs as rows, sums of an unfinished epoch."""
         import tensorflow as tf
 
         n_samples = len(plan.rows)
@@ -222,23 +231,22 @@ class Program:
         for i in range(n_epochs):
             orders[i, :n_samples] = epoch_order(plan.seed, epoch + i, n_samples)
         arguments = (inputs, tf.constant(orders), tf.constant(n_epochs))
+        arguments += (tf.constant(steps), tf.constant(sums))
         worth_it = plan.n_steps * plan.epochs > STEPS_WORTH_COMPILING
         if worth_it and not self.is_compiled and self.can_compile:
             self.can_compile = training_programs.may_compile(MAX_COMPILED)
             if not self.can_compile:
-                warnings.warn(
+                warn(
                     f"This process has compiled {MAX_COMPILED} networks of other shapes, which "
                     "TensorFlow never frees. This one trains as a plain TensorFlow graph, several "
                     "times slower and with results that differ in their last digits from those of "
-                    "a new process. Start one from time to time, or use engine='keras'.",
-                    UserWarning,
-                    stacklevel=2,
+                    "a new process. Start one from time to time, or use engine='keras'."
                 )
         if self.can_compile and worth_it:
             try:
-                logs = self.compiled(*arguments)
+                logs, sums = self.compiled(*arguments)
                 self.is_compiled = True
-                return logs.numpy()[:n_epochs]
+                return logs.numpy()[:n_epochs], sums
             except (
                 tf.errors.InvalidArgumentError,
                 tf.errors.NotFoundError,
@@ -247,38 +255,47 @@ class Program:
                 if self.is_compiled:
                     raise
                 self.can_compile = False
-                warnings.warn(
+                warn(
                     "XLA cannot compile this network, which now trains as a plain TensorFlow "
-                    f"graph, several times slower: {str(error).splitlines()[0]}",
-                    UserWarning,
-                    stacklevel=2,
+                    f"graph, several times slower: {str(error).splitlines()[0]}"
                 )
-        return self.graph(*arguments).numpy()[:n_epochs]
+        logs, sums = self.graph(*arguments)
+        return logs.numpy()[:n_epochs], sums
 
     # ----------------------------------------------------- the traced function
-    def _run(self, inputs, orders, n_epochs):
-        """Logs of ``n_epochs`` epochs, (n_orders, n_logs)."""
+    def _run(self, inputs, orders, n_epochs, steps, sums):
+        """Logs of ``n_epochs`` epochs, (n_orders, n_logs), and the sums of the last one.
+
+        A single epoch may be a range of its ``steps`` that goes on from ``sums``.
+        """
         import tensorflow as tf
 
-        def epoch(i, logs):
-            row = self._epoch(inputs, orders[i])
-            return i + 1, tf.tensor_scatter_nd_update(logs, [[i]], [row])
+        def epoch(i, logs, sums):
+            start = tf.where(i == 0, sums, 0.0)
+            sums = self._steps(inputs, orders[i], steps, start)
+            row = tf.cond(
+                steps[1] == inputs["n_steps"],
+                lambda: self._end_epoch(inputs, sums),
+                lambda: tf.zeros(self.n_logs),
+            )
+            return i + 1, tf.tensor_scatter_nd_update(logs, [[i]], [row]), sums
 
-        start = (tf.constant(0), tf.zeros((self.n_orders, self.n_logs)))
-        return tf.while_loop(lambda i, logs: i < n_epochs, epoch, start)[1]
+        start = (tf.constant(0), tf.zeros((self.n_orders, self.n_logs)), sums)
+        return tf.while_loop(lambda i, logs, sums: i < n_epochs, epoch, start)[1:]
 
-    def _epoch(self, inputs, order):
+    def _steps(self, inputs, order, steps, sums):
         import tensorflow as tf
-
-        n_heads = len(self.heads)
 
         def step(i, sums):
             return i + 1, sums + self._step(inputs, order, i)
 
-        n_sums = 1 + (4 if self.balancing else 3) * n_heads
-        start = (tf.constant(0), tf.zeros(n_sums))
-        n_steps = inputs["n_steps"]
-        sums = tf.while_loop(lambda i, sums: i < n_steps, step, start)[1]
+        return tf.while_loop(lambda i, sums: i < steps[1], step, (steps[0], sums))[1]
+
+    def _end_epoch(self, inputs, sums):
+        """Logs of an epoch from its sums, and the validation that follows it."""
+        import tensorflow as tf
+
+        n_heads = len(self.heads)
         n_samples = tf.cast(inputs["n_samples"], tf.float32)
         logs = [self._logs(sums[: 1 + 3 * n_heads], n_samples)]
         if self.n_validation:

@@ -141,3 +141,9 @@ def no_retracing_advice():
         yield
     finally:
         logger.removeFilter(keep)
+
+
+def first_line(error):
+    """An exception as type and first line: TensorFlow's go on for pages."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:300] if lines else ''}"

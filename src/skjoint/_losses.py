@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 
-from skjoint._keras_import import import_keras
+from skjoint._keras_import import first_line, import_keras
 from skjoint._network import MIN_VARIANCE, nearest_name
 
 GAUSSIAN = "gaussian_nll"
@@ -182,6 +182,26 @@ def per_sample(loss):
     """The function (y_true, y_pred) -> loss of each row, without any reduction."""
     keras = import_keras()
     return loss.call if isinstance(loss, keras.losses.Loss) else loss
+
+
+def check_loss(loss, parameter, targets, n_units):
+    """Raise unless a loss of the user's gives one number per row."""
+    own = getattr(loss, "loss", loss)  # inside ours that encodes labels
+    if getattr(own, "__module__", "").partition(".")[0] == "keras":
+        return
+    outputs = import_keras().ops.full((len(targets), n_units), 1 / n_units)
+    try:
+        found = np.shape(per_sample(loss)(targets, outputs))
+    except Exception as error:  # whatever the user's function may raise
+        raise ValueError(
+            f"{parameter} must be a function (y_true, y_pred) -> loss per row. It raised "
+            f"{first_line(error)}"
+        ) from error
+    if found != (len(targets),):
+        raise ValueError(
+            f"{parameter} must give one loss per row, shape ({len(targets)},) for {len(targets)} "
+            f"rows. Got shape {found} instead: take means over the last axis only, with axis=-1."
+        )
 
 
 def is_batch_mean(loss):

@@ -8,8 +8,7 @@ there.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -17,9 +16,12 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from skjoint._warn import warn
+
 # What str() makes of a missing entry when numbers and labels are stacked into
 # one array of text.
 _STACKED_MISSING = ("nan", "None", "<NA>")
+LARGEST = 1e30  # number of y
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,12 @@ def read_table(y):
         )
     if sparse.issparse(y):
         raise TypeError("Sparse y was passed, but dense y is required. Use y.toarray().")
+    check_container(y, "y", (Mapping,))
+    if is_foreign_frame(y):
+        raise TypeError(
+            f"y must be a pandas DataFrame, an array or a dict of 1-D arrays. Got a {type(y)} "
+            "instead. Use y.to_pandas()."
+        )
     if isinstance(y, Mapping):
         lengths = {name: np.shape(column) for name, column in y.items()}
         if len(set(lengths.values())) != 1 or any(len(shape) != 1 for shape in lengths.values()):
@@ -73,28 +81,61 @@ def read_table(y):
         named = y.name is not None
         return Table(_checked_frame(y.to_frame(y.name if named else 0)), named)
     # dtype=object keeps numbers and labels of a nested list apart.
-    array = np.asarray(y, dtype=object) if isinstance(y, (list, tuple)) else np.asarray(y)
-    ragged = array.dtype == object and any(
-        isinstance(a, (list, tuple, np.ndarray)) for a in array.flat
-    )
-    if array.ndim not in (1, 2) or ragged:
-        raise ValueError(
-            "y must be 1-D or 2-D, with rows of one length. "
-            f"Got {'ragged rows' if ragged else f'an array of shape {array.shape}'} instead."
-        )
+    array = rows_of_objects(y, "y") if isinstance(y, (list, tuple)) else np.asarray(y)
+    if array.ndim not in (1, 2):
+        raise ValueError(f"y must be 1-D or 2-D. Got an array of shape {array.shape} instead.")
     stacked_text = array.ndim == 2 and array.dtype.kind in "US"
     frame = pd.DataFrame(array.astype(object) if array.dtype.kind in "US" else array)
     if stacked_text:
         missing = frame.isin(_STACKED_MISSING)
         if missing.iloc[:, 1:].any(axis=None):
-            warnings.warn(
+            warn(
                 "The entries 'nan', 'None' and '<NA>' of a y that is all text are taken as not "
-                "labelled. If they are labels, pass y as a DataFrame.",
-                UserWarning,
-                stacklevel=2,
+                "labelled. If they are labels, pass y as a DataFrame."
             )
         frame = frame.where(~missing, None)
     return Table(_checked_frame(frame.infer_objects()), False)
+
+
+def check_container(data, name, others=()):
+    """Raise unless data can be read as an array that says all that data does."""
+    shown = f"Got {type(data).__name__} instead"
+    if isinstance(data, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} must not be a masked array, whose mask would be ignored. {shown}: use "
+            f"{name}.filled(np.nan)."
+        )
+    if getattr(getattr(data, "dtype", None), "names", None):
+        raise TypeError(
+            f"{name} must be an array of one type or a DataFrame. Got a structured array instead: "
+            f"use pandas.DataFrame({name})."
+        )
+    arrays = (list, tuple, range, memoryview, *others)
+    if isinstance(data, (str, bytes)) or not (
+        hasattr(data, "__array__") or isinstance(data, arrays)
+    ):
+        raise TypeError(f"{name} must be an array-like or a pandas DataFrame. {shown}.")
+
+
+def is_foreign_frame(data):
+    """Whether data is a table of polars, pyarrow or others."""
+    return hasattr(data, "__dataframe__") and not isinstance(data, pd.DataFrame)
+
+
+def rows_of_objects(rows, name):
+    """A nested list as an array of objects, in which numbers and labels are kept apart."""
+    try:
+        array = np.asarray(rows, dtype=object)
+    except ValueError:  # rows that are arrays of unequal shapes
+        array = None
+    if array is None or (
+        array.ndim < 2 and any(isinstance(row, (list, tuple, np.ndarray)) for row in array.flat)
+    ):
+        lengths = sorted(
+            {len(row) if isinstance(row, (list, tuple)) else np.size(row) for row in rows}
+        )
+        raise ValueError(f"{name} must have rows of one length. Got lengths {lengths[:5]} instead.")
+    return array
 
 
 def _checked_frame(frame):
@@ -106,6 +147,8 @@ def _checked_frame(frame):
     for name, dtype in frame.dtypes.items():
         if dtype.kind == "c":
             raise ValueError(f"Complex data not supported: column {name!r} of y.")
+        if isinstance(dtype, np.dtype) and not dtype.isnative:  # pandas reads no others
+            frame = frame.astype({name: dtype.newbyteorder("=")})
         if dtype.kind in "mM":
             raise ValueError(
                 f"Column {name!r} of y holds dates or durations ({dtype}), which are neither a "
@@ -140,6 +183,12 @@ def column_numbers(series):
         numbers = parsed.to_numpy(dtype=np.float64, na_value=np.nan)
     if np.isinf(numbers).any():
         raise ValueError(f"Input y contains infinity in column {series.name!r}.")
+    largest = np.nanmax(np.abs(numbers), initial=0)
+    if largest > LARGEST:
+        raise ValueError(
+            f"Column {series.name!r} of y must hold numbers of size up to {LARGEST:g}, whose "
+            f"errors float32 can add up. Got {largest:g} instead: divide the column by a constant."
+        )
     return numbers
 
 
@@ -150,6 +199,8 @@ def read_labels(series):
     if isinstance(present.dtype, pd.CategoricalDtype):
         present = present.astype(present.cat.categories.dtype)
     labels = pd.Series(present.to_numpy()).infer_objects().to_numpy()
+    if labels.dtype == np.float16:  # pandas has no index of these
+        labels = labels.astype(np.float32)
     if labels.dtype.kind == "f" and np.isinf(labels).any():
         raise ValueError(f"Input y contains infinity in column {series.name!r}.")
     if labels.dtype.kind not in "iufb":
@@ -241,7 +292,7 @@ def _resolve(frame, declared, parameter):
     if isinstance(declared, (str, Integral)):
         declared = [declared]
     elif isinstance(declared, np.ndarray):
-        declared = declared.tolist()
+        declared = np.atleast_1d(declared).tolist()
     groups = [
         tuple(
             _position(frame, column, parameter)
@@ -264,7 +315,7 @@ def _resolve(frame, declared, parameter):
 
 
 def _position(frame, column, parameter):
-    if column in frame.columns:
+    if isinstance(column, Hashable) and column in frame.columns:
         return int(frame.columns.get_loc(column))
     is_position = isinstance(column, Integral) and not isinstance(column, bool)
     if is_position and -frame.shape[1] <= column < frame.shape[1]:

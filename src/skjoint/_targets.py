@@ -44,7 +44,6 @@ With several targets of one kind the names carry the column:
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 
@@ -53,6 +52,7 @@ import pandas as pd
 
 from skjoint._network import MIN_VARIANCE
 from skjoint._table import (
+    LARGEST,
     column_numbers,
     is_numeric,
     layout,
@@ -60,6 +60,7 @@ from skjoint._table import (
     read_numbers,
     read_table,
 )
+from skjoint._warn import warn
 
 N_QUANTILES = 21  # that describe the numbers inside a band
 
@@ -82,7 +83,14 @@ class ValueTarget:
 
     def encode(self, numbers):
         """Numbers in original units, NaN where missing, to float32 (n, width)."""
-        return np.nan_to_num((numbers - self.offset) / self.scale, nan=0.0).astype(np.float32)
+        scaled = np.nan_to_num((numbers - self.offset) / self.scale, nan=0.0)
+        if np.abs(scaled).max(initial=0) > LARGEST:
+            raise ValueError(
+                f"Target '{self.name}' must hold numbers of the size that the first fit saw. Got "
+                f"{np.nanmax(np.abs(numbers)):g}, {np.abs(scaled).max():g} of its standard "
+                "deviations away."
+            )
+        return scaled.astype(np.float32)
 
     def decode(self, outputs):
         """What the head gives, back in original units: (n,), or (n, width)."""
@@ -289,12 +297,10 @@ class Targets:
                 data = column.data[rows & column.mask]
                 other = data[~np.isclose(data, number).all(axis=1)]
                 if len(other):
-                    warnings.warn(
+                    warn(
                         f"{len(other)} rows of label {self.classes[0].classes[code]!r} have "
                         f"another number than value_by_class says, such as {other[0, 0]:g} "
-                        f"instead of {number:g}. Nothing is learned from their numbers.",
-                        UserWarning,
-                        stacklevel=2,
+                        f"instead of {number:g}. Nothing is learned from their numbers."
                     )
 
     def _codes(self, columns):
@@ -421,14 +427,24 @@ def _learn_value(target, numbers, weights, scale_value, centre):
     offset, scale = np.zeros(width), np.ones(width)
     labelled = ~np.isnan(numbers).any(axis=1) & (weights > 0)
     if not centre and (numbers[labelled] < 0).any():
-        warnings.warn(
+        warn(
             f"Target '{target.name}' holds negative numbers, such as {np.nanmin(numbers):g}, which "
-            "its value_activation cannot predict. Use value_activation='linear'.",
-            UserWarning,
-            stacklevel=2,
+            "its value_activation cannot predict. Use value_activation='linear'."
         )
-    if scale_value and labelled.any():
+    if scale_value and not labelled.any():
+        raise ValueError(
+            f"No row with a positive weight is labelled for target '{target.name}', whose scale is "
+            "to be learned, or value_by_class knows all its numbers. Let the first chunk hold "
+            "some, or use scale_value=False."
+        )
+    if scale_value:
         present, w = numbers[labelled], weights[labelled]
+        small = np.abs(present).max(axis=0)
+        if ((small > 0) & (small < 1 / LARGEST)).any():
+            raise ValueError(
+                f"Target '{target.name}' must hold numbers of size {1 / LARGEST:g} and more, which "
+                f"float32 can tell from 0. Got {small.min():g} at most: multiply it by a constant."
+            )
         mean = np.average(present, axis=0, weights=w)
         std = np.sqrt(np.average((present - mean) ** 2, axis=0, weights=w))
         # A spread that is only rounding noise of the mean is a constant column.
@@ -449,6 +465,8 @@ def _learn_class(frame, positions, name, *, class_bins, known, source):
         labels = np.array(names, dtype=object) if named else np.arange(len(names))
         return ClassTarget(name, positions, labels, one_hot=True)
     series = frame.iloc[:, positions[0]]
+    if source is not None:
+        column_numbers(series)  # raises where its labels are no numbers
     if class_bins is not None:
         edges = _band_edges(series, class_bins)
         return ClassTarget(name, positions, np.arange(len(edges) + 1), edges, source=source)
@@ -468,11 +486,9 @@ def _learn_class(frame, positions, name, *, class_bins, known, source):
             "Name the labels that may come later with classes=[...]."
         )
     if known is None and source is not None and len(classes) > 0.2 * len(frame):
-        warnings.warn(
+        warn(
             f"y holds {len(classes)} distinct numbers in {len(frame)} rows and each is taken as a "
-            "label of its own. Cut them into bands with class_bins=... if that is not meant.",
-            UserWarning,
-            stacklevel=2,
+            "label of its own. Cut them into bands with class_bins=... if that is not meant."
         )
     return ClassTarget(name, positions, classes, source=source)
 
@@ -530,11 +546,9 @@ def _band_edges(series, class_bins):
         edges = np.unique(np.quantile(numbers, np.arange(1, class_bins) / class_bins))
         occupied = np.unique(np.digitize(numbers, edges))
         if 2 <= len(occupied) < class_bins:
-            warnings.warn(
+            warn(
                 f"The numbers in column {series.name!r} of y repeat so often that class_bins="
-                f"{class_bins} gives only {len(occupied)} band(s).",
-                UserWarning,
-                stacklevel=2,
+                f"{class_bins} gives only {len(occupied)} band(s)."
             )
         if len(occupied) < 2:
             raise ValueError(
@@ -560,6 +574,8 @@ def _band_edges(series, class_bins):
 
 
 def _classes_by_target(classes, n_targets):
+    if classes is not None and np.ndim(classes) == 0:
+        raise ValueError(f"classes must be a list of labels. Got {classes!r} instead.")
     if classes is not None and n_targets == 1 and all(np.ndim(label) == 0 for label in classes):
         classes = [classes]
     return _by_target(classes, n_targets, "classes")
@@ -632,6 +648,14 @@ def known_values(value_by_class, values, classes):
             "value_by_class must leave a label whose number is to be learned. "
             f"Got numbers for all of {known.tolist()}."
         )
+    for label, code, number in zip(labels, codes, numbers, strict=True):
+        if classes[0].source is not None:
+            own = codes_of_numbers(np.array([number]), known, classes[0].edges)[0]
+            if own != code:
+                raise ValueError(
+                    f"value_by_class must give a label cut from the number a number of its own. "
+                    f"Got {number:g} for {label!r} instead, which has label {known[own]!r}."
+                )
     return dict(zip(codes, map(float, numbers), strict=True))
 
 
@@ -644,6 +668,11 @@ def _class_weights(target, codes, weights, class_weight):
     per_class = np.ones(target.n_units)
     if class_weight is None:
         return per_class
+    if class_weight != "balanced" and not isinstance(class_weight, dict):
+        raise ValueError(
+            "class_weight must be 'balanced', a dict of {label: weight}, None or a list of these, "
+            f"one for each class target. Got {class_weight!r} instead."
+        )
     if class_weight == "balanced":
         counts = np.bincount(codes, weights, minlength=target.n_units)
         present = counts > 0
@@ -660,10 +689,8 @@ def _class_weights(target, codes, weights, class_weight):
         else:
             per_class[code] = weight
     if unknown:
-        warnings.warn(
+        warn(
             f"class_weight names labels that y does not hold: {unknown}. "
-            f"Known labels: {target.classes[:20].tolist()}.",
-            UserWarning,
-            stacklevel=2,
+            f"Known labels: {target.classes[:20].tolist()}."
         )
     return per_class

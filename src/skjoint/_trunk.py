@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skjoint._keras_import import import_keras, untouched_random
+from skjoint._keras_import import first_line, import_keras, untouched_random
 from skjoint._layers import hash_dropout
 
 NAME = "trunk"  # of the nested model in the whole network
@@ -30,15 +30,32 @@ class Trunk:
         """The trunk as a new ``keras.Model``; its weights are for the caller to set."""
         return _rebuild(self.config, self.classes)
 
+    def declared_shapes(self):
+        """Shapes of the weights that a config of any origin asks for; none is made.
 
-def _rebuild(config, classes):
+        Raises what Keras raises for code in the config.
+        """
+        keras = import_keras()
+        from keras.src.backend.common import global_state
+
+        waiting = global_state.get_global_attribute("uninitialized_variables", [], True)
+        n_waiting = len(waiting)
+        try:
+            with untouched_random(), keras.StatelessScope(initialize_variables=False):
+                model = _rebuild(self.config, self.classes, safe_mode=True)
+            return [tuple(weight.shape) for weight in model.weights]
+        finally:
+            del waiting[n_waiting:]
+
+
+def _rebuild(config, classes, safe_mode=False):
     keras = import_keras()
     hash_dropout()  # registered with Keras before it is looked for
     own = {cls.__name__: cls for cls in classes}
     own |= {keras.saving.get_registered_name(cls): cls for cls in classes}
-    # What is rebuilt here came from the user's own model in memory, Lambda layers included.
+    # Unless it comes from a file it is the user's own model in memory, Lambda layers included.
     return keras.saving.deserialize_keras_object(
-        json.loads(config), custom_objects=own, safe_mode=False
+        json.loads(config), custom_objects=own, safe_mode=safe_mode
     )
 
 
@@ -100,12 +117,11 @@ def _try_out(config, classes, input_shape):
             model = _rebuild(config, classes)
             model(np.zeros((2, *input_shape), np.float32), training=True)
     except Exception as error:  # whatever the user's layers may raise
-        reason = str(error).strip().splitlines()
         raise ValueError(
             "trunk must consist of layers that Keras can rebuild from their configuration: layers "
             "of your own need get_config, and Lambda layers that use other names are better "
             "written as layers or as keras.ops in a functional model. The rebuilt network raised "
-            f"{type(error).__name__}: {reason[0][:300] if reason else ''}"
+            f"{first_line(error)}"
         ) from error
     regularized = sum(v.regularizer is not None for v in model.trainable_variables)
     trainable = tuple(variable.trainable for variable in model.weights)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import warnings
 from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -28,6 +28,7 @@ from skjoint._callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from skjoint._features import FeatureEncoder, read_features
 from skjoint._inference import FittedNetwork, as_codes, as_probabilities, as_rows
 from skjoint._losses import (
+    check_loss,
     class_loss,
     is_batch_mean,
     is_gaussian,
@@ -56,10 +57,11 @@ from skjoint._network import (
     nearest_name,
 )
 from skjoint._routing import listens_to_batches, make_callbacks, make_trunk, optimizer_spec
-from skjoint._table import read_table
+from skjoint._table import check_container, read_table
 from skjoint._targets import Targets, known_values, normalise
 from skjoint._training import Plan, Rows, split_validation
 from skjoint._uncertainty import Unseen, as_tempered, conformal, learn_residuals
+from skjoint._warn import warn
 from skjoint.metrics import agreement_score, class_metrics, value_metrics
 from skjoint.views import as_classifier, as_regressor
 
@@ -67,6 +69,7 @@ __all__ = ["JointRegressorClassifier"]
 
 ENGINES = {"fused": _fused.train, "keras": _keras.train}
 ROUTED = ("optimizer", "callbacks", TRUNK)
+MAX_UNITS = 2**20
 # Measured by benchmarks/quality.py.
 ACCURATE = {
     "hidden_layer_sizes": (128, 128),
@@ -637,6 +640,16 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     def __sklearn_is_fitted__(self):
         return hasattr(self, "_network")
 
+    def _validate_params(self):
+        super()._validate_params()
+        for name, rules in self._parameter_constraints.items():
+            a_number = any(isinstance(rule, Interval) for rule in rules)
+            if a_number and "boolean" not in rules and isinstance(getattr(self, name), bool):
+                raise ValueError(
+                    f"The '{name}' parameter of {type(self).__name__} must be a number. "
+                    f"Got {getattr(self, name)!r} instead."
+                )
+
     # -------------------------------------------------------------- training
     def fit(self, X, y, sample_weight=None):
         """Train on X and y.
@@ -918,11 +931,9 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             self._trunk_made_from = (self.trunk, self._routed_params(TRUNK))
             trunk, trunk_weights = self._make_trunk(len(rows), seed)
             if trunk is not None and trunk.embeds and self.preprocess is not None:
-                warnings.warn(
+                warn(
                     "trunk has an Embedding layer, which reads whole numbers, but "
-                    "preprocess='auto' standardises them. Use preprocess=None.",
-                    UserWarning,
-                    stacklevel=4,
+                    "preprocess='auto' standardises them. Use preprocess=None."
                 )
             network = self._network_spec(trunk, continuing)
             given = {TRUNK: trunk_weights, **self._known_numbers()}
@@ -954,7 +965,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
                 self._routed_params("optimizer"),
             ),
             epochs=int(epochs),  # a NumPy integer of a grid would be another type to TensorFlow
-            batch_size=int(self.batch_size),
+            batch_size=int(min(self.batch_size, 2**30)),  # what an int32 holds
             seed=seed,
             first_epoch=self.n_iter_,
             weights=weights,
@@ -980,8 +991,11 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
 
     def _loss_of(self, head, network):
         if head.kind == "class":
-            return class_loss(self.class_loss, head.n_units)
+            loss = class_loss(self.class_loss, head.n_units)
+            check_loss(loss, "class_loss", np.zeros(3, np.int32), head.n_units)
+            return loss
         loss = value_loss(self.value_loss)
+        check_loss(loss, "value_loss", np.zeros((3, head.n_units), np.float32), head.n_units)
         if network.mixture_of(head) is not None:
             return mixture_loss()(loss, head.n_units)
         return loss
@@ -1364,11 +1378,12 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
 
     def _answer(self, X, kind=None):
         """Numbers in original units and labels, by output index."""
-        outputs = self._answer_outputs(X, kind)
-        return self._answers.decode(outputs, kind)
+        return self._answers.decode(self._answer_outputs(X, kind), kind)
 
     def _answer_outputs(self, X, kind=None, with_variances=False):
-        form = as_rows if self.value_from != "head" else as_codes
+        if not self.__sklearn_is_fitted__():  # check_is_fitted alone costs as much as one row
+            check_is_fitted(self)
+        form = as_rows if self._answers.value_from != "head" else as_codes
         return self._outputs(X, kind, form, with_variances=with_variances)
 
     def _outputs(self, X, kind=None, class_form=as_rows, keep_parts=False, with_variances=False):
@@ -1393,6 +1408,11 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             forms += [as_rows] * len(variances)
             wanted += [len(self._targets.outputs) + i for i in range(len(variances))]
         outputs = self._network.predict(X, names, forms, keep_parts)
+        if not all(np.isfinite(output).all() for output in outputs):
+            raise ValueError(
+                "The network gives numbers that are infinite or none: X lies too far from the rows "
+                "of fit."
+            )
         return dict(zip(wanted, outputs, strict=True))
 
     def _form_of(self, i, class_form):
@@ -1413,7 +1433,10 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     @property
     def _answers(self):
         """How outputs become numbers and labels, by the parameters of the moment."""
-        if self.value_from == self.class_from == "head":  # nothing to check: one row is quick
+        sources = (self.value_from, self.class_from)
+        if not all(isinstance(source, str) for source in sources):
+            raise ValueError(f"value_from and class_from must be names. Got {sources} instead.")
+        if sources == ("head", "head"):  # nothing to check: one row is quick
             return self._plain_answers
         if self.value_from == "blend" and self._blends is None:
             raise ValueError(
@@ -1445,7 +1468,12 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
                 f"given_class must be one label or have shape ({n_samples},). "
                 f"Got shape {shape} instead."
             )
-        codes = target.codes(labels)
+        try:
+            codes = target.codes(labels)
+        except TypeError as error:
+            raise ValueError(
+                f"given_class must be one label or an array of labels. Got {given_class!r} instead."
+            ) from error
         if (codes < 0).any():
             unknown = pd.unique(labels[codes < 0])
             raise ValueError(
@@ -1631,11 +1659,7 @@ def _choose_engine(engine, plan, callbacks):
         return "fused"
     if engine == "fused":
         raise ValueError(f"engine must be 'keras' here: {'; '.join(reasons)}. Got 'fused' instead.")
-    warnings.warn(
-        f"Trained by engine='keras', which is many times slower: {'; '.join(reasons)}.",
-        UserWarning,
-        stacklevel=5,
-    )
+    warn(f"Trained by engine='keras', which is many times slower: {'; '.join(reasons)}.")
     return "keras"
 
 
@@ -1660,8 +1684,11 @@ def _side_by_side(outputs):
 def _layer_sizes(sizes, parameter):
     """A tuple of ints from an int or a sequence."""
     sizes = (sizes,) if isinstance(sizes, Integral) else tuple(sizes)
-    if any(not isinstance(n, Integral) or isinstance(n, bool) or n < 1 for n in sizes):
-        raise ValueError(f"{parameter} must hold whole numbers of at least 1. Got {sizes} instead.")
+    whole = all(isinstance(n, Integral) and not isinstance(n, bool) for n in sizes)
+    if not whole or not all(1 <= n <= MAX_UNITS for n in sizes):
+        raise ValueError(
+            f"{parameter} must hold whole numbers from 1 to {MAX_UNITS}. Got {sizes} instead."
+        )
     return tuple(int(n) for n in sizes)
 
 
@@ -1715,13 +1742,20 @@ def _check_weights(sample_weight, n_samples):
         return None
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n_samples, float(sample_weight))
-    weights = check_array(
-        sample_weight,
-        ensure_2d=False,
-        dtype=np.float64,
-        ensure_all_finite=True,
-        input_name="sample_weight",
-    )
+    elif not sparse.issparse(sample_weight):
+        check_container(sample_weight, "sample_weight")
+    try:
+        weights = check_array(
+            sample_weight,
+            ensure_2d=False,
+            dtype=np.float64,
+            ensure_all_finite=True,
+            input_name="sample_weight",
+        )
+    except ValueError as error:
+        if "sample_weight" in str(error):
+            raise
+        raise ValueError(f"sample_weight must hold numbers. {error}") from error
     if weights.ndim > 2 or len(weights) != n_samples:
         raise ValueError(
             f"sample_weight must have shape ({n_samples},) or ({n_samples}, n_targets). "
@@ -1731,7 +1765,10 @@ def _check_weights(sample_weight, n_samples):
         raise ValueError("Negative values in data passed to `sample_weight`.")
     if not weights.any():
         raise ValueError("sample_weight must hold at least one positive weight: all are zero.")
-    return weights
+    largest = weights.max(axis=0)
+    extreme = (largest > 1e100) | ((largest < 1e-100) & (largest > 0))
+    # Only ratios count, and sums of these would be infinite or 0.
+    return weights / np.where(extreme, largest, 1.0)
 
 
 def _drop_unweighted(X, y, sample_weight):
@@ -1756,10 +1793,8 @@ def _codes_of(target, labels):
     codes = target.codes(labels)
     if (codes < 0).any():
         unseen = sorted(set(labels[codes < 0].tolist()))
-        warnings.warn(
+        warn(
             f"y holds labels of target '{target.name}' that training never saw; they count as "
-            f"wrong: {unseen[:10]}{' and more' if len(unseen) > 10 else ''}.",
-            UserWarning,
-            stacklevel=3,
+            f"wrong: {unseen[:10]}{' and more' if len(unseen) > 10 else ''}."
         )
     return codes

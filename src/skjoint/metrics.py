@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.utils import check_consistent_length
 
@@ -18,7 +19,7 @@ def joint_score(y_true, y_pred, *, sample_weight=None):
               \right)
 
     This is what ``JointRegressorClassifier.score`` returns. Missing entries
-    of ``y_true`` (NaN, None) are left out, target by target; a target without
+    of ``y_true`` (NaN, None, NA) are left out, target by target; a target without
     any entry does not count.
 
     Parameters
@@ -30,8 +31,8 @@ def joint_score(y_true, y_pred, *, sample_weight=None):
     y_pred : tuple (values, labels)
         Predictions of the same shapes, such as
         ``(est.predict_value(X), est.predict_class(X))``.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weight of each row.
+    sample_weight : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+        Weight of each row, or of each row and target, numbers first, then labels.
 
     Returns
     -------
@@ -50,13 +51,30 @@ def joint_score(y_true, y_pred, *, sample_weight=None):
     >>> joint_score(([1.0, 2.0, 3.0], ["a", "b", "a"]), ([1.0, 2.0, 3.0], ["a", "b", "b"]))
     0.833...
     """
+    targets = [
+        (metric, t, p)
+        for metric, true, pred in zip((r2_score, _accuracy), y_true, y_pred, strict=True)
+        for t, p in _target_pairs(true, pred)
+    ]
+    weights = [None] * len(targets)
+    if sample_weight is not None:
+        columns = np.asarray(sample_weight, dtype=np.float64)
+        if columns.ndim == 1:
+            columns = np.tile(columns[:, None], len(targets))
+        if columns.shape[1:] != (len(targets),):
+            raise ValueError(
+                f"sample_weight must have shape (n_samples,) or (n_samples, {len(targets)}). "
+                f"Got {np.shape(sample_weight)} instead."
+            )
+        weights = list(columns.T)
     scores = []
-    for metric, true, pred in zip((r2_score, _accuracy), y_true, y_pred, strict=True):
-        for t, p in _target_pairs(true, pred):
-            mask = _labelled(t)
-            if mask.any():
-                weight = None if sample_weight is None else np.asarray(sample_weight)[mask]
-                scores.append(metric(t[mask], p[mask], sample_weight=weight))
+    for (metric, t, p), w in zip(targets, weights, strict=True):
+        check_consistent_length(t, w)
+        mask = ~pd.isna(t) if w is None else ~pd.isna(t) & (w > 0)
+        if mask.any():
+            true = t[mask].astype(np.float64) if metric is r2_score else t[mask]
+            weight = None if w is None else w[mask]
+            scores.append(metric(true, p[mask], sample_weight=weight))
     if not scores:
         raise ValueError("No target of y_true has a labelled row: there is nothing to score.")
     return float(np.mean(scores))
@@ -167,7 +185,7 @@ def expected_calibration_error(y_true, proba, *, classes, n_bins=15, sample_weig
             f"proba must have shape (n_samples, {len(classes)}), one column for each of classes. "
             f"Got {proba.shape} instead."
         )
-    labelled = _labelled(y_true)
+    labelled = ~pd.isna(y_true)
     if not labelled.any():
         raise ValueError("No row of y_true is labelled: there is nothing to score.")
     weights = np.ones(len(proba)) if sample_weight is None else np.asarray(sample_weight, float)
@@ -212,12 +230,3 @@ def _target_pairs(true, pred):
     if true.ndim == 1:
         return [(true, pred)]
     return list(zip(true.T, pred.T, strict=True))
-
-
-def _labelled(values):
-    """Mask of the entries that are not NaN or None."""
-    if values.dtype.kind == "f":
-        return ~np.isnan(values)
-    if values.dtype == object:
-        return np.array([v is not None and v == v for v in values], dtype=bool)
-    return np.ones(len(values), dtype=bool)

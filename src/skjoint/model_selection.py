@@ -19,6 +19,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from skjoint._composition import best_predictor, joint_estimator, joint_prefix, weight_name
 from skjoint._table import read_table
 from skjoint._targets import Targets
+from skjoint._warn import warn
 from skjoint.views import ClassView, ValueView
 
 __all__ = [
@@ -193,12 +194,10 @@ def _one_of_each_run(order, n_runs, rng):
 def _warn_of_rare_labels(codes, n_splits):
     _, counts = np.unique(codes[codes >= 0], return_counts=True)
     if len(counts) and counts.min() < n_splits:
-        warnings.warn(
+        warn(
             f"The least populated label of y has only {counts.min()} rows, which is less than "
             f"n_splits={n_splits}: some folds are without it. Name all labels to the estimator "
-            "with classes=[...].",
-            UserWarning,
-            stacklevel=4,
+            "with classes=[...]."
         )
 
 

@@ -27,7 +27,7 @@ from skjoint._composition import best_predictor, joint_estimator
 from skjoint._features import FeatureEncoder
 from skjoint._files import whole_file
 from skjoint._inference import Ensemble, FittedNetwork
-from skjoint._keras_import import import_keras
+from skjoint._keras_import import first_line, import_keras
 from skjoint._network import TRUNK, Embedding, Head, NetworkSpec, weight_shapes
 from skjoint._targets import ClassTarget, Targets, ValueTarget
 from skjoint._trunk import Trunk
@@ -42,6 +42,8 @@ PLAIN_DATA = {
     cls.__name__: cls
     for cls in (Embedding, Head, NetworkSpec, Trunk, Targets, ValueTarget, ClassTarget)
 }
+# What Keras' configurations hold beside objects; "__lambda__" and "__typespec__" name code.
+DATA_NAMES = ("__keras_tensor__", "__slice__")
 # Layers that read files or run code of their own.
 UNSAFE_LAYERS = {
     "Lambda",
@@ -97,6 +99,8 @@ def save(estimator, path):
     TypeError
         If a parameter cannot be told as plain data: functions, callbacks,
         Lambda layers, objects that are not Keras' own. The message names it.
+    ValueError
+        If labels, categories and history are more than 64 MB of text.
     OSError
         If the file cannot be written.
 
@@ -136,8 +140,14 @@ def save(estimator, path):
             if name in FITTED
         },
     }
+    document = json.dumps(document)
+    if len(document) > MAX_DOCUMENT:
+        raise ValueError(
+            f"The labels, categories and history of a model must fit into {MAX_DOCUMENT} bytes of "
+            f"JSON, which load reads. Got {len(document)} instead."
+        )
     with whole_file(path) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(DOCUMENT, json.dumps(document))
+        archive.writestr(DOCUMENT, document)
         for name, data in writer.arrays.items():
             archive.writestr(name, data)
 
@@ -178,17 +188,30 @@ def load(path):
             raise _refused(f"unknown attributes {sorted(unknown)}")
         estimator = JointRegressorClassifier(**params)
         vars(estimator).update(fitted)
-        trunk = estimator._network.spec.trunk
-    except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
-        raise _refused(f"its content does not fit together ({error!r})") from error
-    if trunk is not None:
-        model = trunk.build()
-        model.set_weights(estimator._network.member(0).weights[: len(model.weights)])
-        estimator.trunk = model
-    estimator._trunk_made_from = (estimator.trunk, {})
-    is_mixture = estimator._network.spec.link == "mixture"
-    estimator._plain_answers = Answers(estimator._targets, is_mixture)
+        _restore_trunk(estimator)
+        is_mixture = estimator._network.spec.link == "mixture"
+        estimator._plain_answers = Answers(estimator._targets, is_mixture)
+    except _RefusedError:
+        raise
+    except Exception as error:  # whatever comes of parts that belong to no model
+        raise _refused(f"its content does not fit together ({first_line(error)})") from error
     return estimator
+
+
+def _restore_trunk(estimator):
+    network = estimator._network
+    trunk = network.spec.trunk
+    if trunk is not None:
+        shapes = trunk.declared_shapes()
+        for part in network.networks if isinstance(network, Ensemble) else [network]:
+            found = [w.shape for w in part.weights[: len(shapes)]]
+            if found != shapes or len(part.weights) != len(shapes) + len(weight_shapes(part.spec)):
+                raise _refused(
+                    f"its trunk has weights of shapes {found[:4]}... and not {shapes[:4]}"
+                )
+        estimator.trunk = trunk.build()
+        estimator.trunk.set_weights(network.member(0).weights[: len(shapes)])
+    estimator._trunk_made_from = (estimator.trunk, {})
 
 
 def to_onnx(estimator, path):
@@ -287,8 +310,12 @@ def register_onnx_converter():
     register(JointRegressorClassifier)
 
 
+class _RefusedError(ValueError):
+    pass
+
+
 def _refused(why):
-    return ValueError(f"This file is not a model that skjoint can load: {why}.")
+    return _RefusedError(f"This file is not a model that skjoint can load: {why}.")
 
 
 # ------------------------------------------------------------------------- file
@@ -308,7 +335,9 @@ def _read_whole(path):
                 raise _refused(f"{DOCUMENT} is too large")
             document = json.loads(archive.read(DOCUMENT))
             arrays = {name: archive.read(name) for name in names if name != DOCUMENT}
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except _RefusedError:
+        raise
+    except (ValueError, RecursionError) as error:  # numbers of 5,000 digits, too
         raise _refused(f"{DOCUMENT} is not JSON ({error})") from error
     # zipfile's for damage, for methods of packing it does not know, and for encrypted entries
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
@@ -506,6 +535,8 @@ class _Reader:
             dtype = np.dtype(value["dtype"])
             if dtype.kind not in "US":
                 raise _refused(f"it holds texts of type {dtype}")
+            if max(map(len, items), default=0) * len(items) > MAX_DOCUMENT:  # all take as much
+                raise _refused("it holds texts of very different lengths")
             return np.array(items, dtype=str if dtype.kind == "U" else bytes).reshape(
                 value["shape"]
             )
@@ -529,23 +560,25 @@ class _Reader:
 
 
 def _one_hot(categories):
-    """An encoder with these categories: fitted on rows that hold each of them."""
-    longest = max(len(c) for c in categories)
-    columns = [np.resize(np.asarray(c, dtype=object), longest) for c in categories]
-    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32)
-    return encoder.fit(np.column_stack(columns))
+    """An encoder with these categories: all are given, so that one row is enough to fit it."""
+    categories = [np.asarray(c, dtype=object) for c in categories]
+    encoder = OneHotEncoder(
+        categories=categories, handle_unknown="ignore", sparse_output=False, dtype=np.float32
+    )
+    return encoder.fit(np.array([[c[0] for c in categories]], dtype=object))
 
 
 def check_keras_config(config, where):
     """Raise unless a Keras configuration names nothing but safe layers of Keras' own."""
     if isinstance(config, dict):
         name = config.get("class_name")
-        if name is not None and name != "__keras_tensor__":
+        if name is not None and name not in DATA_NAMES:
             module, registered = config.get("module"), config.get("registered_name")
             ours = registered == "skjoint>HashDropout"
             keras_own = isinstance(module, str) and module.split(".")[0] == "keras"
             known = keras_own and registered in (None, name) and name not in UNSAFE_LAYERS
-            if name == "function" or not (ours or known):
+            special = name == "function" or str(name).startswith("__")
+            if special or not (ours or known):
                 raise TypeError(
                     f"{where} has {name!r} of {module or registered}: only layers, optimizers, "
                     "losses and initializers of Keras' own that run no code can be saved and "
