@@ -1267,7 +1267,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         training was stopped early, which makes intervals a little short; with
         several members the errors are those of single members, which makes them
         a little long. Training that goes on (``warm_start``, ``partial_fit``) has
-        seen those rows: it drops the errors. Of a Pipeline:
+        seen those rows: it drops the errors. They are found when first needed, here
+        or to be pickled or saved; until then the estimator keeps the rows. Of a Pipeline:
         ``pipe[-1].predict_interval(pipe[:-1].transform(X))``.
 
         Parameters
