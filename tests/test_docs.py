@@ -1,12 +1,17 @@
 """Documentation that cannot rot: docstring examples and README blocks are run."""
 
+import contextlib
 import doctest
 import importlib
+import io
 import pkgutil
 import re
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+from scipy import sparse
 
 import skjoint
 
@@ -22,6 +27,97 @@ def test_docstring_examples(name):
     module = importlib.import_module(f"skjoint.{name}")
     result = doctest.testmod(module, optionflags=FLAGS)
     assert result.failed == 0
+
+
+def stated_errors():
+    """Rows of the README's table of errors: what was done, and the message as a pattern."""
+    table = README.read_text().split("## When the input is wrong")[1].split("##")[0]
+    rows = re.findall(r"^\| (.*?) \| (.*?) \|$", table, re.M)[1:]
+    return {done: ".*".join(map(re.escape, message.split("..."))) for done, message in rows}
+
+
+@pytest.fixture(scope="module")
+def diabetes():
+    X, y = skjoint.datasets.load_diabetes_bands(return_X_y=True)
+    return X[:200], y[:200]
+
+
+class ForeignFrame:
+    """What a table of another library looks like from here."""
+
+    def __dataframe__(self):
+        raise NotImplementedError
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array([["a", 1.0]] * 200, dtype=object)
+
+
+def ends_in_a_sequence(meta):
+    keras = pytest.importorskip("keras")
+    inputs = keras.Input(meta["input_shape"])
+    return keras.Model(inputs, keras.layers.GRU(32, return_sequences=True)(inputs))
+
+
+# The first word or two of each row, and what a reader would type: (X, y) -> arguments of fit.
+DONE = {
+    "`fit(X, price)`": lambda X, y: ({}, X, np.round(50 + 900 * X["bmi"].to_numpy(), 2)),
+    "`JointRegressorClassifier(epoch=3)`": lambda X, y: ({"epoch": 3}, X, y),
+    '`optimizer="adma"`': lambda X, y: ({"optimizer": "adma"}, X, y),
+    '`loss_weights={"vlaue": 2}`': lambda X, y: ({"loss_weights": {"vlaue": 2}}, X, y),
+    '`value_by_class={"nobody": 0}`': lambda X, y: ({"value_by_class": {"nobody": 0}}, X, y),
+    "a trunk that ends": lambda X, y: (
+        {"trunk": ends_in_a_sequence},
+        X.to_numpy().reshape(200, 10, 1),
+        y,
+    ),
+    "a chunk with a new label": lambda X, y: (
+        {"warm_start": True},
+        X,
+        y.assign(band=y["band"].where(y.index > 0, "huge")),
+    ),
+    "a rate that is too high": lambda X, y: (
+        {"optimizer": "sgd", "learning_rate": 1e9, "loss_weights": (1, 0)},
+        X,
+        y,
+    ),
+    "a DataFrame of polars": lambda X, y: ({}, ForeignFrame(), y),
+    "a sparse X": lambda X, y: ({}, sparse.csr_array(X), y),
+    "rows of unequal length": lambda X, y: ({}, [[1.0], [1.0, 2.0]], y[:2]),
+    "a column of dates": lambda X, y: ({}, X.assign(day=pd.Timestamp("2020")), y),
+    "a loss without": lambda X, y: ({"value_loss": lambda true, pred: (pred - true)[0, 0]}, X, y),
+    "numbers beyond": lambda X, y: ({}, X, y.assign(progression=1e31)),
+}
+
+
+@pytest.mark.parametrize("done", DONE)
+def test_readme_errors_are_those_of_the_code(done, diabetes):
+    (row, pattern), *others = [r for r in stated_errors().items() if r[0].startswith(done)]
+    assert not others
+    params, X, y = DONE[done](*diabetes)
+    with pytest.raises((ValueError, TypeError)) as caught:
+        est = skjoint.JointRegressorClassifier((4,), epochs=2, random_state=0, **params)
+        if est.warm_start:
+            est.fit(*diabetes)
+        est.fit(X, y)
+    assert re.fullmatch(pattern, str(caught.value), re.S), (row, str(caught.value))
+
+
+def test_readme_states_no_error_that_is_not_tried():
+    assert len(stated_errors()) == len(DONE)
+
+
+def test_readme_commands_have_these_options():
+    from skjoint.__main__ import main
+
+    code = re.findall(r"`([^`]*)`", re.sub(r"```.*?```", "", README.read_text(), flags=re.S))
+    options = {o for text in code for o in re.findall(r"--(?!tf_)[a-z-]+", text)}
+    assert len(options) > 3
+    helped = ""
+    for command in ("compare", "train", "predict"):
+        with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
+            main([command, "--help"])
+        helped += out.getvalue()
+    assert {o for o in options if o not in helped} == set()
 
 
 def blocks(language):

@@ -452,7 +452,27 @@ BAD_PARAMETERS = {
     "engine": ("fusd", "'engine' .* Got 'fusd' instead"),
     "verbose": (3, "'verbose' .* Got 3 instead"),
     "random_state": ("x", "'random_state' .* Got 'x' instead"),
+    "n_members": (True, "'n_members' .* must be a number. Got True instead"),
+    "classes": (np.array(2), "classes must be a list of labels. Got array\\(2\\) instead"),
 }
+OWN_FUNCTIONS = {
+    "a loss of the batch": ({"value_loss": lambda t, p: (t - p)[0, 0]}, "one loss per row.*\\(\\)"),
+    "a loss of columns": ({"value_loss": lambda t, p: (t - p) ** 2}, "Got shape \\(3, 1\\)"),
+    "a class loss": ({"class_loss": lambda t, p: p}, "class_loss must give one loss per row"),
+    "a loss that fails": ({"class_loss": lambda t: 0}, "It raised TypeError: .*2 were given"),
+    "an activation": ({"activation": lambda x: x[:, :1]}, "Got \\(2, 1\\) for \\(2, 3\\)"),
+    "an initializer": (
+        {"kernel_initializer": lambda shape: 0.0},
+        "Got \\(\\) for \\(2, 3\\) instead",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OWN_FUNCTIONS)
+def test_functions_that_cannot_be_used(data, case):
+    params, message = OWN_FUNCTIONS[case]
+    with pytest.raises(ValueError, match=message):
+        fit(*data, **params)
 
 
 @pytest.mark.parametrize("name", BAD_PARAMETERS)

@@ -2,6 +2,7 @@
 
 import gc
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -360,3 +361,35 @@ def test_divergence_is_found(data):
     with pytest.raises(ValueError, match="became (nan|inf) in epoch"):
         fit("fused", *data, optimizer="sgd", learning_rate=1e20)
     assert fit("fused", *data, optimizer="sgd").n_iter_ == 5  # the next fit is not touched by it
+
+
+@pytest.mark.parametrize("params", [{}, {"early_stopping": True}, {"loss_weights": "dwa"}])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_an_epoch_may_be_cut_into_calls(params, compiled, monkeypatch):
+    """Few steps at a time, so that Ctrl-C is heard, give what a whole epoch gives."""
+    X, y = make_data(200)
+    monkeypatch.setattr(_fused, "STEPS_WORTH_COMPILING", 0 if compiled else 10**9)
+    est = JointRegressorClassifier(
+        (6,), epochs=4, batch_size=7, dropout=0.1, random_state=0, **params
+    )
+    calls = []
+    call = _fused.Program._call
+
+    def counted(self, plan, inputs, epoch, n_epochs, steps, sums):
+        calls.append((steps[1] - steps[0]) * n_epochs)
+        return call(self, plan, inputs, epoch, n_epochs, steps, sums)
+
+    monkeypatch.setattr(_fused.Program, "_call", counted)
+    monkeypatch.setattr(_fused, "time", SimpleNamespace(perf_counter=lambda: 0.0))  # no time passes
+    monkeypatch.setattr(_fused, "FIRST_STEPS", 10**6)
+    whole = clone(est).fit(X, y)
+    n_calls, n_steps = len(calls), sum(calls)
+    calls.clear()
+    monkeypatch.setattr(_fused, "FIRST_STEPS", 3)
+    cut = clone(est).fit(X, y)
+    assert calls[0] == 3  # before the speed is known
+    assert calls[1] <= 8 * 3
+    assert len(calls) > n_calls
+    assert sum(calls) == n_steps
+    assert cut.history_ == whole.history_
+    assert_array_equal(cut.predict_value(X), whole.predict_value(X))

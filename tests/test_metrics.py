@@ -1,8 +1,10 @@
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from sklearn.metrics import r2_score
 
 from skjoint.metrics import agreement_score, expected_calibration_error, joint_score
 
@@ -74,3 +76,14 @@ def test_calibrated_probabilities_have_hardly_a_calibration_error():
     assert expected_calibration_error(truth, proba, classes=[False, True]) < 0.02
     sharp = proba**3 / (proba**3).sum(axis=1, keepdims=True)
     assert expected_calibration_error(truth, sharp, classes=[False, True]) > 0.08
+
+
+def test_joint_score_takes_na_and_weights_by_target():
+    values, labels = [1.0, pd.NA, 3.0, 9.0], ["a", "b", pd.NA, "b"]
+    predicted = ([1.0, 5.0, 2.0, 9.0], ["a", "a", "a", "b"])
+    weights = np.array([[1, 2], [1, 1], [2, 1], [1, 1]])
+    r2 = r2_score([1, 3, 9], [1, 2, 9], sample_weight=[1, 2, 1])
+    found = joint_score((values, labels), predicted, sample_weight=weights)
+    assert found == pytest.approx((r2 + 3 / 4) / 2)
+    with pytest.raises(ValueError, match=r"shape \(n_samples,\) or \(n_samples, 2\)"):
+        joint_score((values, labels), predicted, sample_weight=np.ones((4, 3)))

@@ -164,3 +164,45 @@ est = JointRegressorClassifier((8,), epochs=3, dropout=0.2, random_state=0).fit(
 print(est.predict_value(X).tobytes().hex(), est.predict_proba(X).tobytes().hex())
 """
     assert run(code) == run(f"import random; random.seed(7)\n{code}")
+
+
+INTERRUPTED = """
+import os, signal, threading, time
+import numpy as np
+from skjoint import JointRegressorClassifier
+
+X = np.random.default_rng(0).normal(size=(50_000, 10))
+y = np.column_stack([X[:, 0], X[:, 1] > 0])
+est = JointRegressorClassifier((8,), epochs=1, random_state=0).fit(X[:200], y[:200])
+expected = est.predict(X[:9])
+long = dict(hidden_layer_sizes=(256, 256), epochs=10**6)
+est.set_params(**long)
+before = dict(vars(est))
+started, sent = threading.Event(), []
+
+
+def interrupt():
+    started.wait()
+    time.sleep(6)  # well into an epoch of some seconds, compiled
+    sent.append(time.monotonic())
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+threading.Thread(target=interrupt, daemon=True).start()
+started.set()
+try:
+    est.fit(X, y)
+except KeyboardInterrupt:
+    print(time.monotonic() - sent[0])
+assert vars(est).keys() == before.keys() and all(vars(est)[k] is before[k] for k in before)
+assert (est.predict(X[:9]) == expected).all()
+est.set_params(hidden_layer_sizes=(8,), epochs=1).fit(X[:200], y[:200])
+assert (est.predict(X[:9]) == expected).all()
+"""
+
+
+@pytest.mark.slow
+def test_an_interrupt_is_heard_inside_an_epoch():
+    """The estimator is as it was and trains again; what bounds the wait is tested by counting."""
+    out, _ = run(INTERRUPTED)
+    assert float(out) > 0

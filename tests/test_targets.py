@@ -308,6 +308,16 @@ ERRORS = {
     "classes of another type": (frame(v=VALUE, k=TEXT), {"classes": [0, 1]}, "of the type of y's"),
     "bands of text": (frame(v=VALUE, k=TEXT), {"class_bins": 3}, "class_bins cuts numbers"),
     "bands of a constant": (np.full(9, 1.5), {"class_bins": 3}, "finds 1 class"),
+    "known number of another band": (
+        VALUE,
+        {"class_bins": [5.0], "value_by_class": {0: 9.0}},
+        "Got 9 for 0 instead, which has label 1",
+    ),
+    "known number of another label": (
+        np.arange(9) % 3,
+        {"value_by_class": {1: 2}},
+        "Got 2 for 1 instead, which has label 2",
+    ),
     "unsorted edges": (VALUE, {"class_bins": [2.0, 1.0]}, "increasing sequence"),
     "one-hot with two ones": (
         np.column_stack([VALUE, np.ones((20, 2))]),

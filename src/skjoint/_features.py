@@ -63,7 +63,8 @@ def read_features(estimator, X, *, encode, reset, allow_nd=False):
         except (ValueError, TypeError) as error:
             if not is_mixed and "NaN" not in str(error):
                 raise
-            raise ValueError(
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(
                 "X must hold numbers only, without gaps, when preprocess=None. Encode and impute "
                 f"it first, or use preprocess='auto'. {error}"
             ) from error

@@ -153,7 +153,7 @@ class Program:
         try:
             listeners.begin()
             while epoch < plan.last_epoch and not stop:
-                n_epochs = 1 if every_epoch else max(1, n_steps // plan.n_steps)
+                n_epochs = 1 if every_epoch or step else max(1, n_steps // plan.n_steps)
                 n_epochs = min(n_epochs, plan.last_epoch - epoch, self.n_orders)
                 if step == 0:
                     sums = np.zeros(self.n_sums, np.float32)
@@ -164,7 +164,7 @@ class Program:
                 done = (steps[1] - step) * n_epochs
                 rate = done / max(time.perf_counter() - start, 1e-6)
                 # The first calls, which trace and compile, say little about the rate.
-                n_steps = int(min(max(rate, 1), 8 * max(done, FIRST_STEPS)))
+                n_steps = int(min(max(rate, 1), 8 * n_steps))
                 step = steps[1] % plan.n_steps
                 for logs in rows if step == 0 else ():
                     logs = dict(zip(names, map(float, logs), strict=True))

@@ -654,7 +654,8 @@ def known_values(value_by_class, values, classes):
             if own != code:
                 raise ValueError(
                     f"value_by_class must give a label cut from the number a number of its own. "
-                    f"Got {number:g} for {label!r} instead, which has label {known[own]!r}."
+                    f"Got {number:g} for {label!r} instead, which has label "
+                    f"{known.tolist()[own]!r}."
                 )
     return dict(zip(codes, map(float, numbers), strict=True))
 

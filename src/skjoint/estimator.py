@@ -208,7 +208,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         fold.
     classes : array-like, default=None
         All labels that may occur, known beforehand, so that folds and chunks
-        need not hold each of them.
+        need not hold each of them. Their order counts for nothing.
     scale_value : bool, default=True
         Standardise the number for training; predictions come back in original
         units. With a ``value_activation`` that is never negative it is
@@ -301,8 +301,9 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,), or list of these
-        Labels, in the order of ``predict_proba``'s columns. A list with
-        several class targets.
+        Labels, in the order of ``predict_proba``'s columns: sorted, as everywhere
+        in scikit-learn, also those of an ordered categorical. A list with several
+        class targets.
     class_bin_edges_ : ndarray of shape (n_classes - 1,), or list of these
         Inner edges of the bands; only with ``class_bins``.
     history_ : dict of list
@@ -1191,7 +1192,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             Answer "and if it were of this class?", for all rows or row by
             row, instead of weighing the classes by their probabilities. Needs
             ``head_link="mixture"``, or a ``value_by_class`` that leaves one
-            label open.
+            label open. Of a Pipeline:
+            ``pipe[-1].predict_value(pipe[:-1].transform(X), given_class=...)``.
         return_std : bool, default=False
             Whether to return, too, how far off each number may be: the standard
             deviation that the network has learned with
