@@ -80,6 +80,10 @@ def errors(csv):
             "no column 'valu'. Did you mean 'value'? Its columns are: a, b, c, d, value, label",
         ),
         "text as number": ([csv, "--value", "label", "--class", "value"], "must hold numbers"),
+        "number as label": (
+            [csv, "--value", "value", "--class", "b"],
+            "Cut them into bands with --class-bins 3, or name another column with --class.",
+        ),
         "no features": ([only_targets, *usual], "no column left to predict from"),
         "infinite": ([infinite, *usual], "infinity"),
         "one band": ([csv, "--value", "value", "--class-bins", "1"], "'class_bins' parameter"),
@@ -93,6 +97,7 @@ def errors(csv):
 
 CASES = [
     "no file", "a folder", "not text", "empty", "misspelt column", "text as number", "no features",
+    "number as label",
     "infinite", "one band", "too many test rows", "no such folder", "wrong ending",
     "drops its target", "a folder as picture",
 ]  # fmt: skip

@@ -206,3 +206,105 @@ def test_an_interrupt_is_heard_inside_an_epoch():
     """The estimator is as it was and trains again; what bounds the wait is tested by counting."""
     out, _ = run(INTERRUPTED)
     assert float(out) > 0
+
+
+EVERYTHING = """
+import logging, os, socket, sys, warnings
+from pathlib import Path
+
+def no_network(*args, **kwargs):
+    raise AssertionError("the network was asked for")
+
+socket.socket.connect = socket.getaddrinfo = socket.create_connection = no_network
+mine = Path(sys.argv[1])
+
+def settings():
+    loggers = [logging.getLogger(name) for name in ("", "tensorflow", "absl", "skjoint")]
+    levels = [(logger.level, logger.filters[:], logger.handlers[:]) for logger in loggers]
+    return levels, warnings.filters[:], numpy.geterr(), dict(os.environ)
+
+def files():
+    folders = [Path(os.environ[name]) for name in ("HOME", "TMPDIR")] + [Path.cwd()]
+    paths = [str(path) for folder in folders for path in folder.rglob("*")]
+    # Keras writes its settings when it is first imported, matplotlib a cache of fonts.
+    own = ("/.keras", "/.cache", "/.config")
+    return [path for path in paths if not any(name in path for name in own)]
+
+import numpy
+import pandas, sklearn, absl.logging
+before = settings()
+import skjoint
+from skjoint import JointRegressorClassifier, persistence
+assert settings() == before
+from skjoint._keras_import import import_keras
+import_keras()
+filters, environment = settings()[1], settings()[3]
+# TensorFlow and what it imports add to both when they are imported; nothing else changes.
+assert [f for f in filters if f in before[1]] == before[1]
+assert environment.items() >= before[3].items() and "TF_CPP_MIN_LOG_LEVEL" not in environment
+before = settings()
+from skjoint.datasets import load_diabetes_bands
+X, y = load_diabetes_bands(return_X_y=True)
+for engine in ("auto", "keras"):
+    est = JointRegressorClassifier((8,), epochs=2, engine=engine, random_state=0).fit(X, y)
+est.predict(X), est.predict_proba(X), est.evaluate(X, y)
+est.as_regressor().predict(X), est.as_classifier().fit(X, y["band"]).predict(X)
+persistence.save(est, mine / "est.skjoint")
+persistence.load(mine / "est.skjoint").predict(X)
+for was, now in zip(before, settings()):
+    assert was == now, (was, now)
+assert files() == [], files()
+
+table = mine / "table.csv"
+X.assign(**y).to_csv(table, index=False)
+import matplotlib
+matplotlib.use("agg")
+from skjoint.__main__ import main
+print("command line")
+options = ["--value", "progression", "--class", "band"]
+assert main(["train", str(table), *options, "-o", str(mine / "model.skjoint")]) == 0
+assert main(["predict", str(mine / "model.skjoint"), str(table), "-o", str(mine / "out.csv")]) == 0
+assert main(["compare", str(table), *options, "--plot", str(mine / "plot.png")]) == 0
+assert files() == [], files()
+"""
+
+
+@pytest.mark.slow
+def test_quiet_offline_and_only_in_files_that_the_user_named(tmp_path):
+    """Warnings are errors but TensorFlow's own; nothing is printed before the command line."""
+    names = ("HOME", "TMPDIR", "cwd", "mine")
+    folders = {name: tmp_path / name for name in names}
+    for folder in folders.values():
+        folder.mkdir()
+    ignored = ["ignore::DeprecationWarning", "ignore:In the future `np.object:FutureWarning"]
+    flags = [f for option in ("error", *ignored) for f in ("-W", option)]
+    done = subprocess.run(
+        [sys.executable, "-B", *flags, "-c", EVERYTHING, str(folders["mine"])],
+        capture_output=True,
+        text=True,
+        cwd=folders["cwd"],
+        env={**os.environ, "HOME": str(folders["HOME"]), "TMPDIR": str(folders["TMPDIR"])},
+        timeout=400,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("command line\n")
+    assert done.stderr == ""
+
+
+def test_private_names_that_are_used_exist():
+    """What skjoint needs of Keras and TensorFlow and they do not promise to keep."""
+    import keras
+    import tensorflow as tf
+    from keras.src.backend.common import global_state
+    from tensorflow.python.eager import context
+
+    tf.constant(0)  # starts TensorFlow
+    for owner, name in [
+        (keras.Layer, "_flatten_layers"),
+        (keras.optimizers.Optimizer, "_all_reduce_sum_gradients"),
+        (global_state, "get_global_attribute"),
+        (global_state, "set_global_attribute"),
+        (context.context(), "_context_handle"),
+    ]:
+        versions = f"Keras {keras.__version__} on TensorFlow {tf.__version__}"
+        assert getattr(owner, name, None) is not None, f"{versions} has no {name}"

@@ -97,6 +97,23 @@ def test_weights_are_sliced_by_cross_validation(data, routing, columns):
     assert_allclose(score, expected)
 
 
+def test_routing_changes_no_search(data):
+    X, y = data
+    grid, weights = {"alpha": [0.0, 0.1]}, np.linspace(0.1, 2, 120)
+    found = []
+    for routing in (False, True):
+        with sklearn.config_context(enable_metadata_routing=routing):
+            est = JointRegressorClassifier(**SMALL)
+            if routing:
+                est.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+            search = GridSearchCV(est, grid, cv=2, error_score="raise")
+            search.fit(X, y, sample_weight=weights)
+            found.append(search.best_estimator_.predict(X, output="value"))
+    assert_array_equal(*found)
+    best = JointRegressorClassifier(**SMALL).set_params(**search.best_params_)
+    assert_array_equal(found[0], best.fit(X, y, sample_weight=weights).predict_value(X))
+
+
 @pytest.mark.parametrize("output", ["default", "pandas"])
 def test_column_transformer_before_it(output):
     X, y = make_data()

@@ -8,6 +8,7 @@ and one line on standard error say what was wrong.
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 import warnings
@@ -30,6 +31,12 @@ from skjoint.persistence import load, save
 
 GAPS = ["", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 PLOT = "skjoint-comparison.png"
+# parameters of the estimator that messages advise, and the options that set them
+OPTIONS = {
+    r"class_bins=(\w+|\.{3})( \(or a sequence of edges\))?": r"--class-bins \1",
+    r"(name another column in )?class_columns=\[?\.{3}\]?": "name another column with --class",
+    r"value_columns=\[?\.{3}\]?": "--value",
+}
 COLUMNS = {
     "value_mae": "MAE",
     "value_rmse": "RMSE",
@@ -67,12 +74,20 @@ def main(argv=None):
         print("skjoint: interrupted", file=sys.stderr)
         return 130
     except (ValueError, OSError) as error:
-        print(f"skjoint: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"skjoint: error: {_in_one_line(error)}", file=sys.stderr)
         return 2
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):
-    print(f"skjoint: warning: {' '.join(str(message).split())}", file=sys.stderr)
+    print(f"skjoint: warning: {_in_one_line(message)}", file=sys.stderr)
+
+
+def _in_one_line(message):
+    """A message of the estimator in the words of the command line."""
+    message = " ".join(str(message).split())
+    for parameter, option in OPTIONS.items():
+        message = re.sub(parameter, option, message)
+    return message
 
 
 def _run(arguments):

@@ -586,6 +586,8 @@ def plot_network(estimator, *, ax=None):
     ['input', 'hidden_1', 'hidden_2', 'value', 'class']
     """
     plt = _pyplot()
+    from matplotlib.colors import to_rgba
+
     spec = joint_estimator(estimator).network_
     boxes = _network_boxes(spec)
     depth = max(box["y"] for box in boxes.values())
@@ -605,7 +607,7 @@ def plot_network(estimator, *, ax=None):
             fontsize="small",
             bbox={
                 "boxstyle": "round,pad=0.5",
-                "facecolor": (f"C{box['branch']}", 0.25),
+                "facecolor": to_rgba(f"C{box['branch']}", 0.25),
                 "edgecolor": f"C{box['branch']}",
             },
         )
