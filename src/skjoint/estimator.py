@@ -138,11 +138,13 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         "by_head"``, that mean is taken within each network.
     numeric_embedding : {"periodic"} or None, default=None
         "periodic": every column of numbers that ``preprocess="auto"``
-        standardises enters the network as itself and as seven linear maps of
-        eight waves ``cos(2 pi f x + p)``, whose frequencies and phases are
-        learned [8]_ [9]_: steps and bends of a single feature, which trees find
-        easily, become easy for a network, too. It changes nothing where no
-        column is standardised (``preprocess=None``) and cannot go with ``trunk``.
+        standardises enters the network twice, standardised and as its rank, the
+        share of training rows below it, which knows no heavy tails; each of both
+        beside seven linear maps of eight waves ``cos(2 pi f x + p)``, whose
+        frequencies and phases are learned [8]_ [9]_: steps and bends of a single
+        feature, which trees find easily, become easy for a network, too. It
+        changes nothing where no column is standardised (``preprocess=None``) and
+        cannot go with ``trunk``.
     value_by_class : dict of {label: float}, default=None
         The number where the label alone decides it, such as ``{"none": 0.0}``.
         Rows of these labels do not train the value head. ``predict_value``
@@ -254,9 +256,10 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     n_members : int, default=1
         Networks to train, from other initial weights and in other batch orders;
         predictions are the means of their numbers and probabilities (a deep
-        ensemble [7]_). With validation rows each member draws its own. The members
-        share one training program and train one after another; Keras callbacks
-        are called for each, with epochs from 0 again.
+        ensemble [7]_). With validation rows each member draws its own. The
+        members train side by side, one per core at a time; with callbacks, with
+        ``verbose`` and in the Keras engine they train one after another, and Keras
+        callbacks are called for each, with epochs from 0 again.
     early_stopping : bool or "by_head", default=False
         Hold rows out, stop when the joint monitor has not improved for
         ``n_iter_no_change`` epochs and restore the best weights. The monitor
