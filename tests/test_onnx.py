@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
@@ -367,7 +367,10 @@ def test_any_network(activation, value_activation, link, hidden, scale, seed, fi
     weights = [(scale * rng.normal(size=s) / np.sqrt(s[0])).astype(np.float32) for s in shapes]
     est._network = FittedNetwork(spec, weights)
     X = rng.normal(size=(50, 4))
-    numbers, proba = est.predict_value(X), est.predict_proba(X)
+    try:
+        numbers, proba = est.predict_value(X), est.predict_proba(X)
+    except ValueError:  # exponentials of exponentials are infinite
+        assume(False)
     found = answers(est, X, tmp_path)
     finite = np.isfinite(numbers) & (np.abs(numbers) < 1e30)
     size = np.abs(numbers[finite]).max(initial=1.0)

@@ -1384,7 +1384,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
 
     def _answer(self, X, kind=None):
         """Numbers in original units and labels, by output index."""
-        return self._answers.decode(self._answer_outputs(X, kind), kind)
+        outputs = self._answer_outputs(X, kind)
+        return self._answers.decode(outputs, kind)
 
     def _answer_outputs(self, X, kind=None, with_variances=False):
         if not self.__sklearn_is_fitted__():  # check_is_fitted alone costs as much as one row
