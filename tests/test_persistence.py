@@ -121,7 +121,10 @@ def test_trunk(tmp_path):
 
 @pytest.mark.parametrize("number", range(1, persistence.FORMAT + 1))
 def test_files_of_every_format(number):
-    """Written once and kept: they must open for good. 2 has members and embedded numbers."""
+    """Written once and kept: they must open for good.
+
+    2 has members and embedded numbers, 3 ranks, variances and a temperature.
+    """
     path = STORED.with_name(f"format_{number}.skjoint")
     X, y = mixed_data()
     est = load(path)

@@ -305,6 +305,7 @@ def test_private_names_that_are_used_exist():
         (global_state, "get_global_attribute"),
         (global_state, "set_global_attribute"),
         (context.context(), "_context_handle"),
+        (context.context(), "clear_kernel_cache"),
     ]:
         versions = f"Keras {keras.__version__} on TensorFlow {tf.__version__}"
         assert getattr(owner, name, None) is not None, f"{versions} has no {name}"

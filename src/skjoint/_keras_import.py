@@ -128,6 +128,16 @@ def _quiet_startup():
                     os.write(2, line)
 
 
+def forget_kernels():
+    """Drop TensorFlow's cache of kernels, which holds about 1 MB for every function there was.
+
+    What is still in use gets its kernels anew when it is called; compiled code is kept elsewhere.
+    """
+    from tensorflow.python.eager import context
+
+    context.context().clear_kernel_cache()
+
+
 @contextlib.contextmanager
 def no_retracing_advice():
     """Keep TensorFlow from advising against new models: every fit has to build its own."""

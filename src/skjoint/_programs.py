@@ -13,6 +13,8 @@ import contextlib
 import threading
 from collections import OrderedDict
 
+from skjoint._keras_import import forget_kernels
+
 MAX_IDLE = 16  # plain graphs kept for later; the one not used for longest goes first
 MAX_NUMBERS = 2**28  # in variables of programs kept for later: 1 GB of float32
 
@@ -30,6 +32,7 @@ class ProgramCache:
         self.max_idle = max_idle
         self.n_built = 0
         self.n_compiled = 0
+        self._n_dropped = 0  # since TensorFlow has forgotten their kernels
         self._lock = threading.Lock()
         self._idle = OrderedDict()  # program -> key, the one used last at the end
 
@@ -51,6 +54,9 @@ class ProgramCache:
         with self._lock:
             self._idle[program] = key
             self._make_room()
+            many, self._n_dropped = divmod(self._n_dropped, MAX_IDLE)
+        if many:
+            forget_kernels()
 
     def _make_room(self):
         # TensorFlow keeps what is compiled, so that dropping a compiled program frees little, and
@@ -61,6 +67,7 @@ class ProgramCache:
             if n_graphs <= self.max_idle and n_numbers <= MAX_NUMBERS:
                 break
             del self._idle[program]
+            self._n_dropped += 1
             n_graphs -= not program.is_compiled
             n_numbers -= program.n_numbers
 

@@ -35,7 +35,7 @@ from skjoint.estimator import JointRegressorClassifier
 
 __all__ = ["load", "register_onnx_converter", "save", "to_onnx"]
 
-FORMAT = 2  # raised when older readers would misread
+FORMAT = 3  # raised when older readers would misread
 DOCUMENT = "skjoint.json"
 MAX_DOCUMENT = 2**26  # bytes of JSON
 PLAIN_DATA = {
@@ -376,7 +376,8 @@ def _check_places(networks, places):
 
 def _update(fitted, made_by):
     """The fitted state of an earlier format as that of today."""
-    fitted.setdefault("_temperatures", [])  # files without are older than these
+    if made_by < 3:
+        fitted.setdefault("_temperatures", [])
     if made_by == 1:
         method, balancing_state = fitted.pop("_balancing_state")
         fitted["_balanced_by"] = method
