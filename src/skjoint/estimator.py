@@ -553,7 +553,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         held-out rows of its own, which calibrate the probabilities, too. Beside a
         ``trunk`` give ``numeric_embedding=None``. Nothing but parameters:
         ``get_params`` shows them, and any of them may be given here or changed
-        later. ``n_members=1`` is eight times faster and not far behind.
+        later. ``n_members=1`` is several times faster and not far behind.
 
         Parameters
         ----------
