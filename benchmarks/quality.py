@@ -334,7 +334,9 @@ def main():
     report(entries, JOINTS)
     if args.plot:
         # Trained on the absolute error, the number is not made for the cells.
-        draw(entries, [name for name in JOINTS if not name.endswith(("MAE", "variance"))], args.plot)
+        draw(
+            entries, [name for name in JOINTS if not name.endswith(("MAE", "variance"))], args.plot
+        )
 
 
 if __name__ == "__main__":

@@ -403,9 +403,21 @@ def test_embeddings_want_codes():
     trunk = keras.Sequential(
         [keras.Input((2,)), keras.layers.Embedding(5, 4), keras.layers.Flatten()]
     )
-    with pytest.warns(UserWarning, match="Embedding layer, which reads whole numbers"):
+    wrong = pytest.raises(ValueError, match="codes from 0 to 4, which .* Got numbers from -")
+    with pytest.warns(UserWarning, match="Embedding layer, which reads whole numbers"), wrong:
         fit("fused", trunk, X, y)
-    assert fit("fused", trunk, X, y, preprocess=None, epochs=40).score(X, y) > 0.9
+    est = fit("fused", trunk, X, y, preprocess=None, epochs=40)
+    assert est.score(X, y) > 0.9
+    for call in (est.predict_value, lambda X: est.partial_fit(X, y)):
+        with pytest.raises(ValueError, match="codes from 0 to 4, which .* from 0 to 5 instead"):
+            call(np.where(X == 4, 5, X))
+
+
+def test_embeddings_of_what_the_trunk_makes_are_its_own_affair():
+    layers = [keras.layers.Discretization(bin_boundaries=[0.0]), keras.layers.Embedding(2, 3)]
+    trunk = keras.Sequential([keras.Input((4,)), *layers, keras.layers.Flatten()])
+    with pytest.warns(UserWarning, match="Embedding layer"):
+        fit("fused", trunk, *make_data(30))
 
 
 def test_what_cannot_be_rebuilt_says_so():

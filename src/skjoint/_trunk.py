@@ -25,6 +25,19 @@ class Trunk:
     convolves: bool
     embeds: bool
     classes: tuple = ()  # of layers that are not Keras' own
+    n_codes: int | None = None  # where X goes straight into an Embedding layer
+
+    def check_codes(self, X):
+        """Raise where X holds codes that the Embedding layer does not know.
+
+        A plain graph would raise TensorFlow's error, XLA silently take the nearest code.
+        """
+        if self.n_codes is not None and len(X) and not (X.min() >= 0 and X.max() < self.n_codes):
+            raise ValueError(
+                f"X must hold codes from 0 to {self.n_codes - 1}, which the Embedding layer of "
+                f"trunk knows, with preprocess=None. Got numbers from {X.min():g} to {X.max():g} "
+                "instead."
+            )
 
     def build(self):
         """The trunk as a new ``keras.Model``; its weights are for the caller to set."""
@@ -105,8 +118,15 @@ def read_trunk(model, input_shape):
         convolves=any("Conv" in name for name in names),
         embeds="Embedding" in names,
         classes=classes,
+        n_codes=min(
+            (layer.input_dim for layer in layers if _embeds(layer, model.inputs[0])), default=None
+        ),
     )
     return trunk, weights
+
+
+def _embeds(layer, tensor):
+    return isinstance(layer, import_keras().layers.Embedding) and layer.input is tensor
 
 
 @functools.lru_cache(maxsize=64)

@@ -942,6 +942,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             network = self._network_spec(trunk, continuing)
             given = {TRUNK: trunk_weights, **self._known_numbers()}
             weights = initial_weights(network, [seed, 0], given)
+        if network.trunk is not None:
+            network.trunk.check_codes(rows.X)
         validation = None
         if split is not None:
             train, held_out = split
@@ -1435,7 +1437,10 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         network, features = self._network.spec, self._features
         allow_nd = network.trunk is not None
         X = read_features(self, X, encode=features.enabled, reset=False, allow_nd=allow_nd)
-        return features.encode(X)
+        X = features.encode(X)
+        if network.trunk is not None:
+            network.trunk.check_codes(X)
+        return X
 
     @property
     def _answers(self):
