@@ -1,5 +1,6 @@
 """The fused engine: the Keras engine's mathematics, shared programs, callbacks by the epoch."""
 
+import copy
 import gc
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -286,13 +287,15 @@ def test_callbacks_by_the_epoch(tmp_path):
         keras.callbacks.TerminateOnNaN(),
     ]
     parameters = {"epochs": 20, "validation_fraction": 0.2}
+    untouched = copy.deepcopy([callbacks[0], callbacks[3]])
     est = fit("fused", X, y, callbacks=callbacks, **parameters)
     assert est.n_iter_ == len(seen) == len(pd.read_csv(tmp_path / "log.csv")) == 5
     assert [loss for _, loss in seen] == est.history_["val_joint_loss"]
     assert (tmp_path / "best.weights.h5").exists()
     assert all(callback.model is None for callback in callbacks)
     # the lower rates were used: the Keras engine comes to the same
-    assert_same_training(est, fit("keras", X, y, callbacks=callbacks, **parameters))
+    # (by callbacks of its own: Keras 3.12 does not reset all that they remember)
+    assert_same_training(est, fit("keras", X, y, callbacks=untouched, **parameters))
 
 
 @pytest.mark.parametrize("engine", ["auto", "keras"])
@@ -303,12 +306,15 @@ def test_tensorboard(engine, tmp_path):
     callback = keras.callbacks.TensorBoard(tmp_path, histogram_freq=1)
     fit(engine, X, y, callbacks=callback, validation_fraction=0.2)
     for folder, names in {
-        "train": {"epoch_loss", "epoch_value_mae", "value/kernel/histogram"},
+        "train": {"epoch_loss", "epoch_value_mae"},
         "validation": {"epoch_loss", "epoch_class_accuracy", "epoch_joint_loss"},
     }.items():
         accumulator = events.EventAccumulator(str(tmp_path / folder))
         accumulator.Reload()
-        assert names <= set(accumulator.Tags()["tensors"])
+        tags = set(accumulator.Tags()["tensors"])
+        assert names <= tags
+        # Keras 3.12 leaves the layer out of the name.
+        assert folder != "train" or {"value/kernel/histogram", "kernel/histogram"} & tags
         assert len(accumulator.Tensors("epoch_loss")) == 5
 
 
