@@ -12,7 +12,8 @@ import tempfile
 import threading
 
 STARTUP_NOTE = re.compile(
-    rb"[IWE]\d{4} \d\d:\d\d:|WARNING: All log messages before absl::|To enable the following instr"
+    rb"[IWE]\d{4} \d\d:\d\d:|[\d-]{10} [\d:.]+: [IWE] |"  # the second until TensorFlow 2.19
+    rb"WARNING: All log messages before absl::|To enable the following instr"
 )
 
 
