@@ -102,7 +102,7 @@ def main():
     parser.add_argument("--predictions", type=int, default=100_000)
     arguments = parser.parse_args()
     with messages_of_tensorflow() as logged, warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
+        warnings.filterwarnings("error", "This process has compiled")
         for work, n in ((fits, arguments.fits), (predictions, arguments.predictions)):
             memory, seconds = soak(work, n)
             growth = memory[-1] - memory[len(memory) // 2 - 1]

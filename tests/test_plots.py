@@ -172,7 +172,9 @@ def test_everything_stands_out_from_the_background(style, fitted, data, searched
         assert mpl.colors.to_rgba(display.line_.get_color()) == color
         display.figure_.canvas.draw()
         for points in display.scatter_:
-            assert min(_contrast(c, background) for c in points.get_edgecolors()) > 1.7
+            colors = [*points.get_edgecolors(), *points.get_facecolors()]
+            assert all(_contrast(c, background) > 1.7 for c in colors)
+            assert len(colors) or not len(points.get_offsets())
         assert display.im_.cmap(0.0) == pytest.approx(background, abs=0.01)
         shares = display.im_.get_array()
         for place, text in np.ndenumerate(display.text_):

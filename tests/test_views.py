@@ -179,6 +179,7 @@ class TestTools:
         X, y = make_data()
         with config_context(enable_metadata_routing=True):
             view = as_regressor(clone(QUICK).set_fit_request(sample_weight=True))
+            view.set_score_request(sample_weight=True)
             search = GridSearchCV(view, {"estimator__alpha": [0, 0.1]}, cv=2, error_score="raise")
             w = np.arange(120.0) + 1
             weighted = search.fit(X, y["value"], sample_weight=w).best_estimator_
