@@ -61,6 +61,12 @@ def spread(values, digits=3):
     return f"{mean} ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else mean
 
 
+def in_lists(entries):
+    """Dicts of figures as one dict of lists."""
+    entries = list(entries)
+    return {key: [entry[key] for entry in entries] for key in entries[0]}
+
+
 def print_table(title, header, rows):
     """First column to the left, all others to the right."""
     rows = [[str(cell) for cell in row] for row in (header, *rows)]

@@ -34,7 +34,15 @@ import pandas as pd
 from sklearn.model_selection import train_test_split
 
 import quality
-from _common import count, option_parser, print_table, print_versions, warm_up, write_json
+from _common import (
+    count,
+    in_lists,
+    option_parser,
+    print_table,
+    print_versions,
+    warm_up,
+    write_json,
+)
 from skjoint import JointRegressorClassifier
 from skjoint.datasets import make_joint
 
@@ -105,10 +113,6 @@ def real(name, seed):
 
     X, X_test = (part[0].reset_index(drop=True) for part in (train, test))
     return gains((X, as_y(*train[1:])), (X_test, as_y(*test[1:])), seed)
-
-
-def in_lists(runs):
-    return {kind: [run[kind] for run in runs] for kind in KINDS}
 
 
 def standing(values):

@@ -68,7 +68,16 @@ from sklearn.base import clone
 from sklearn.metrics import mean_absolute_error, r2_score
 from sklearn.model_selection import train_test_split
 
-from _common import count, option_parser, print_table, print_versions, spread, warm_up, write_json
+from _common import (
+    count,
+    in_lists,
+    option_parser,
+    print_table,
+    print_versions,
+    spread,
+    warm_up,
+    write_json,
+)
 from skjoint import JointRegressorClassifier
 from skjoint.datasets import fetch_abalone, make_joint
 
@@ -187,12 +196,6 @@ def compare(load, share, seeds):
     scores = {name: in_lists(entry[name] for entry in runs) for name in runs[0]}
     scores[BEST] = min(by_budget.values(), key=lambda found: np.mean(found["mae"]))
     return scores, by_budget
-
-
-def in_lists(entries):
-    """Dicts of figures as one dict of lists."""
-    entries = list(entries)
-    return {key: [entry[key] for entry in entries] for key in entries[0]}
 
 
 # --------------------------------------------------------------------- reports
