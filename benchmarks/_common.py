@@ -48,6 +48,10 @@ def print_versions():
     print(", ".join(f"{name} {number}" for name, number in versions().items()))
 
 
+# A network that any library can build and train: what the figures of most benchmarks are about.
+PLAIN_NETWORK = {"hidden_layer_sizes": (64, 64), "learning_rate_schedule": "constant"}
+
+
 def warm_up():
     """Load TensorFlow, which the first fit would otherwise be charged for."""
     X = np.linspace(0, 1, 8).reshape(-1, 1)

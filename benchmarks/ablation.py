@@ -35,6 +35,7 @@ from sklearn.model_selection import train_test_split
 
 import quality
 from _common import (
+    PLAIN_NETWORK,
     count,
     in_lists,
     option_parser,
@@ -85,6 +86,7 @@ def gains(train, test, seed):
             early_stopping="by_head",
             epochs=round(EPOCHS * len(y) / rows.sum()),  # of fewer rows more, for equal steps
             random_state=seed,
+            **PLAIN_NETWORK,
         )
         X_known = X[rows] if isinstance(X, pd.DataFrame) else X[np.flatnonzero(rows)]
         return network.fit(X_known, y.loc[rows, list(kinds)])

@@ -52,7 +52,15 @@ from sklearn.base import clone
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 
-from _common import count, option_parser, print_table, print_versions, warm_up, write_json
+from _common import (
+    PLAIN_NETWORK,
+    count,
+    option_parser,
+    print_table,
+    print_versions,
+    warm_up,
+    write_json,
+)
 from cross_validation import LOADERS
 from fit_speed import BATCH, HIDDEN, make_data
 from skjoint import JointRegressorClassifier
@@ -123,6 +131,7 @@ def run(X, y, case, epochs, seed):
         classes=np.unique(y["class"]),
         epochs=epochs,
         random_state=seed,
+        **PLAIN_NETWORK,
         **settings,
     )
 
@@ -259,6 +268,7 @@ def measure_cost(epochs, rounds):
             epochs=epochs,
             batch_size=BATCH,
             preprocess=None,
+            learning_rate_schedule="constant",
             random_state=0,
         )
         for name, weights in {FIXED: (1.0, 1.0), **dict(zip(METHODS, METHODS, strict=True))}.items()

@@ -58,7 +58,16 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from _common import count, option_parser, print_table, print_versions, spread, warm_up, write_json
+from _common import (
+    PLAIN_NETWORK,
+    count,
+    option_parser,
+    print_table,
+    print_versions,
+    spread,
+    warm_up,
+    write_json,
+)
 from skjoint import JointRegressorClassifier
 from skjoint.datasets import fetch_abalone, load_diabetes_bands
 
@@ -154,6 +163,7 @@ def networks(y, value, label, epochs, seed):
         classes=np.unique(y[label]),  # folds need not hold each of them
         epochs=epochs,
         random_state=seed,
+        **PLAIN_NETWORK,
     )
     alone = (
         clone(joint).set_params(class_columns=[], classes=None),

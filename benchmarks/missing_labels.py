@@ -69,6 +69,7 @@ from sklearn.metrics import mean_absolute_error, r2_score
 from sklearn.model_selection import train_test_split
 
 from _common import (
+    PLAIN_NETWORK,
     count,
     in_lists,
     option_parser,
@@ -150,7 +151,7 @@ def run(X, y, share, seed):
     known = y_hidden["value"].notna().to_numpy()
     X_known, y_known = X_train[known], y_hidden[known]
     joint = JointRegressorClassifier(
-        value_columns=["value"], class_columns=["class"], random_state=seed
+        value_columns=["value"], class_columns=["class"], random_state=seed, **PLAIN_NETWORK
     )
     by_share = clone(joint).set_params(loss_weights=(known.mean(), 1.0))
     alone = clone(joint).set_params(class_columns=[])

@@ -20,7 +20,15 @@ the value head and the most probable label.
 import numpy as np
 from sklearn.model_selection import KFold
 
-from _common import count, option_parser, print_table, print_versions, spread, write_json
+from _common import (
+    PLAIN_NETWORK,
+    count,
+    option_parser,
+    print_table,
+    print_versions,
+    spread,
+    write_json,
+)
 from skjoint import JointRegressorClassifier
 from skjoint.datasets import fetch_abalone
 
@@ -36,8 +44,9 @@ VALUE_FROM = ("head", "mean", "median", "blend")
 
 def answers(X, y, train, test, seed, **parameters):
     """Metrics of every way to answer, by (value_from, class_from)."""
-    est = JointRegressorClassifier(random_state=seed, **parameters).fit(X.iloc[train], y[train])
-    blend = JointRegressorClassifier(random_state=seed, value_from="blend", **parameters)
+    parameters = {**PLAIN_NETWORK, **parameters, "random_state": seed}
+    est = JointRegressorClassifier(**parameters).fit(X.iloc[train], y[train])
+    blend = JointRegressorClassifier(value_from="blend", **parameters)
     blend.fit(X.iloc[train], y[train])
     found = {}
     for value_from in VALUE_FROM:

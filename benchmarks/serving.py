@@ -22,7 +22,7 @@ import pandas as pd
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from _common import option_parser, print_table, print_versions, require, write_json
+from _common import PLAIN_NETWORK, option_parser, print_table, print_versions, require, write_json
 from predict_speed import best
 from skjoint import JointRegressorClassifier
 from skjoint.persistence import save, to_onnx
@@ -117,7 +117,7 @@ def main():
     print_versions()
     print(f"onnxruntime {onnxruntime.__version__}")
     X, table, y = make_data(max(ROWS))
-    settings = {"epochs": 5, "random_state": 0}
+    settings = {**PLAIN_NETWORK, "epochs": 5, "random_state": 0}
     models = {
         "numbers": (JointRegressorClassifier(**settings), X),
         "Pipeline": (make_pipeline(StandardScaler(), JointRegressorClassifier(**settings)), X),

@@ -42,6 +42,7 @@ SETTINGS = {
     "kernel_initializer": "he_normal",
     "value_loss": "mse",
     "optimizer": "adam",
+    "learning_rate_schedule": "constant",
     "batch_size": 32,
     "preprocess": None,
     "scale_value": False,

@@ -81,7 +81,16 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from _common import count, option_parser, print_table, print_versions, spread, warm_up, write_json
+from _common import (
+    PLAIN_NETWORK,
+    count,
+    option_parser,
+    print_table,
+    print_versions,
+    spread,
+    warm_up,
+    write_json,
+)
 from cross_validation import preprocessing, read
 from skjoint import JointRegressorClassifier
 
@@ -167,6 +176,7 @@ def networks(X_train, y_train, X_test, seed, stopped):
         epochs=STOPPED_EPOCHS if stopped else EPOCHS,
         early_stopping=stopped,
         random_state=seed,
+        **PLAIN_NETWORK,
     )
     answers = {}
     for name, parameters in NETWORKS.items():

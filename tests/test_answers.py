@@ -125,6 +125,28 @@ def test_blend():
         JointRegressorClassifier(value_from="blend").partial_fit(X, y)
 
 
+def test_auto_blends_where_a_label_is_cut_and_rows_are_held_out():
+    held_out = {"validation_fraction": 0.1}
+    blended, X, y = fit(value_from="blend", **held_out)
+    auto, *_ = fit(value_from="auto", **held_out)
+    assert auto.value_blend_ == blended.value_blend_
+    assert_array_equal(auto.predict_value(X), blended.predict_value(X))
+    assert_array_equal(auto.predict_interval(X), blended.predict_interval(X))
+    assert_array_equal(pickle.loads(pickle.dumps(auto)).predict(X), auto.predict(X))
+    assert_array_equal(auto.partial_fit(X, y).value_blend_, blended.value_blend_)
+    table = pd.DataFrame({"count": y, "even": np.where(y % 2, "odd", "even")})
+    for params, target in [({}, y), (held_out, table), ({"value_loss": "gaussian_nll"}, y)]:
+        head, auto = (
+            JointRegressorClassifier((8,), epochs=2, random_state=0, value_from=name, **params).fit(
+                X, target
+            )
+            for name in ("head", "auto")
+        )
+        assert not hasattr(auto, "value_blend_")
+        assert_array_equal(head.predict_value(X), auto.predict_value(X))
+    assert auto.predict_value(X, return_std=True)[1].shape == y.shape
+
+
 def test_in_cross_validation():
     X, y = counts()
     est = JointRegressorClassifier(

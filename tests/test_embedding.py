@@ -43,7 +43,15 @@ def test_it_is_what_the_formula_says():
 
 
 @pytest.mark.parametrize("data", [X, MIXED], ids=["numbers", "mixed"])
-@pytest.mark.parametrize("params", [{}, {"n_members": 2, "alpha": 0.01, "dropout": 0.2}])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"numeric_embedding": "rank"},
+        {"n_members": 2, "alpha": 0.01, "dropout": 0.2},
+        {"n_members": 3, "numeric_embedding": ("rank", "periodic")},
+    ],
+)
 def test_engines_and_models_agree(data, params):
     fused, keras = (fit(data, engine=engine, **params) for engine in ("fused", "keras"))
     np.testing.assert_allclose(fused.predict_value(data), keras.predict_value(data), rtol=1e-4)
@@ -119,8 +127,9 @@ def test_it_bends_where_a_plain_network_of_that_size_cannot():
     assert scores[1] > 0.9 > scores[0] + 0.1
 
 
-def test_it_is_saved_and_goes_on(tmp_path):
-    est = fit(MIXED, n_members=2, early_stopping="by_head")
+@pytest.mark.parametrize("kind", ["rank", "periodic", ("periodic", "rank")])
+def test_it_is_saved_and_goes_on(tmp_path, kind):
+    est = fit(MIXED, n_members=2, early_stopping="by_head", numeric_embedding=kind)
     save(est, tmp_path / "model.skjoint")
     again = load(tmp_path / "model.skjoint")
     np.testing.assert_array_equal(est.predict_value(MIXED), again.predict_value(MIXED))
@@ -137,7 +146,35 @@ def test_where_there_is_nothing_to_embed():
     words = pd.DataFrame({"b": MIXED["b"], "c": MIXED["b"]})
     assert fit(words).network_.embedding is None
     assert fit(preprocess=None).network_.embedding is None
-    with pytest.raises(ValueError, match="numeric_embedding must be None beside a trunk"):
+    with pytest.raises(ValueError, match="numeric_embedding must be 'rank' or None beside a trunk"):
         fit(trunk=dense_trunk)
+    assert fit(trunk=dense_trunk, numeric_embedding="rank").network_.input_shape == (8,)
+    for sequence in ([], ["rank", "periodical"], [None]):
+        with pytest.raises(ValueError, match="sequence for numeric_embedding must hold names"):
+            fit(numeric_embedding=sequence)
     with pytest.raises(ValueError, match="'numeric_embedding' parameter"):
         JointRegressorClassifier(numeric_embedding="fourier").fit(X, Y)
+
+
+def test_auto_is_ranks_where_the_layers_are_ours():
+    """Layers and trunks of the user's own have the parameters that tutorials count."""
+    default = JointRegressorClassifier(epochs=1, random_state=0).fit(MIXED, Y)
+    assert default.network_.hidden == (128, 128)
+    assert default.network_.embedding is None
+    assert default.network_.input_shape == (4 + 4 + 2,)
+    for own in ({"hidden_layer_sizes": (128, 128)}, {"trunk": dense_trunk}):
+        plain = JointRegressorClassifier(epochs=1, random_state=0, **own).fit(MIXED, Y)
+        assert plain.network_.input_shape == (4 + 2,)
+    same = fit(MIXED, hidden_layer_sizes=(128, 128), numeric_embedding="rank", epochs=1)
+    default.set_params(learning_rate=0.01).fit(MIXED, Y)
+    np.testing.assert_array_equal(default.predict(MIXED), same.predict(MIXED))
+
+
+def test_members_take_their_embeddings_in_turn():
+    mixed = fit(MIXED, n_members=3, numeric_embedding=("periodic", "rank"))
+    kinds = [mixed._network.member(i).spec.embedding for i in range(3)]
+    assert kinds == [Embedding(8), None, Embedding(8)]
+    alone = fit(MIXED, numeric_embedding="periodic")
+    first = mixed._network.member(0)
+    for ours, theirs in zip(first.weights, alone._network.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)

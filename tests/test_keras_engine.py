@@ -142,6 +142,39 @@ def test_cosine_schedule_ends_at_zero(data):
     assert_allclose(rates, 0.05 * (1 + np.cos(np.pi * np.arange(1, 5) / 4)), atol=1e-6)
 
 
+def own_schedule():
+    return keras.optimizers.Adam(keras.optimizers.schedules.InverseTimeDecay(0.1, 10, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("params", "falls"),
+    [
+        ({}, True),
+        ({"warm_start": True}, False),
+        ({"callbacks": keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate)}, False),
+        ({"callbacks": keras.callbacks.ReduceLROnPlateau("loss", min_lr=1.0)}, False),
+        ({"optimizer": own_schedule()}, True),  # its own
+    ],
+)
+def test_auto_schedule_leaves_the_rate_to_who_else_has_a_say(data, params, falls):
+    rates = []
+    log = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: rates.append(float(log.model.optimizer.learning_rate))
+    )
+    params = {
+        **params,
+        "callbacks": [log, *([params["callbacks"]] if "callbacks" in params else [])],
+    }
+    results = {}
+    for engine in ("fused", "keras"):
+        rates.clear()
+        est = JointRegressorClassifier((8,), epochs=3, engine=engine, random_state=0, **params)
+        results[engine] = est.fit(*data).predict_value(data[0])
+        assert (rates[-1] < rates[0]) == falls
+        assert (rates[-1] < 1e-6) == (params.keys() == {"callbacks"} and falls)
+    assert_allclose(results["fused"], results["keras"], rtol=1e-3)
+
+
 class Recorder(keras.callbacks.Callback):
     def __init__(self, stop_after=None):
         super().__init__()

@@ -289,19 +289,17 @@ class FeatureEncoder:
             encoded = np.nan_to_num(encoded, copy=False, nan=0.0).reshape(X.shape)
             _check_size(encoded)
             return encoded
-        parts = []
+        encoded = np.empty((len(X), *self.output_shape_), np.float32)
+        filled = self.n_numbers
         if len(self.numbers_):
             numbers = self._numbers(X)
             if self.ranks:
-                ranks = [
-                    np.interp(column, *knots)
-                    for column, knots in zip(numbers.T, self.knots_, strict=True)
-                ]
-                parts.append(np.nan_to_num(np.column_stack(ranks), nan=0.0))
-            parts.append(np.nan_to_num(self.scaler_.transform(numbers), nan=0.0))
+                for i, knots in enumerate(self.knots_):
+                    encoded[:, i] = np.interp(numbers[:, i], *knots)
+            encoded[:, filled - len(self.numbers_) : filled] = self.scaler_.transform(numbers)
+            np.copyto(encoded[:, :filled], 0.0, where=np.isnan(encoded[:, :filled]))
         if len(self.categories_):
-            parts.append(self.one_hot_.transform(self._categories(X)))
-        encoded = np.hstack(parts).astype(np.float32)
+            encoded[:, filled:] = self.one_hot_.transform(self._categories(X))
         _check_size(encoded)
         return encoded
 

@@ -366,7 +366,11 @@ class Program:
         size = self.validation_batch
 
         def batch(i, sums):
-            X, *rest = [array[i * size : (i + 1) * size] for array in inputs["validation"]]
+            # XLA takes array[i * size : (i + 1) * size] to have any length, up to the whole.
+            X, *rest = [
+                tf.slice(array, [i * size] + [0] * (len(array.shape) - 1), [size, *array.shape[1:]])
+                for array in inputs["validation"]
+            ]
             targets, weights = rest[: len(self.heads)], rest[len(self.heads) :]
             outputs = call_model(self.model, X, training=False)
             losses = self._head_losses(targets, outputs, weights)

@@ -321,7 +321,7 @@ class FittedNetwork:
 
 
 class Ensemble:
-    """Networks of one spec whose outputs are averaged.
+    """Networks of one spec, but for their embedding, whose outputs are averaged.
 
     A member may have other weights for other heads, of the epochs in which each
     was best.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -107,6 +108,10 @@ def train_side_by_side(plans, engine, stopping):
     list of Member
     """
     given_up = threading.Event()
+    n_threads = min(len(plans), joblib.cpu_count())
+    # Plans of like networks share programs: threads start from both ends of their order.
+    waiting = deque(sorted(range(len(plans)), key=lambda i: repr(plans[i].network)))
+    members = [None] * len(plans)
 
     def give_up_too(plan, on_epoch):
         def hook(epoch, logs, get_weights):
@@ -115,14 +120,24 @@ def train_side_by_side(plans, engine, stopping):
         hook.every_epoch = on_epoch.every_epoch
         return hook
 
-    with ThreadPoolExecutor(min(len(plans), joblib.cpu_count())) as pool:
-        members = [pool.submit(train_member, p, engine, stopping, 0, give_up_too) for p in plans]
+    def train_some(thread):
+        take = waiting.pop if thread % 2 else waiting.popleft
+        while not given_up.is_set():
+            try:
+                i = take()
+            except IndexError:
+                return
+            members[i] = train_member(plans[i], engine, stopping, 0, give_up_too)
+
+    with ThreadPoolExecutor(n_threads) as pool:
+        threads = [pool.submit(train_some, thread) for thread in range(n_threads)]
         try:
-            return [member.result() for member in members]
+            for thread in threads:
+                thread.result()
         except BaseException:  # Ctrl-C, or a member that diverged: the others stop, too
             given_up.set()
-            pool.shutdown(wait=False, cancel_futures=True)
             raise
+    return members
 
 
 def one_network(spec, weights, epochs):

@@ -10,6 +10,7 @@ import inspect
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 
 from skjoint._keras_import import import_keras, reproducible_build, untouched_random
 from skjoint._network import nearest_name
@@ -18,7 +19,10 @@ from skjoint._trunk import read_trunk
 
 
 def optimizer_spec(optimizer, learning_rate, schedule, routed):
-    """What the parameters ``optimizer``, ``optimizer__...`` and ``learning_rate`` ask for."""
+    """What the parameters ``optimizer``, ``optimizer__...`` and ``learning_rate`` ask for.
+
+    The schedule "auto" is that of the optimizer, if it has one, or "cosine".
+    """
     keras = import_keras()
     base = keras.optimizers.Optimizer
     if isinstance(optimizer, base):
@@ -60,6 +64,8 @@ def optimizer_spec(optimizer, learning_rate, schedule, routed):
             f"Got {optimizer!r} instead."
         )
     spec = OptimizerSpec(type(optimizer), optimizer.get_config(), schedule)
+    if schedule == "auto":
+        return replace(spec, schedule="constant" if spec.rate is None else "cosine")
     if schedule != "constant" and spec.rate is None:
         raise ValueError(
             f"learning_rate_schedule must be 'constant' when the optimizer has a schedule of its "
@@ -173,6 +179,12 @@ def listens_to_batches(callback):
         getattr(getattr(callback, hook), "__func__", None) is not getattr(callbacks.Callback, hook)
         for hook in hooks
     )
+
+
+def sets_rate(callback):
+    """Whether a callback of Keras' own sets the learning rate."""
+    callbacks = import_keras().callbacks
+    return isinstance(callback, (callbacks.ReduceLROnPlateau, callbacks.LearningRateScheduler))
 
 
 def release(callbacks):

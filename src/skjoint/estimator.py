@@ -56,7 +56,13 @@ from skjoint._network import (
     is_non_negative,
     nearest_name,
 )
-from skjoint._routing import listens_to_batches, make_callbacks, make_trunk, optimizer_spec
+from skjoint._routing import (
+    listens_to_batches,
+    make_callbacks,
+    make_trunk,
+    optimizer_spec,
+    sets_rate,
+)
 from skjoint._table import check_container, read_table
 from skjoint._targets import Targets, known_values, normalise
 from skjoint._training import Plan, Rows, split_validation
@@ -69,12 +75,15 @@ __all__ = ["JointRegressorClassifier"]
 
 ENGINES = {"fused": _fused.train, "keras": _keras.train}
 ROUTED = ("optimizer", "callbacks", TRUNK)
+EMBEDDINGS = ("rank", "periodic")
 MAX_UNITS = 2**20
-# Measured by benchmarks/quality.py.
+# Both measured by benchmarks/quality.py.
+AUTO_SIZES = (128, 128)
 ACCURATE = {
-    "hidden_layer_sizes": (128, 128),
+    "hidden_layer_sizes": (128, 128, 128),
     "dropout": 0.1,
-    "numeric_embedding": "periodic",
+    "numeric_embedding": ("periodic", "rank"),
+    "value_from": "auto",
     "optimizer": "adamw",
     "optimizer__weight_decay": 0.1,
     "learning_rate_schedule": "cosine",
@@ -104,9 +113,11 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
 
     Parameters
     ----------
-    hidden_layer_sizes : int or sequence of int, default=(64, 64)
+    hidden_layer_sizes : int, sequence of int or "auto", default="auto"
         Units of the shared trunk's hidden layers. ``()`` puts the heads
-        directly on the input.
+        directly on the input. "auto" is (128, 128) on numbers with their ranks;
+        layers that you name come without ranks, as tutorials count their
+        parameters, unless ``numeric_embedding`` asks for them.
     value_layer_sizes : int or sequence of int, default=()
         Hidden layers that belong to the value head only.
     class_layer_sizes : int or sequence of int, default=()
@@ -136,15 +147,18 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         gate is the class head); ``predict_value(X, given_class=...)`` answers
         "and if it were class c?". With several members, or ``early_stopping=
         "by_head"``, that mean is taken within each network.
-    numeric_embedding : {"periodic"} or None, default=None
-        "periodic": every column of numbers that ``preprocess="auto"``
-        standardises enters the network twice, standardised and as its rank, the
-        share of training rows below it, which knows no heavy tails; each of both
-        beside seven linear maps of eight waves ``cos(2 pi f x + p)``, whose
-        frequencies and phases are learned [8]_ [9]_: steps and bends of a single
-        feature, which trees find easily, become easy for a network, too. It
-        changes nothing where no column is standardised (``preprocess=None``) and
-        cannot go with ``trunk``.
+    numeric_embedding : {"auto", "rank", "periodic"}, sequence of these or None, default="auto"
+        How columns of numbers that ``preprocess="auto"`` standardises enter the
+        network. "rank": twice, standardised and as its rank, the share of
+        training rows below it, which knows no heavy tails. "periodic": so, and
+        each of both beside seven linear maps of eight waves ``cos(2 pi f x +
+        p)``, whose frequencies and phases are learned [8]_ [9]_: steps and bends
+        of a single feature, which trees find easily, become easy for a network,
+        too; it cannot go with ``trunk``. None: standardised only. "auto" is
+        "rank" with ``hidden_layer_sizes="auto"`` and None with layers or a
+        ``trunk`` of your own. ``("periodic", "rank")`` gives members one or the
+        other in turn: networks that err differently make a better mean [12]_.
+        Nothing changes where no column is standardised (``preprocess=None``).
     value_by_class : dict of {label: float}, default=None
         The number where the label alone decides it, such as ``{"none": 0.0}``.
         Rows of these labels do not train the value head. ``predict_value``
@@ -215,13 +229,15 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         Standardise the number for training; predictions come back in original
         units. With a ``value_activation`` that is never negative it is
         divided only, not shifted.
-    value_from : {"head", "mean", "median", "blend"}, default="head"
+    value_from : {"head", "mean", "median", "blend", "auto"}, default="head"
         What ``predict_value`` answers where the label is cut from the number
         (y of one column, ``class_bins``), so that its probabilities are a
         distribution over the number: the value head's number, the mean or
         median of the distribution, or a blend of head and distribution of
         least ``value_loss`` on validation rows (10 % are held out unless
-        ``validation_fraction`` says otherwise). All but "blend" may be changed
+        ``validation_fraction`` says otherwise). "auto" is "blend" where a label
+        is cut from the number and rows are held out anyway, and "head" elsewhere
+        and with ``value_loss="gaussian_nll"``. All but "blend" may be changed
         after ``fit``.
     class_from : {"head", "value"}, default="head"
         What ``predict_class`` answers where the label is cut from the number:
@@ -247,8 +263,12 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     learning_rate : float, default=None
         None leaves the optimizer's own (0.001 for most). An error beside an
         optimizer instance, which has its own.
-    learning_rate_schedule : {"constant", "cosine"}, default="constant"
-        "cosine" anneals the rate to 0 over the epochs of one ``fit`` [2]_.
+    learning_rate_schedule : {"auto", "constant", "cosine"}, default="auto"
+        "cosine" anneals the rate to 0 over the epochs of one ``fit`` [2]_. "auto"
+        is "cosine" unless something else has a say in the rate: an optimizer with
+        a schedule of its own, Keras' ``ReduceLROnPlateau`` or
+        ``LearningRateScheduler``, or training that goes on (``warm_start``,
+        ``partial_fit``); it is "constant" then.
     epochs : int, default=30
         Passes over the training rows.
     batch_size : int, default=32
@@ -389,6 +409,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
        Probability Distribution", ICNN 1994.
     .. [11] C. Guo, G. Pleiss, Y. Sun and K. Weinberger, "On Calibration of Modern
        Neural Networks", ICML 2017.
+    .. [12] F. Wenzel, J. Snoek, D. Tran and R. Jenatton, "Hyperparameter Ensembles
+       for Robustness and Uncertainty Quantification", NeurIPS 2020.
 
     Examples
     --------
@@ -414,7 +436,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     _sizes = [Interval(Integral, 1, None, closed="left"), "array-like"]
     _columns = [None, str, Integral, list, tuple, np.ndarray]
     _parameter_constraints = {
-        "hidden_layer_sizes": _sizes,
+        "hidden_layer_sizes": [*_sizes, StrOptions({"auto"})],
         "value_layer_sizes": _sizes,
         "class_layer_sizes": _sizes,
         "activation": [str, callable],
@@ -423,7 +445,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "head_link": [StrOptions(set(LINKS)), None],
-        "numeric_embedding": [StrOptions({"periodic"}), None],
+        "numeric_embedding": [StrOptions({"auto", *EMBEDDINGS}), list, tuple, None],
         "value_by_class": [dict, None],
         "trunk": [callable, None],
         "value_loss": [str, callable],
@@ -435,12 +457,12 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         "class_bins": [Interval(Integral, 2, None, closed="left"), "array-like", None],
         "classes": ["array-like", None],
         "scale_value": ["boolean"],
-        "value_from": [StrOptions(set(VALUE_FROM))],
+        "value_from": [StrOptions({*VALUE_FROM, "auto"})],
         "class_from": [StrOptions(set(CLASS_FROM))],
         "calibration": [StrOptions({"temperature"}), None],
         "preprocess": [StrOptions({"auto"}), None],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
-        "learning_rate_schedule": [StrOptions({"constant", "cosine"})],
+        "learning_rate_schedule": [StrOptions({"auto", "constant", "cosine"})],
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "n_members": [Interval(Integral, 1, None, closed="left")],
@@ -455,7 +477,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
 
     def __init__(
         self,
-        hidden_layer_sizes=(64, 64),
+        hidden_layer_sizes="auto",
         *,
         value_layer_sizes=(),
         class_layer_sizes=(),
@@ -465,7 +487,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         dropout=0.0,
         alpha=0.0,
         head_link=None,
-        numeric_embedding=None,
+        numeric_embedding="auto",
         value_by_class=None,
         trunk=None,
         value_loss="mse",
@@ -483,7 +505,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         preprocess="auto",
         optimizer="adam",
         learning_rate=None,
-        learning_rate_schedule="constant",
+        learning_rate_schedule="auto",
         epochs=30,
         batch_size=32,
         n_members=1,
@@ -548,9 +570,10 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     def accurate(cls, **params):
         """An estimator with the settings that predict best, for more time to fit.
 
-        Eight networks of (128, 128) units with embedded numbers, a little
-        dropout and decoupled weight decay [1]_, each stopped early by head on
-        held-out rows of its own, which calibrate the probabilities, too. Beside a
+        Eight networks of (128, 128, 128) units, half of them with embedded numbers
+        and half with ranks, a little dropout and decoupled weight decay [1]_, each
+        stopped early by head on held-out rows of its own, which calibrate the
+        probabilities and choose ``value_from``, too. Beside a
         ``trunk`` give ``numeric_embedding=None``. Nothing but parameters:
         ``get_params`` shows them, and any of them may be given here or changed
         later. ``n_members=1`` is several times faster and not far behind.
@@ -765,15 +788,17 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             arrays = self._with_own_class(arrays, masks)
         rows = Rows(self._features.encode(X), arrays, weights)
         splits = [self._split(arrays, masks, whole, member) for member in range(self.n_members)]
+        callbacks = make_callbacks(self.callbacks, self._routed_params("callbacks"))
+        schedule = self._schedule(whole, callbacks)
         plans = [
-            self._plan(rows, judged, split, epochs, continuing, whole, member)
+            self._plan(rows, judged, split, epochs, continuing, schedule, member)
             for member, split in enumerate(splits)
         ]
         unseen = None
         if splits[0] is not None:
             held_out = [held_out for _, held_out in splits]
             unseen = (held_out, replace(rows, weights=counted))
-        self._carry_out(plans, unseen, whole, tasks)
+        self._carry_out(plans, callbacks, unseen, whole, tasks)
 
     def _learn_encodings(self, X, y, sample_weight, classes):
         """Start anew: encodings of y and X, and the seed of everything random."""
@@ -793,7 +818,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         if sample_weight is not None and sample_weight.ndim == 2:
             # A weight of 0 for one target is a missing label, not half a row.
             row_weight = sample_weight.max(axis=1)
-        ranks = self.numeric_embedding is not None
+        ranks = self._embeddings() != [None]
         self._features = FeatureEncoder(self.preprocess is not None, ranks).learn(X, row_weight)
         if self.random_state is None:
             self._seed = int(np.random.SeedSequence().generate_state(1)[0])
@@ -804,7 +829,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         self.loss_weights_ = np.empty((0, len(self._targets.outputs)))
         self._balanced_by = None
         self._blends = None
-        Answers(self._targets, False, self.value_from, self.class_from).check()
+        Answers(self._targets, False, self._value_source({}), self.class_from).check()
         edges = [target.edges for target in self._targets.classes if target.edges is not None]
         self._set_or_delete("class_bin_edges_", edges)
         self._set_or_delete("classes_", [target.classes for target in self._targets.classes])
@@ -865,7 +890,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         }
         return make_trunk(self.trunk, meta, routed, seed)
 
-    def _network_spec(self, trunk, continuing):
+    def _network_spec(self, trunk, continuing, member):
         """The network that parameters and targets ask for; layers must stay when continuing."""
         sizes = {"value": self.value_layer_sizes, "class": self.class_layer_sizes}
         activations = {"value": self.value_activation, "class": "softmax"}
@@ -873,7 +898,9 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             check_identifier(parameter, getattr(self, parameter))
         spec = NetworkSpec(
             input_shape=self._features.output_shape_,
-            hidden=_layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes"),
+            hidden=AUTO_SIZES
+            if self._has_auto_layers()
+            else _layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes"),
             heads=tuple(
                 Head(
                     target.name,
@@ -891,22 +918,48 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             alpha=float(self.alpha),
             trunk=trunk,
             link=self.head_link,
-            embedding=self._embedding(),
+            embedding=self._embedding(member),
         )
-        if continuing and spec.layers() != self._network.spec.layers():
+        if continuing and spec.layers() != self._network.member(member).spec.layers():
             raise ValueError(
                 "Layers and activations must stay as they are when training continues. To start "
                 "anew with others, call fit with warm_start=False."
             )
         return spec
 
-    def _embedding(self):
-        if self.numeric_embedding is None:
+    def _has_auto_layers(self):
+        return isinstance(self.hidden_layer_sizes, str)
+
+    def _embeddings(self):
+        """What ``numeric_embedding`` stands for, for one member after the other."""
+        kinds = self.numeric_embedding
+        if kinds == "auto":
+            return ["rank" if self._has_auto_layers() and self.trunk is None else None]
+        if kinds is None or isinstance(kinds, str):
+            return [kinds]
+        if not kinds or not all(isinstance(k, str) and k in EMBEDDINGS for k in kinds):
+            raise ValueError(
+                f"A sequence for numeric_embedding must hold names out of {EMBEDDINGS}, one or "
+                f"more. Got {kinds!r} instead."
+            )
+        return list(kinds)
+
+    def _schedule(self, whole, callbacks):
+        """What ``learning_rate_schedule`` stands for."""
+        if not whole:
+            return "constant"
+        if self.learning_rate_schedule != "auto":
+            return self.learning_rate_schedule
+        return "constant" if self.warm_start or any(map(sets_rate, callbacks)) else "auto"
+
+    def _embedding(self, member):
+        kinds = self._embeddings()
+        if kinds[member % len(kinds)] != "periodic":
             return None
         if self.trunk is not None:
             raise ValueError(
-                "numeric_embedding must be None beside a trunk, which reads encoded X itself. Got "
-                f"{self.numeric_embedding!r} instead."
+                "numeric_embedding must be 'rank' or None beside a trunk, which reads encoded X "
+                f"itself. Got {self.numeric_embedding!r} instead."
             )
         n_numbers = self._features.n_numbers
         return Embedding(n_numbers) if n_numbers else None
@@ -921,14 +974,14 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             return None
         return split_validation(arrays, masks, fraction, seed_of(member, self._seed))
 
-    def _plan(self, rows, judged, split, epochs, continuing, whole, member):
+    def _plan(self, rows, judged, split, epochs, continuing, schedule, member):
         """All that the engine needs, as plain data; ``judged`` are weights for validation."""
         targets, seed = self._targets, seed_of(member, self._seed)
         loss_weights, balancing = _check_loss_weights(self.loss_weights, targets)
         optimizer_state = balancing_state = None
         if continuing:
             self._check_unchanged()
-            network = self._network_spec(self._network.spec.trunk, continuing)
+            network = self._network_spec(self._network.spec.trunk, continuing, member)
             weights = self._network.member(member).weights
             optimizer_state, balancing_state = self._member_states[member]
         else:
@@ -939,7 +992,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
                     "trunk has an Embedding layer, which reads whole numbers, but "
                     "preprocess='auto' standardises them. Use preprocess=None."
                 )
-            network = self._network_spec(trunk, continuing)
+            network = self._network_spec(trunk, continuing, member)
             given = {TRUNK: trunk_weights, **self._known_numbers()}
             weights = initial_weights(network, [seed, 0], given)
         if network.trunk is not None:
@@ -967,7 +1020,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             optimizer=optimizer_spec(
                 self.optimizer,
                 self.learning_rate,
-                self.learning_rate_schedule if whole else "constant",
+                schedule,
                 self._routed_params("optimizer"),
             ),
             epochs=int(epochs),  # a NumPy integer of a grid would be another type to TensorFlow
@@ -1016,17 +1069,17 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         numbers = np.array([known.get(code, np.nan) for code in range(n_classes)])[:, None]
         return {t.name: [marks, t.encode(numbers)] for t in self._targets.values}
 
-    def _carry_out(self, plans, unseen, whole, tasks):
+    def _carry_out(self, plans, callbacks, unseen, whole, tasks):
         """Run the plans and keep what they give.
 
-        ``unseen`` are the positions of the rows that each member held out, and
-        all rows with what their answers are judged by.
+        ``callbacks`` decide about the engine; each member has its own. ``unseen`` are
+        the positions of the rows that each member held out, and all rows with what
+        their answers are judged by.
         """
         stopping = None
         if whole and self.early_stopping:
             kind = "by_head" if self.early_stopping == "by_head" else "joint"
             stopping = (kind, self.n_iter_no_change)
-        callbacks = make_callbacks(self.callbacks, self._routed_params("callbacks"))
         engine_name = _choose_engine(self.engine, plans[0], callbacks)
         members = []
 
@@ -1081,12 +1134,13 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
                 unseen = Unseen(networks, [plan.validation for plan in plans], positions)
                 if self.calibration is not None:
                     fitted["_temperatures"] = unseen.calibrate(self._targets)
-                if self.value_from == "blend":
+                if self.value_from in ("blend", "auto"):
                     fitted["_blends"] = self._choose_blends(unseen)
                 # Training that goes on has seen rows of another split before.
                 if self._targets.values and plans[0].first_epoch == 0:
                     blends = fitted["_blends"]
-                    answers = Answers(self._targets, is_mixture, self.value_from, "head", blends)
+                    source = self._value_source(blends)
+                    answers = Answers(self._targets, is_mixture, source, "head", blends)
                     fitted["_residuals"] = self._residuals_of(unseen, rows, answers)
         return fitted
 
@@ -1098,7 +1152,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             for i, t in enumerate(self._targets.values)
         ]
         return {
-            "value_from": self.value_from,
+            "value_from": answers.value_from,
             "non_negative": is_non_negative(self.value_activation, False),
             "by_column": partial(learn_residuals, unseen, answers, truth),
         }
@@ -1115,6 +1169,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
 
     def _choose_blends(self, unseen):
         """For every number with a label cut from it, the blend of least validation loss."""
+        if self.value_from == "auto" and is_gaussian(self.value_loss):
+            return None
         answers, outputs = Answers(self._targets), unseen.outputs
         # A likelihood is that of a head with its variance.
         loss = "mse" if is_gaussian(self.value_loss) else self.value_loss
@@ -1126,6 +1182,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
                 continue
             true, weights = unseen.truth(i)
             if not weights.any():
+                if self.value_from == "auto":
+                    return None
                 raise ValueError(
                     f"No validation row is labelled for target '{target.name}': value_from="
                     "'blend' has nothing to choose by. Hold out more with validation_fraction."
@@ -1253,7 +1311,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
                 "fit with value_loss='gaussian_nll'. Got True instead. Intervals without it: "
                 "predict_interval."
             )
-        if self.value_from != "head":
+        if self._value_source(self._blends) != "head":
             raise ValueError(
                 "return_std needs numbers of the value head, whose standard deviation it is: "
                 f"set value_from='head'. Got value_from={self.value_from!r} instead."
@@ -1323,10 +1381,11 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
                 "validation_fraction or early_stopping. Training that goes on (warm_start, "
                 "partial_fit) drops them."
             )
-        if self._residuals["value_from"] != self.value_from:
+        source = self._value_source(self._blends)
+        if self._residuals["value_from"] != source:
             raise ValueError(
                 f"The errors on held-out rows are those of value_from="
-                f"{self._residuals['value_from']!r}: call fit with {self.value_from!r}."
+                f"{self._residuals['value_from']!r}: call fit with {source!r}."
             )
         self._find_residuals()
         widths = [conformal(*column, coverage) for column in self._residuals["by_column"]]
@@ -1445,21 +1504,25 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     @property
     def _answers(self):
         """How outputs become numbers and labels, by the parameters of the moment."""
-        sources = (self.value_from, self.class_from)
+        sources = (self._value_source(self._blends), self.class_from)
         if not all(isinstance(source, str) for source in sources):
             raise ValueError(f"value_from and class_from must be names. Got {sources} instead.")
         if sources == ("head", "head"):  # nothing to check: one row is quick
             return self._plain_answers
-        if self.value_from == "blend" and self._blends is None:
+        if sources[0] == "blend" and self._blends is None:
             raise ValueError(
                 "value_from='blend' is chosen on validation rows: call fit with this setting."
             )
-        link, blends = self._network.spec.link, self._blends
-        answers = Answers(
-            self._targets, link == "mixture", self.value_from, self.class_from, blends
-        )
+        is_mixture = self._network.spec.link == "mixture"
+        answers = Answers(self._targets, is_mixture, *sources, self._blends)
         answers.check()
         return answers
+
+    def _value_source(self, blends):
+        """What ``value_from`` stands for."""
+        if isinstance(self.value_from, str) and self.value_from == "auto":
+            return "blend" if blends else "head"
+        return self.value_from
 
     def _values_given(self, X, given_class):
         """Numbers in original units if the rows were of these classes, by output index."""

@@ -364,8 +364,10 @@ def _check_weights(spec, weights):
 
 def _check_places(networks, places):
     n_heads = len(networks[0].spec.heads)
+    like = dataclasses.replace(networks[0].spec, embedding=None)
     same = all(
-        isinstance(network, FittedNetwork) and network.spec == networks[0].spec
+        isinstance(network, FittedNetwork)
+        and dataclasses.replace(network.spec, embedding=None) == like
         for network in networks
     )
     if not (same and places and all(len(place) == n_heads for place in places)):
