@@ -43,7 +43,6 @@ def run_article():
         epochs=10,
         preprocess=None,  # the article scales neither features nor the number
         scale_value=False,
-        learning_rate_schedule="constant",
         random_state=0,
         verbose=2,
     ).fit(X, y)
@@ -91,7 +90,6 @@ def lesson_network(epochs, value_activation="softplus"):
         class_layer_sizes=20,
         value_activation=value_activation,
         class_columns=[DISEASE],
-        learning_rate_schedule="constant",
         epochs=epochs,
         random_state=0,
     )

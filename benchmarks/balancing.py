@@ -268,7 +268,6 @@ def measure_cost(epochs, rounds):
             epochs=epochs,
             batch_size=BATCH,
             preprocess=None,
-            learning_rate_schedule="constant",
             random_state=0,
         )
         for name, weights in {FIXED: (1.0, 1.0), **dict(zip(METHODS, METHODS, strict=True))}.items()

@@ -55,7 +55,6 @@ def by_skjoint(engine, X, value, label, epochs, hidden=HIDDEN, batch_size=BATCH)
         batch_size=batch_size,
         engine=engine,
         preprocess=None,
-        learning_rate_schedule="constant",
         random_state=0,
     ).fit(X, np.column_stack([value, label]))
 

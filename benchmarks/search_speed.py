@@ -45,7 +45,6 @@ def joint(engine, epochs):
         batch_size=BATCH,
         epochs=epochs,
         preprocess=None,
-        learning_rate_schedule="constant",
         classes=np.arange(28),
         engine=engine,
         random_state=0,

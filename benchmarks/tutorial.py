@@ -42,7 +42,6 @@ SETTINGS = {
     "kernel_initializer": "he_normal",
     "value_loss": "mse",
     "optimizer": "adam",
-    "learning_rate_schedule": "constant",
     "batch_size": 32,
     "preprocess": None,
     "scale_value": False,

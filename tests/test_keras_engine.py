@@ -142,6 +142,19 @@ def test_cosine_schedule_ends_at_zero(data):
     assert_allclose(rates, 0.05 * (1 + np.cos(np.pi * np.arange(1, 5) / 4)), atol=1e-6)
 
 
+def test_named_layers_train_at_a_constant_rate(data):
+    plain, auto = (
+        JointRegressorClassifier((128, 128), epochs=3, random_state=0, **params).fit(*data)
+        for params in ({}, {"numeric_embedding": "rank", "learning_rate_schedule": "cosine"})
+    )
+    same = JointRegressorClassifier(
+        (128, 128), epochs=3, learning_rate_schedule="constant", random_state=0
+    )
+    assert_array_equal(same.fit(*data).predict(data[0]), plain.predict(data[0]))
+    default = JointRegressorClassifier(epochs=3, random_state=0).fit(*data)
+    assert_array_equal(default.predict(data[0]), auto.predict(data[0]))
+
+
 def own_schedule():
     return keras.optimizers.Adam(keras.optimizers.schedules.InverseTimeDecay(0.1, 10, 0.5))
 
@@ -168,7 +181,7 @@ def test_auto_schedule_leaves_the_rate_to_who_else_has_a_say(data, params, falls
     results = {}
     for engine in ("fused", "keras"):
         rates.clear()
-        est = JointRegressorClassifier((8,), epochs=3, engine=engine, random_state=0, **params)
+        est = JointRegressorClassifier(epochs=3, engine=engine, random_state=0, **params)
         results[engine] = est.fit(*data).predict_value(data[0])
         assert (rates[-1] < rates[0]) == falls
         assert (rates[-1] < 1e-6) == (params.keys() == {"callbacks"} and falls)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -120,21 +121,25 @@ def train_side_by_side(plans, engine, stopping):
         hook.every_epoch = on_epoch.every_epoch
         return hook
 
+    def take(thread):
+        with contextlib.suppress(IndexError):
+            return waiting.pop() if thread % 2 else waiting.popleft()
+        return None
+
     def train_some(thread):
-        take = waiting.pop if thread % 2 else waiting.popleft
-        while not given_up.is_set():
-            try:
-                i = take()
-            except IndexError:
-                return
-            members[i] = train_member(plans[i], engine, stopping, 0, give_up_too)
+        try:
+            while not given_up.is_set() and (i := take(thread)) is not None:
+                members[i] = train_member(plans[i], engine, stopping, 0, give_up_too)
+        except BaseException:  # a member that diverged: the others stop, too
+            given_up.set()
+            raise
 
     with ThreadPoolExecutor(n_threads) as pool:
         threads = [pool.submit(train_some, thread) for thread in range(n_threads)]
         try:
             for thread in threads:
                 thread.result()
-        except BaseException:  # Ctrl-C, or a member that diverged: the others stop, too
+        except BaseException:  # Ctrl-C
             given_up.set()
             raise
     return members

@@ -115,9 +115,10 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     ----------
     hidden_layer_sizes : int, sequence of int or "auto", default="auto"
         Units of the shared trunk's hidden layers. ``()`` puts the heads
-        directly on the input. "auto" is (128, 128) on numbers with their ranks;
-        layers that you name come without ranks, as tutorials count their
-        parameters, unless ``numeric_embedding`` asks for them.
+        directly on the input. "auto" is (128, 128), on numbers with their ranks
+        (``numeric_embedding``) and at a falling learning rate
+        (``learning_rate_schedule``). Layers that you name make the plain network
+        of textbooks, parameter by parameter, unless these two say otherwise.
     value_layer_sizes : int or sequence of int, default=()
         Hidden layers that belong to the value head only.
     class_layer_sizes : int or sequence of int, default=()
@@ -265,10 +266,10 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         optimizer instance, which has its own.
     learning_rate_schedule : {"auto", "constant", "cosine"}, default="auto"
         "cosine" anneals the rate to 0 over the epochs of one ``fit`` [2]_. "auto"
-        is "cosine" unless something else has a say in the rate: an optimizer with
-        a schedule of its own, Keras' ``ReduceLROnPlateau`` or
-        ``LearningRateScheduler``, or training that goes on (``warm_start``,
-        ``partial_fit``); it is "constant" then.
+        is "cosine" with ``hidden_layer_sizes="auto"`` unless something else has a
+        say in the rate: an optimizer with a schedule of its own, Keras'
+        ``ReduceLROnPlateau`` or ``LearningRateScheduler``, or training that goes on
+        (``warm_start``, ``partial_fit``); else "constant".
     epochs : int, default=30
         Passes over the training rows.
     batch_size : int, default=32
@@ -898,9 +899,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             check_identifier(parameter, getattr(self, parameter))
         spec = NetworkSpec(
             input_shape=self._features.output_shape_,
-            hidden=AUTO_SIZES
-            if self._has_auto_layers()
-            else _layer_sizes(self.hidden_layer_sizes, "hidden_layer_sizes"),
+            hidden=self._hidden_layers(),
             heads=tuple(
                 Head(
                     target.name,
@@ -928,13 +927,19 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         return spec
 
     def _has_auto_layers(self):
-        return isinstance(self.hidden_layer_sizes, str)
+        return isinstance(self.hidden_layer_sizes, str) and self.trunk is None
+
+    def _hidden_layers(self):
+        sizes = self.hidden_layer_sizes
+        if isinstance(sizes, str):
+            return AUTO_SIZES
+        return _layer_sizes(sizes, "hidden_layer_sizes")
 
     def _embeddings(self):
         """What ``numeric_embedding`` stands for, for one member after the other."""
         kinds = self.numeric_embedding
         if kinds == "auto":
-            return ["rank" if self._has_auto_layers() and self.trunk is None else None]
+            return ["rank" if self._has_auto_layers() else None]
         if kinds is None or isinstance(kinds, str):
             return [kinds]
         if not kinds or not all(isinstance(k, str) and k in EMBEDDINGS for k in kinds):
@@ -950,7 +955,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             return "constant"
         if self.learning_rate_schedule != "auto":
             return self.learning_rate_schedule
-        return "constant" if self.warm_start or any(map(sets_rate, callbacks)) else "auto"
+        elsewhere = self.warm_start or any(map(sets_rate, callbacks))
+        return "auto" if self._has_auto_layers() and not elsewhere else "constant"
 
     def _embedding(self, member):
         kinds = self._embeddings()
