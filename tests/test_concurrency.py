@@ -39,7 +39,8 @@ def answers(est, X):
 def test_threads_give_the_bits_of_one():
     """Eight predict by networks new to all of them, while two train on shared programs."""
     X, y = make_data(300)
-    kinds = [{}, {"trunk": a_trunk}, {"n_members": 2}, {"numeric_embedding": "periodic"}]
+    two = {"n_members": 2, "numeric_embedding": ("periodic", "rank")}
+    kinds = [{}, {"trunk": a_trunk}, {"n_members": 2}, two]
     models = [small(**params).fit(X, y) for params in kinds]
     expected = [answers(model, X) for model in models]
     trained = [small(random_state=seed).fit(X, y).predict_value(X) for seed in range(6)]

@@ -146,10 +146,12 @@ def test_deviations_and_temperatures(params, tmp_path):
     assert_equal(est, X, tmp_path)
 
 
+@pytest.mark.parametrize("kind", ["rank", "periodic", ("periodic", "rank")])
 @pytest.mark.parametrize("is_mixed", [False, True])
-def test_embedded_numbers(is_mixed, tmp_path):
+def test_embedded_numbers(kind, is_mixed, tmp_path):
     X, y = mixed_data() if is_mixed else make_data()
-    est = JointRegressorClassifier(**SMALL, numeric_embedding="periodic")
+    n_members = 2 if isinstance(kind, tuple) else 1
+    est = JointRegressorClassifier(**SMALL, numeric_embedding=kind, n_members=n_members)
     assert_equal(est.fit(X, y), X, tmp_path)
 
 

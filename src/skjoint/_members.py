@@ -110,8 +110,8 @@ def train_side_by_side(plans, engine, stopping):
     """
     given_up = threading.Event()
     n_threads = min(len(plans), joblib.cpu_count())
-    # Plans of like networks share programs: threads start from both ends of their order.
-    waiting = deque(sorted(range(len(plans)), key=lambda i: repr(plans[i].network)))
+    # Like networks share programs, of which each thread needs its own: start from both ends.
+    waiting = deque(sorted(range(len(plans)), key=lambda i: plans[i].network.embedding is None))
     members = [None] * len(plans)
 
     def give_up_too(plan, on_epoch):
