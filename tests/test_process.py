@@ -171,6 +171,8 @@ import os, signal, threading, time
 import numpy as np
 from skjoint import JointRegressorClassifier
 
+# A shell hides Ctrl-C from what it runs in the background, such as a run of these tests.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 X = np.random.default_rng(0).normal(size=(50_000, 10))
 y = np.column_stack([X[:, 0], X[:, 1] > 0])
 est = JointRegressorClassifier((8,), epochs=1, random_state=0).fit(X[:200], y[:200])
