@@ -18,6 +18,7 @@ from tensorflow.python.framework.func_graph import FuncGraph
 from conftest import make_data
 from skjoint import JointRegressorClassifier, _fused, _programs
 from skjoint._fused import bucket
+from skjoint._network import call_model
 from skjoint._programs import ProgramCache, training_programs
 
 SMALL = {"hidden_layer_sizes": (12, 8), "epochs": 5, "random_state": 0}
@@ -151,6 +152,21 @@ def test_what_shares_a_program_and_what_does_not():
     for other in ({"optimizer": "sgd"}, {"value_loss": "mae"}, {"dropout": 0.1}):
         fit("fused", X, y, **other)
     assert training_programs.n_built == 4
+
+
+def test_batches_have_one_shape(monkeypatch):
+    """XLA makes a batch of unknown length as long as all rows, which costs as much for each."""
+    shapes = []
+
+    def call(model, X, training):
+        shapes.append(X.shape.as_list())
+        return call_model(model, X, training)
+
+    monkeypatch.setattr(_fused, "call_model", call)
+    X, y = make_data(300)
+    fit("fused", X, y, batch_size=64, validation_fraction=0.3)
+    assert len(shapes) >= 2
+    assert {shape[0] for shape in shapes} == {64}
 
 
 def test_a_reused_program_remembers_nothing():
