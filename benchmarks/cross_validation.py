@@ -3,7 +3,7 @@
 Compares, on the same five shuffled folds and with the same preprocessing:
 
 joint
-    ``JointRegressorClassifier`` with its defaults;
+    ``JointRegressorClassifier`` of (64, 64) units, a plain network, with its defaults;
 separate
     the same estimator trained on each target alone: two networks;
 scikit-learn

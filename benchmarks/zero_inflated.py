@@ -13,7 +13,8 @@ adult
     gain and are left out; what remains says little about it. Once with the settings of
     claims and once "stopped": ``early_stopping`` and at most 200 epochs for everybody.
 
-All with the estimator's defaults (30 epochs), the label being "some" or "none":
+All plain networks of (64, 64) units with the estimator's defaults (30 epochs), the label
+being "some" or "none":
 
 joint
     number and label of all rows, the zeros numbers like all others;
