@@ -48,7 +48,7 @@ def print_versions():
     print(", ".join(f"{name} {number}" for name, number in versions().items()))
 
 
-# Layers of a name get a plain network, which any library can build: the subject of most figures.
+# Named layers make a plain network, which any library can build: most figures are about it.
 PLAIN_NETWORK = {"hidden_layer_sizes": (64, 64)}
 
 

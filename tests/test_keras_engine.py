@@ -164,8 +164,8 @@ def own_schedule():
     [
         ({}, True),
         ({"warm_start": True}, False),
-        ({"callbacks": keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate)}, False),
-        ({"callbacks": keras.callbacks.ReduceLROnPlateau("loss", min_lr=1.0)}, False),
+        ({"callbacks": [keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate)]}, False),
+        ({"callbacks": [keras.callbacks.ReduceLROnPlateau("loss", min_lr=1.0)]}, False),
         ({"optimizer": own_schedule()}, True),  # its own
     ],
 )
@@ -174,10 +174,7 @@ def test_auto_schedule_leaves_the_rate_to_who_else_has_a_say(data, params, falls
     log = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: rates.append(float(log.model.optimizer.learning_rate))
     )
-    params = {
-        **params,
-        "callbacks": [log, *([params["callbacks"]] if "callbacks" in params else [])],
-    }
+    params = {**params, "callbacks": [log, *params.get("callbacks", [])]}
     results = {}
     for engine in ("fused", "keras"):
         rates.clear()

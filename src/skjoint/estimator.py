@@ -360,7 +360,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of X's columns, if all are strings.
     network_ : NetworkSpec
-        The network as plain data, or one member's; ``network_.n_parameters``
+        The network as plain data, or the first member's; ``network_.n_parameters``
         counts its parameters.
     model_ : keras.Model
         The network: encoded X in; out a list with the value (scaled units,
