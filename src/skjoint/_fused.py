@@ -49,14 +49,14 @@ MAX_COMPILED = 100
 def train(plan, on_epoch, callbacks=()):
     """Carry out a plan; see :func:`skjoint._keras.train` for the arguments."""
     n_samples = len(plan.rows)
-    n_validation = 0 if plan.validation is None else len(plan.validation)
+    n_validation = len(plan.validation or ())
     one_batch = validation_batch(plan)
 
     def fits(program):
-        return (
-            n_samples <= program.n_rows <= 8 * n_samples
-            and n_validation <= program.n_validation <= max(8 * n_validation, one_batch)
-        )
+        if not n_samples <= program.n_rows <= 8 * n_samples:
+            return False
+        most = max(8 * n_validation, one_batch)
+        return not n_validation or n_validation <= program.n_validation <= most
 
     key = program_key(plan)
     borrowed = training_programs.borrow(key, fits, lambda: Program(plan))
@@ -105,12 +105,12 @@ class Program:
         self.n_rows = bucket(len(plan.rows), plan.network.n_inputs)
         self.n_validation = 0
         if plan.validation is not None:
-            n_validation = bucket(len(plan.validation), plan.network.n_inputs)
+            n_validation = bucket(max(1, len(plan.validation)), plan.network.n_inputs)
             self.validation_batch = batch = validation_batch(plan)
             self.n_validation = -(-n_validation // batch) * batch
         self.batch_size = batch_size(plan)
         self.n_orders = max(1, ORDER_ENTRIES // self.n_rows)
-        self.n_logs = len(log_names(plan))
+        self.log_names = log_names(plan, plan.validation is not None)
         self.n_sums = 1 + (4 if plan.balancing else 3) * len(self.heads)
         self.row_losses = [per_sample(loss) for loss in plan.losses]
         self.schedule = plan.optimizer.schedule
@@ -147,7 +147,7 @@ class Program:
         inputs = self._inputs(plan)
         listeners = _Callbacks(callbacks, self.model, self.optimizer, plan)
         every_epoch = bool(callbacks) or getattr(on_epoch, "every_epoch", False)
-        history, names = {}, log_names(plan)
+        history, wanted = {}, log_names(plan)
         epoch, stop = plan.first_epoch, False
         step, n_steps = 0, FIRST_STEPS  # done of the epoch; steps that take about a second
         try:
@@ -167,7 +167,8 @@ class Program:
                 n_steps = int(min(max(rate, 1), 8 * n_steps))
                 step = steps[1] % plan.n_steps
                 for logs in rows if step == 0 else ():
-                    logs = dict(zip(names, map(float, logs), strict=True))
+                    logs = zip(self.log_names, map(float, logs), strict=True)
+                    logs = {name: value for name, value in logs if name in wanted}
                     stop = on_epoch(epoch, logs, lambda: get_weights(self.model, plan.network))
                     for name, value in logs.items():
                         history.setdefault(name, []).append(float(value))
@@ -214,7 +215,7 @@ class Program:
             "n_samples": tf.constant(len(plan.rows)),
             "n_steps": tf.constant(plan.n_steps),
             "validation": validation,
-            "n_validation": tf.constant(0 if plan.validation is None else len(plan.validation)),
+            "n_validation": tf.constant(len(plan.validation or ())),
             "loss_weights": tf.constant(plan.loss_weights, tf.float32),
             "scales": [tf.constant(scale, tf.float32) for scale in plan.value_scales],
             "alpha": tf.constant(plan.network.alpha, tf.float32),
@@ -276,11 +277,11 @@ class Program:
             row = tf.cond(
                 steps[1] == inputs["n_steps"],
                 lambda: self._end_epoch(inputs, sums),
-                lambda: tf.zeros(self.n_logs),
+                lambda: tf.zeros(len(self.log_names)),
             )
             return i + 1, tf.tensor_scatter_nd_update(logs, [[i]], [row]), sums
 
-        start = (tf.constant(0), tf.zeros((self.n_orders, self.n_logs)), sums)
+        start = (tf.constant(0), tf.zeros((self.n_orders, len(self.log_names))), sums)
         return tf.while_loop(lambda i, logs, sums: i < n_epochs, epoch, start)[1:]
 
     def _steps(self, inputs, order, steps, sums):

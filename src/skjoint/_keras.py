@@ -76,7 +76,6 @@ def train(plan, on_epoch, callbacks=()):
             for name, value in logs.items():
                 history.setdefault(name, []).append(float(value))
 
-    validation = plan.validation
     try:
         with no_retracing_advice():
             model.fit(
@@ -84,7 +83,7 @@ def train(plan, on_epoch, callbacks=()):
                 initial_epoch=plan.first_epoch,
                 epochs=plan.last_epoch,
                 steps_per_epoch=plan.n_steps,
-                validation_data=validation and _validation(plan),
+                validation_data=_validation(plan) if plan.validation else None,
                 callbacks=[EpochHook(), *callbacks],
                 shuffle=False,
                 verbose=0,
@@ -142,7 +141,7 @@ def _name_logs(logs, plan):
     layers, heads = plan.network.output_names(), plan.network.heads
     keras_names = ["loss", *(f"{layers[head.name]}_{ROW_LOSS}" for head in heads)]
     keras_names += [f"{layers[head.name]}_{METRICS[head.kind]}" for head in heads]
-    if plan.validation is not None:
+    if plan.validation:
         keras_names += [f"val_{name}" for name in keras_names]
     if plan.balancing:
         keras_names += weight_names(heads)

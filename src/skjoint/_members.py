@@ -14,6 +14,7 @@ import numpy as np
 from skjoint._inference import Ensemble, FittedNetwork
 from skjoint._training import (
     EarlyStopping,
+    GivenEpochs,
     JointMonitor,
     ProgressBar,
     chain,
@@ -48,8 +49,9 @@ def train_member(plan, engine, stopping, verbose, around=None, title=""):
     plan : Plan
     engine : callable
         ``(plan, on_epoch) -> Result``.
-    stopping : {None, "joint", "by_head"} and patience
-        What early stopping looks at, or None, and its epochs without improvement.
+    stopping : None, (kind, patience) or list of int
+        What early stopping looks at, "joint" or "by_head", and its epochs without
+        improvement; or the epochs to keep, for all heads or for each.
     verbose : {0, 1, 2}
     around : callable, default=None
         ``(plan, on_epoch) -> on_epoch``: what else wants to hear of the epochs.
@@ -63,7 +65,10 @@ def train_member(plan, engine, stopping, verbose, around=None, title=""):
     heads = plan.network.heads
     hooks = [stop_at_nan([head.name for head in heads])]
     early = bar = None
-    if plan.validation is not None:
+    if isinstance(stopping, list):
+        early = GivenEpochs(stopping)
+        hooks.append(early)
+    elif plan.validation:
         monitor = JointMonitor(plan)
         hooks.append(monitor)
         if stopping is not None:

@@ -72,7 +72,8 @@ class Plan:
     ``losses`` holds Keras losses, one per head; ``value_scales`` turns the
     absolute error of scaled values into original units. Epochs are numbered
     from ``first_epoch`` on; the batch order of epoch e depends on ``seed``
-    and e only (:func:`epoch_order`).
+    and e only (:func:`epoch_order`). No rows to validate on are as None, but
+    share the programs of plans that have some.
     """
 
     network: NetworkSpec
@@ -101,12 +102,12 @@ class Plan:
         return self.first_epoch + self.epochs
 
 
-def log_names(plan):
+def log_names(plan, validates=None):
     """Names of an epoch's logs: losses, each head's metric, their ``val_``, balanced weights."""
     heads = plan.network.heads
     names = ["loss", *(f"{head.name}_loss" for head in heads)]
     names += [f"{head.name}_{METRICS[head.kind]}" for head in heads]
-    if plan.validation is not None:
+    if plan.validation if validates is None else validates:
         names += [f"val_{name}" for name in names]
     return names + (weight_names(heads) if plan.balancing else [])
 
@@ -263,6 +264,21 @@ class EarlyStopping:
             kept = {e: w for e, w in self.weights.items() if e in self.best_epochs}
             self.weights = {**kept, epoch: get_weights()}
         return epoch - max(self.best_epochs) >= self.patience
+
+
+class GivenEpochs:
+    """Hook: keeps the weights of given epochs, for all heads or for each, and stops at the last."""
+
+    every_epoch = True
+
+    def __init__(self, epochs):
+        self.best_epochs = epochs
+        self.weights = {}
+
+    def __call__(self, epoch, logs, get_weights):
+        if epoch in self.best_epochs:
+            self.weights[epoch] = get_weights()
+        return epoch >= max(self.best_epochs)
 
 
 def format_logs(logs):

@@ -89,10 +89,11 @@ ACCURATE = {
     "learning_rate_schedule": "cosine",
     "epochs": 100,
     "batch_size": 64,
-    "n_members": 8,
+    "n_members": 6,
     "early_stopping": "by_head",
     "validation_fraction": 0.15,
     "n_iter_no_change": 25,
+    "refit": True,
     "calibration": "temperature",
 }
 
@@ -297,6 +298,13 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         ``value_from="blend"``, and no validation without.
     n_iter_no_change : int, default=10
         Epochs without improvement before early stopping.
+    refit : bool, default=False
+        After early stopping, train every member once more from a start of its own,
+        on all rows, for as many epochs as the held-out rows found best on average
+        (for each head with "by_head"), under the same schedule. Predictions are the
+        means over the networks stopped early and those trained on all rows: of two
+        networks where ``n_members=1``. Calibration and intervals come from the
+        held-out rows of the former.
     engine : {"auto", "fused", "keras"}, default="auto"
         What trains the network. "fused" runs whole epochs inside one
         TensorFlow program, compiled by XLA when there are enough steps to pay
@@ -470,6 +478,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         "early_stopping": ["boolean", StrOptions({"by_head"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "refit": ["boolean"],
         "engine": [StrOptions({"auto", *ENGINES})],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
@@ -513,6 +522,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         early_stopping=False,
         validation_fraction=None,
         n_iter_no_change=10,
+        refit=False,
         engine="auto",
         callbacks=None,
         warm_start=False,
@@ -554,6 +564,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.refit = refit
         self.engine = engine
         self.callbacks = callbacks
         self.warm_start = warm_start
@@ -713,7 +724,9 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     @with_callbacks  # inside what puts attributes back, which the end of the callbacks needs
     def _fit(self, X, y, sample_weight):
         continuing = self.warm_start and self.__sklearn_is_fitted__()
-        tasks = FitTasks.of(self, self.epochs * self.n_members, X, y, sample_weight)
+        self._check_refit()
+        n_networks = self.n_members * (2 if self.refit else 1)
+        tasks = FitTasks.of(self, self.epochs * n_networks, X, y, sample_weight)
         self._train(X, y, sample_weight, self.classes, self.epochs, continuing, tasks=tasks)
         if tasks is not None:
             tasks.end()
@@ -795,11 +808,17 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             self._plan(rows, judged, split, epochs, continuing, schedule, member)
             for member, split in enumerate(splits)
         ]
+        refits = []
+        if self.refit and whole:
+            no_rows = plans[0].validation.take([])
+            for member in range(self.n_members, 2 * self.n_members):
+                plan = self._plan(rows, judged, None, epochs, continuing, schedule, member)
+                refits.append(replace(plan, validation=no_rows))
         unseen = None
         if splits[0] is not None:
             held_out = [held_out for _, held_out in splits]
             unseen = (held_out, replace(rows, weights=counted))
-        self._carry_out(plans, callbacks, unseen, whole, tasks)
+        self._carry_out(plans, refits, callbacks, unseen, whole, tasks)
 
     def _learn_encodings(self, X, y, sample_weight, classes):
         """Start anew: encodings of y and X, and the seed of everything random."""
@@ -841,6 +860,17 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             setattr(self, name, entries[0] if len(entries) == 1 else entries)
         elif hasattr(self, name):
             delattr(self, name)
+
+    def _check_refit(self):
+        if self.refit and not self.early_stopping:
+            raise ValueError(
+                "refit=True trains for the epochs that early stopping finds best. Use it with "
+                "early_stopping=True or 'by_head'."
+            )
+        if self.refit and self.warm_start:
+            raise ValueError(
+                "refit=True starts anew on all rows, warm_start=True does not. Use one of them."
+            )
 
     def _check_link(self):
         targets = self._targets
@@ -1075,8 +1105,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         numbers = np.array([known.get(code, np.nan) for code in range(n_classes)])[:, None]
         return {t.name: [marks, t.encode(numbers)] for t in self._targets.values}
 
-    def _carry_out(self, plans, callbacks, unseen, whole, tasks):
-        """Run the plans and keep what they give.
+    def _carry_out(self, plans, refits, callbacks, unseen, whole, tasks):
+        """Run the plans, then the refits, and keep what they give.
 
         ``callbacks`` decide about the engine; each member has its own. ``unseen`` are
         the positions of the rows that each member held out, and all rows with what
@@ -1087,7 +1117,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             kind = "by_head" if self.early_stopping == "by_head" else "joint"
             stopping = (kind, self.n_iter_no_change)
         engine_name = _choose_engine(self.engine, plans[0], callbacks)
-        members = []
+        trained = []
 
         def engine(plan, on_epoch):
             own = make_callbacks(self.callbacks, self._routed_params("callbacks"))
@@ -1095,26 +1125,35 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
 
         def around(plan, on_epoch):
             def fitted_attributes(epoch, get_weights):
-                networks = [member.network for member in members]
+                networks = [member.network for member in trained]
                 networks.append(FittedNetwork(plan.network, get_weights()))
                 return {**self._fitted(plans, networks, unseen, whole), "n_iter_": epoch + 1}
 
             return tasks.around(on_epoch, plan.last_epoch, fitted_attributes)
 
         heard = around if tasks is not None else None
-        if len(plans) > 1 and engine_name == "fused" and not (callbacks or heard or self.verbose):
-            members = train_side_by_side(plans, engine, stopping)
-        else:
+        alone = engine_name == "keras" or callbacks or heard or self.verbose
+
+        def carry_out(plans, stopping, name):
+            if len(plans) > 1 and not alone:
+                trained.extend(train_side_by_side(plans, engine, stopping))
+                return
             for i, plan in enumerate(plans, start=1):
-                title = f"Member {i}/{len(plans)} " if len(plans) > 1 else ""
-                members.append(train_member(plan, engine, stopping, self.verbose, heard, title))
-        networks = [member.network for member in members]
+                title = f"{name} {i}/{len(plans)} " if len(plans) > 1 else ""
+                trained.append(train_member(plan, engine, stopping, self.verbose, heard, title))
+
+        carry_out(plans, stopping, "Member")
+        members = trained[:]
+        if refits:
+            best = np.mean([member.best_epochs for member in members], axis=0)
+            carry_out(refits, np.rint(best).astype(int).tolist(), "Refit")
+        networks = [member.network for member in trained]
         vars(self).update(self._fitted(plans, networks, unseen, whole))
         blends = (self._blends or {}).values()
         shares = [{"head": share, summary: round(1 - share, 2)} for summary, share in blends]
         self._set_or_delete("value_blend_", shares)
         self._set_or_delete("temperature_", self._temperatures)
-        self._member_states = [member.state for member in members]
+        self._member_states = [member.state for member in trained[-len(plans) :]]
         self._balanced_by = plans[0].balancing
         loss_weights = mean_by_epoch([member.loss_weights for member in members])
         self.loss_weights_ = np.vstack([self.loss_weights_, loss_weights])
@@ -1125,10 +1164,15 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         self._set_or_delete("best_epoch_", [best_epochs(members)] if stopping else [])
 
     def _fitted(self, plans, networks, unseen, whole):
-        """Attributes that prediction needs beside the encodings."""
+        """Attributes that prediction needs beside the encodings.
+
+        ``networks`` are those of the plans so far and, behind them, of the refits so far,
+        from which training would go on.
+        """
         is_mixture = networks[0].spec.link == "mixture"
+        stopped, refitted = networks[: len(plans)], networks[len(plans) :]
         fitted = {
-            "_network": ensemble(networks),
+            "_network": ensemble([*refitted, *stopped]),
             "_plain_answers": Answers(self._targets, is_mixture),
             "_residuals": None,
             "_temperatures": [],
@@ -1137,7 +1181,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             fitted["_blends"] = None
             if plans[0].validation is not None:
                 positions, rows = unseen
-                unseen = Unseen(networks, [plan.validation for plan in plans], positions)
+                unseen = Unseen(stopped, [plan.validation for plan in plans], positions)
                 if self.calibration is not None:
                     fitted["_temperatures"] = unseen.calibrate(self._targets)
                 if self.value_from in ("blend", "auto"):
