@@ -200,3 +200,17 @@ def test_members_are_trained_one_after_another(engine):
     assert recorder.begun == [("fit", 0), *epochs]
     assert recorder.ended == [*epochs, ("fit", 0)]
     np.testing.assert_array_equal(recorder.fitted[5].predict_value(X), est.predict_value(X))
+
+
+def test_refits_are_epochs_too_and_may_be_stopped(engine):
+    X, y = make_data()
+    params = {"engine": engine, "early_stopping": "by_head", "refit": True}
+    recorder = Recorder()
+    est = small(**params).set_callbacks(recorder).fit(X, y)
+    n_refitted = max(est.best_epoch_) + 1
+    assert n_refitted > 1
+    assert len(recorder.ended) == est.n_iter_ + n_refitted + 1
+    stopped = Recorder(stop_after=est.n_iter_)  # in the first epoch of the refit
+    est = small(**params).set_callbacks(stopped).fit(X, y)
+    assert len(stopped.ended) == est.n_iter_ + 2
+    np.testing.assert_array_equal(stopped.fitted[-2].predict_value(X), est.predict_value(X))

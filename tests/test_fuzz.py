@@ -210,6 +210,7 @@ NAMES = [
 SENSIBLE = {
     "preprocess": [None],
     "early_stopping": [True, "by_head"],
+    "refit": [True],
     "head_link": ["mixture", "class_to_value", "value_to_class"],
     "loss_weights": ["famo", {"value": 2}],
     "value_from": ["mean", "median", "blend", "auto"],

@@ -302,7 +302,8 @@ def train(task, arguments):
     if task.bins is not None:
         edges = ", ".join(f"{edge:g}" for edge in est.class_bin_edges_)
         print(f"  band edges  {edges}")
-    members = f"{est.n_members} networks of up to " if est.n_members > 1 else ""
+    n_networks = est.n_members * (2 if est.refit else 1)
+    members = f"{n_networks} networks of up to " if n_networks > 1 else ""
     print(f"  parameters  {members}{est.network_.n_parameters:,}, {est.n_iter_} epochs")
     defaults = JointRegressorClassifier().get_params()
     changed = {n: v for n, v in est.get_params().items() if v != defaults.get(n)}

@@ -93,6 +93,9 @@ def train_member(plan, engine, stopping, verbose, around=None, title=""):
     last = plan.first_epoch + n_epochs
     epochs = early.best_epochs if early else [last]
     weights = early.weights if early else {last: result.weights}
+    if isinstance(stopping, list):  # before whose end a callback may have stopped the training
+        epochs = [min(epoch, last - 1) for epoch in epochs]
+        weights = {last - 1: result.weights, **weights}
     network = one_network(plan.network, weights, epochs)
     check_finite(network, plan.rows.X, last)
     if plan.balancing:

@@ -92,7 +92,7 @@ ACCURATE = {
     "n_members": 6,
     "early_stopping": "by_head",
     "validation_fraction": 0.15,
-    "n_iter_no_change": 25,
+    "n_iter_no_change": 20,
     "refit": True,
     "calibration": "temperature",
 }
@@ -158,8 +158,9 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         of a single feature, which trees find easily, become easy for a network,
         too; it cannot go with ``trunk``. None: standardised only. "auto" is
         "rank" with ``hidden_layer_sizes="auto"`` and None with layers or a
-        ``trunk`` of your own. ``("periodic", "rank")`` gives members one or the
-        other in turn: networks that err differently make a better mean [12]_.
+        ``trunk`` of your own. ``("periodic", "rank")`` gives members, and their
+        refits after them, one or the other in turn: networks that err differently
+        make a better mean [12]_.
         Nothing changes where no column is standardised (``preprocess=None``).
     value_by_class : dict of {label: float}, default=None
         The number where the label alone decides it, such as ``{"none": 0.0}``.
@@ -301,10 +302,11 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     refit : bool, default=False
         After early stopping, train every member once more from a start of its own,
         on all rows, for as many epochs as the held-out rows found best on average
-        (for each head with "by_head"), under the same schedule. Predictions are the
+        (for each head with "by_head"), under the same schedule [13]_. Predictions are the
         means over the networks stopped early and those trained on all rows: of two
         networks where ``n_members=1``. Calibration and intervals come from the
-        held-out rows of the former.
+        held-out rows of the former, and so do ``history_`` and ``best_epoch_``;
+        callbacks hear of all, of the latter without ``val_`` logs.
     engine : {"auto", "fused", "keras"}, default="auto"
         What trains the network. "fused" runs whole epochs inside one
         TensorFlow program, compiled by XLA when there are enough steps to pay
@@ -420,6 +422,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
        Neural Networks", ICML 2017.
     .. [12] F. Wenzel, J. Snoek, D. Tran and R. Jenatton, "Hyperparameter Ensembles
        for Robustness and Uncertainty Quantification", NeurIPS 2020.
+    .. [13] I. Goodfellow, Y. Bengio and A. Courville, "Deep Learning", MIT Press
+       2016, section 7.8.
 
     Examples
     --------
@@ -582,13 +586,13 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     def accurate(cls, **params):
         """An estimator with the settings that predict best, for more time to fit.
 
-        Eight networks of (128, 128, 128) units, half of them with embedded numbers
+        Six networks of (128, 128, 128) units, half of them with embedded numbers
         and half with ranks, a little dropout and decoupled weight decay [1]_, each
         stopped early by head on held-out rows of its own, which calibrate the
-        probabilities and choose ``value_from``, too. Beside a
-        ``trunk`` give ``numeric_embedding=None``. Nothing but parameters:
-        ``get_params`` shows them, and any of them may be given here or changed
-        later. ``n_members=1`` is several times faster and not far behind.
+        probabilities and choose ``value_from``, too; then six more on all rows
+        (``refit``). Beside a ``trunk`` give ``numeric_embedding=None``. Nothing but
+        parameters: ``get_params`` shows them, and any of them may be given here or
+        changed later. ``n_members=1`` is several times faster and not far behind.
 
         Parameters
         ----------
