@@ -302,11 +302,11 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     refit : bool, default=False
         After early stopping, train every member once more from a start of its own,
         on all rows, for as many epochs as the held-out rows found best on average
-        (for each head with "by_head"), under the same schedule [13]_. Predictions are the
-        means over the networks stopped early and those trained on all rows: of two
-        networks where ``n_members=1``. Calibration and intervals come from the
-        held-out rows of the former, and so do ``history_`` and ``best_epoch_``;
-        callbacks hear of all, of the latter without ``val_`` logs.
+        (for each head with "by_head"), under the same schedule [13]_. Predictions are
+        means over the networks stopped early and those trained on all rows, two where
+        ``n_members=1``. The former give calibration, intervals, ``history_`` and
+        ``best_epoch_``; from the latter ``partial_fit`` goes on. Callbacks hear of
+        both, of the latter without ``val_`` logs.
     engine : {"auto", "fused", "keras"}, default="auto"
         What trains the network. "fused" runs whole epochs inside one
         TensorFlow program, compiled by XLA when there are enough steps to pay
@@ -869,11 +869,12 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         if self.refit and not self.early_stopping:
             raise ValueError(
                 "refit=True trains for the epochs that early stopping finds best. Use it with "
-                "early_stopping=True or 'by_head'."
+                "early_stopping=True or 'by_head', or set refit=False."
             )
         if self.refit and self.warm_start:
             raise ValueError(
-                "refit=True starts anew on all rows, warm_start=True does not. Use one of them."
+                "refit=True starts anew on all rows, warm_start=True does not. Set one of them to "
+                "False."
             )
 
     def _check_link(self):
