@@ -91,7 +91,7 @@ ACCURATE = {
     "batch_size": 64,
     "n_members": 6,
     "early_stopping": "by_head",
-    "validation_fraction": 0.15,
+    "validation_fraction": 0.2,
     "n_iter_no_change": 20,
     "refit": True,
     "calibration": "temperature",
