@@ -592,7 +592,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         probabilities and choose ``value_from``, too; then six more on all rows
         (``refit``). Beside a ``trunk`` give ``numeric_embedding=None``. Nothing but
         parameters: ``get_params`` shows them, and any of them may be given here or
-        changed later. ``n_members=1`` is several times faster and not far behind.
+        changed later. ``n_members=1`` needs a third of the time and is not far behind.
 
         Parameters
         ----------
