@@ -146,6 +146,13 @@ def test_deviations_and_temperatures(params, tmp_path):
     assert_equal(est, X, tmp_path)
 
 
+@pytest.mark.parametrize("n_members", [1, 3])
+def test_numbers_that_are_means_of_bins(n_members, tmp_path):
+    X, y = make_data()
+    est = JointRegressorClassifier(**SMALL, value_loss="histogram", n_members=n_members)
+    assert_equal(est.fit(X, y), X, tmp_path)
+
+
 @pytest.mark.parametrize("kind", ["rank", "periodic", ("periodic", "rank")])
 @pytest.mark.parametrize("is_mixed", [False, True])
 def test_embedded_numbers(kind, is_mixed, tmp_path):

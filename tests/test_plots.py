@@ -228,10 +228,11 @@ def test_network(data):
     assert [box[0] for box in boxes] == names
     assert boxes[1][1:] == ["20 units, relu", "100 parameters"]
     assert ax.get_title() == f"{est.model_.count_params():,} parameters"
-    ax = plot_network(est.set_params(value_loss="gaussian_nll").fit(*data))
-    places = {t.get_text().split()[0]: t.get_position() for t in ax.texts if t.get_text()}
-    assert set(places) == {*names, "value/variance"}
-    assert len(set(places.values())) == len(places)
+    for loss, more in [("gaussian_nll", "value/variance"), ("histogram", "value/histogram")]:
+        ax = plot_network(est.set_params(value_loss=loss).fit(*data))
+        places = {t.get_text().split()[0]: t.get_position() for t in ax.texts if t.get_text()}
+        assert set(places) == {*names, more}
+        assert len(set(places.values())) == len(places)
 
 
 def test_errors(monkeypatch, data):

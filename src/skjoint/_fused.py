@@ -413,7 +413,8 @@ class Program:
         import tensorflow as tf
 
         layers = [self.model.get_layer(name) for name in self.network.keras_names().values()]
-        kernels = [layer.kernel.value for layer in layers if hasattr(layer, "kernel")]
+        dense = [layer for layer in layers if hasattr(layer, "kernel") and layer.trainable]
+        kernels = [layer.kernel.value for layer in dense]
         penalty = alpha * tf.add_n([tf.reduce_sum(kernel**2) for kernel in kernels])
         return tf.add_n([penalty, *self.model.losses])
 
@@ -442,7 +443,7 @@ class Program:
         found = []
         for head, target, output, w in zip(self.heads, targets, outputs, weights, strict=True):
             if head.kind == "value":
-                n = head.n_units  # the rest is a mixture's or a variance
+                n = head.n_units  # the rest is for the loss
                 error = target[:, :n] - output[:, :n]
                 metric = tf.reduce_mean(tf.abs(error) * next(scales), axis=-1)
             else:

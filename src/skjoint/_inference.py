@@ -291,8 +291,9 @@ class FittedNetwork:
         found = {}
         for head, output in zip(self.spec.heads, outputs, strict=True):
             found[head.name] = np.asarray(output).reshape(-1, output.shape[-1]).T
-            if head.has_variance:
-                found[head.name], found[head.variance] = np.split(found[head.name], 2)
+            if head.more:
+                parts = np.split(found[head.name], [head.n_units])
+                found[head.name], found[head.more[1]] = parts
         return [found[head] for head in heads]
 
     def _own_function(self):

@@ -242,7 +242,7 @@ def _absolute_error(keras, name, n_units, scale):
     scale = scale.astype(np.float32)
 
     def absolute_error(y_true, y_pred):
-        error = y_true[:, :n_units] - y_pred[:, :n_units]  # the rest is a mixture's or a variance
+        error = y_true[:, :n_units] - y_pred[:, :n_units]  # the rest is for the loss
         return keras.ops.mean(keras.ops.abs(error) * scale, axis=-1)
 
     return keras.metrics.MeanMetricWrapper(absolute_error, name=name)

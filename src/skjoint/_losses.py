@@ -6,6 +6,7 @@ import functools
 
 import numpy as np
 
+from skjoint._histogram import HISTOGRAM, histogram_loss, is_histogram
 from skjoint._keras_import import first_line, import_keras
 from skjoint._network import MIN_VARIANCE, nearest_name
 
@@ -18,6 +19,7 @@ VALUE_LOSSES = {
     "absolute_error": "mean_absolute_error",
     "huber": "huber",
     GAUSSIAN: GAUSSIAN,
+    HISTOGRAM: HISTOGRAM,
 }
 CLASS_LOSSES = dict.fromkeys(
     (
@@ -39,6 +41,8 @@ def value_loss(identifier):
     """
     if is_gaussian(identifier):
         return gaussian_loss()()
+    if is_histogram(identifier):
+        return histogram_loss()()
     return _keras_loss(identifier, VALUE_LOSSES, "value_loss")
 
 
@@ -233,6 +237,9 @@ def constant_loss(loss, n_units, train, validation):
     if target.dtype.kind == "i":
         shares = np.bincount(target, weight, minlength=n_units) + 1e-7
         constants = [shares / shares.sum()]
+    elif isinstance(loss, histogram_loss()):
+        columns = np.hstack([target[:, :1], loss.shares(target[:, 1:])])
+        constants = [np.average(columns, axis=0, weights=weight)]
     else:
         target, true = target[:, :n_units], true[:, :n_units]
         constants = [

@@ -39,11 +39,24 @@ class Head:
     activation: object
     hidden: tuple[int, ...] = ()
     has_variance: bool = False  # the network says, too, how far off its number may be
+    n_bins: int = 0  # whose mean the number is; 0 for a number of its own
 
     @property
     def variance(self):
         """Name of the layer that gives the variance, less ``MIN_VARIANCE``."""
         return f"{self.name}/variance"
+
+    @property
+    def histogram(self):
+        """Name of the layer that gives the probabilities of the bins."""
+        return f"{self.name}/histogram"
+
+    @property
+    def more(self):
+        """What the head is trained on beside its output, and the name of its layer; or None."""
+        if self.has_variance:
+            return "variance", self.variance
+        return ("histogram", self.histogram) if self.n_bins else None
 
 
 @dataclass(frozen=True)
@@ -57,10 +70,11 @@ class Dense:
     activation: object
     branch: str | None = None  # the head it belongs to; None for the trunk
     is_output: bool = False
+    is_fixed: bool = False  # its weights are given and stay
 
     @property
     def n_parameters(self):
-        return (self.n_inputs + 1) * self.n_units
+        return 0 if self.is_fixed else (self.n_inputs + 1) * self.n_units
 
     @property
     def shapes(self):
@@ -172,7 +186,11 @@ class NetworkSpec:
             if mixed is not None:
                 n_units, name = head.n_units * mixed.n_units, f"{head.name}/by_class"
             output = (n_units, head.activation, head.name, True)
-            layers.append(Dense(name, inputs, n_inputs, *output))
+            if head.n_bins:
+                bins = (head.n_bins, "softmax", head.name, True)
+                layers.append(Dense(head.histogram, inputs, n_inputs, *bins))
+                inputs, n_inputs = (head.histogram,), head.n_bins
+            layers.append(Dense(name, inputs, n_inputs, *output, is_fixed=head.n_bins > 0))
             if head.has_variance:
                 output = (n_units, "softplus", head.name, True)
                 layers.append(Dense(head.variance, inputs, n_inputs, *output))
@@ -217,7 +235,7 @@ class NetworkSpec:
         """Names of the Keras layers that end in what a head is trained on, by name of head."""
         names = self.keras_names()
         return {
-            head.name: names[head.name] + ("_and_variance" if head.has_variance else "")
+            head.name: names[head.name] + (f"_and_{head.more[0]}" if head.more else "")
             for head in self.heads
         }
 
@@ -293,7 +311,7 @@ def build_model(spec, keep_parts=False):
 
     Its weights are for the caller to set. With ``keep_parts`` the output of a
     mixture has the numbers by class behind their mean, and that of a head with
-    a variance has it behind the number, as training needs.
+    a variance or a histogram has it behind the number, as training needs.
     """
     keras = import_keras()
     names = spec.keras_names()
@@ -314,11 +332,13 @@ def build_model(spec, keep_parts=False):
                 continue
             if len(inputs) > 1:
                 inputs = [keras.layers.Concatenate(name=f"{name}_inputs", **FLOAT32)(inputs)]
+            penalised = spec.alpha and not layer.is_fixed
             output = keras.layers.Dense(
                 layer.n_units,
                 activation=layer.activation,
                 kernel_initializer=_initializer(spec, layer, seed=0),
-                kernel_regularizer=keras.regularizers.L2(spec.alpha) if spec.alpha else None,
+                kernel_regularizer=keras.regularizers.L2(spec.alpha) if penalised else None,
+                trainable=not layer.is_fixed,
                 name=name,
                 **FLOAT32,
             )(inputs[0])
@@ -327,9 +347,10 @@ def build_model(spec, keep_parts=False):
             tensors[layer.name] = output
         outputs = {head.name: tensors[head.name] for head in spec.heads}
         if keep_parts:
-            for head, variance in spec.variances.items():
-                join = keras.layers.Concatenate(name=spec.output_names()[head], **FLOAT32)
-                outputs[head] = join([tensors[head], tensors[variance]])
+            for head in spec.heads:
+                if head.more:
+                    join = keras.layers.Concatenate(name=spec.output_names()[head.name], **FLOAT32)
+                    outputs[head.name] = join([tensors[head.name], tensors[head.more[1]]])
         return keras.Model(tensors["input"], list(outputs.values()))
 
 
@@ -337,7 +358,8 @@ def initial_weights(spec, seed, given=None):
     """Weights to start from, in the order of :func:`get_weights`.
 
     ``given`` holds lists of arrays by name of layer for what is not drawn:
-    the weights of a trunk, the known numbers of a mixture (default none known).
+    the weights of a trunk, the known numbers of a mixture (default none known),
+    the bins of a histogram.
     """
     given = given or {}
     layers = spec.layers()
@@ -413,6 +435,13 @@ def set_weights(model, spec, weights):
         end = start + len(layer.weights)
         layer.set_weights(weights[start:end])
         start = end
+
+
+def weights_of(spec, weights, name):
+    """Those of one layer above a trunk, of a list in the order of :func:`get_weights`."""
+    behind = [layer.name for layer in reversed(spec.layers())].index(name)
+    end = len(weights) - 2 * behind
+    return weights[end - 2 : end]
 
 
 def weight_shapes(spec):

@@ -227,8 +227,15 @@ class JointMonitor:
             )
 
     def monitor_of(self, head):
-        """The log to judge a head by: its own, if any validation row is labelled for it."""
-        return f"val_{head.name}_loss" if head.name in self.references else "val_joint_loss"
+        """The log to judge a head by: its own, if any validation row is labelled for it.
+
+        The loss, but of a number that is the mean of a distribution the error: it goes on
+        falling when the distribution has begun to overfit, and a later epoch makes better
+        members (benchmarks/quality.py).
+        """
+        if head.name not in self.references:
+            return "val_joint_loss"
+        return f"val_{head.name}_{METRICS['value'] if head.n_bins else 'loss'}"
 
     def __call__(self, epoch, logs, get_weights):
         relative = []
