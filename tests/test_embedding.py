@@ -115,6 +115,43 @@ def test_ranks_of_columns_that_hold_one_number_or_none():
     np.testing.assert_array_equal(ranks[:, :2], 0)
 
 
+LEVELS = np.array([[3.0], [5.0], [np.nan], [5.0], [9.0], [3.0]] * 10)
+
+
+def test_few_values_have_a_column_each():
+    X = np.column_stack([np.arange(60.0), LEVELS, np.arange(60) % 2])
+    encoder = FeatureEncoder(True, ranks=True).learn(X)
+    encoded = encoder.encode(X)
+    assert encoder.output_shape_ == encoded.shape[1:] == (3 + 3 + 3,)
+    np.testing.assert_array_equal(encoded[:, 6:], LEVELS == [3.0, 5.0, 9.0])
+    assert encoder.n_numbers == 6  # of which there are waves
+    plain = FeatureEncoder(True).learn(X)
+    assert plain.output_shape_ == (3,)
+
+
+def test_new_values_belong_to_the_nearest_level():
+    encoder = FeatureEncoder(True, ranks=True).learn(LEVELS)
+    new = np.array([[3.9], [4.1], [6.9], [7.1], [1e9], [np.nan]])
+    found = encoder.encode(new)[:, 2:].tolist()
+    assert found == [[1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1], [0, 0, 0]]
+
+
+def test_levels_come_before_categories_and_do_not_know_the_precision():
+    frame = pd.DataFrame({"kind": ["a", "b"] * 30, "level": LEVELS[:, 0] / 10})
+    encoder = FeatureEncoder(True, ranks=True).learn(frame)
+    encoded = encoder.encode(frame)
+    np.testing.assert_array_equal(encoded[:, 2:5], LEVELS == [3.0, 5.0, 9.0])
+    np.testing.assert_array_equal(encoded[:, 5:].sum(axis=1), 1)
+    single = encoder.encode(frame.astype({"level": np.float32}))
+    np.testing.assert_array_equal(encoded[:, 2:], single[:, 2:])
+
+
+@pytest.mark.parametrize(("n_values", "n_columns"), [(2, 0), (3, 3), (10, 10), (11, 0)])
+def test_how_many_values_are_few(n_values, n_columns):
+    X = np.arange(n_values * 8.0)[:, None] % n_values
+    assert FeatureEncoder(True, ranks=True).learn(X).output_shape_ == (2 + n_columns,)
+
+
 def test_it_bends_where_a_plain_network_of_that_size_cannot():
     rng = np.random.default_rng(0)
     x = rng.uniform(-1.7, 1.7, size=(600, 1))

@@ -204,9 +204,9 @@ def test_train_accurate(csv, tmp_path, capsys):
     train = ["train", str(csv), "--value", "value", "--class", "label", "-o", str(model)]
     assert __main__.main([*train, "--accurate", "--folds", "2"]) == 0
     out = capsys.readouterr().out
-    assert "12 networks of" in out
+    assert "8 networks of" in out
     assert "numeric_embedding=('periodic', 'rank')" in out
-    assert load(model).n_members == 6
+    assert load(model).n_members == 4
 
 
 def test_what_train_and_predict_refuse(csv, tmp_path, capsys):

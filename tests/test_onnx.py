@@ -157,6 +157,12 @@ def test_numbers_that_are_means_of_bins(n_members, tmp_path):
 @pytest.mark.parametrize("is_mixed", [False, True])
 def test_embedded_numbers(kind, is_mixed, tmp_path):
     X, y = mixed_data() if is_mixed else make_data()
+    rooms = np.arange(len(X)) % 4.0
+    rooms[3] = np.nan
+    if is_mixed:
+        X["rooms"] = rooms
+    else:
+        X[:, 1] = rooms
     n_members = 2 if isinstance(kind, tuple) else 1
     est = JointRegressorClassifier(**SMALL, numeric_embedding=kind, n_members=n_members)
     assert_equal(est.fit(X, y), X, tmp_path)

@@ -123,10 +123,13 @@ def test_trunk(tmp_path):
 def test_files_of_every_format(number):
     """Written once and kept: they must open for good.
 
-    2 has members and embedded numbers, 3 ranks, variances and a temperature.
+    2 has members and embedded numbers, 3 ranks, variances and a temperature, 4 columns
+    of few values and bins.
     """
     path = STORED.with_name(f"format_{number}.skjoint")
     X, y = mixed_data()
+    if number > 3:
+        X["d"] = X["d"].round()
     est = load(path)
     # on another processor sums may be added up in another order
     assert_allclose(est.predict_value(X), np.load(path.with_suffix(".npy")), rtol=1e-6)

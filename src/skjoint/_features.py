@@ -19,6 +19,7 @@ from sklearn.utils.validation import validate_data
 from skjoint._table import check_container, is_foreign_frame, rows_of_objects
 
 N_KNOTS = 128  # between which ranks are interpolated
+MAX_LEVELS = 10  # values of a column that gets a column for each of them
 LARGE = 1e100
 FARTHEST = 1e30
 DATES = "holds dates or durations. Convert them to numbers first, for example to days since a date."
@@ -215,6 +216,22 @@ def _knots(column, weights):
     return np.array([numbers[kept], (below[kept] - 0.5) * np.sqrt(12)])
 
 
+def _levels(numbers):
+    """Columns of few values: the column, lower and upper bound of each level, (3, n_levels).
+
+    A number belongs to the nearest value: float32 and float64 of it agree, and a new one has a
+    place. Two values need no levels, which would say what the number says.
+    """
+    found = []
+    for i, column in enumerate(numbers.T):
+        values = np.unique(column[~np.isnan(column)])
+        if 2 < len(values) <= MAX_LEVELS:
+            middles = values[:-1] + (values[1:] - values[:-1]) / 2
+            bounds = [-np.inf, *middles, np.inf]
+            found += [(i, *bounds[j : j + 2]) for j in range(len(values))]
+    return np.array(found, dtype=np.float64).reshape(-1, 3).T
+
+
 class FeatureEncoder:
     """Numbers standardised, categories one-hot, side by side as float32.
 
@@ -223,12 +240,14 @@ class FeatureEncoder:
     enabled : bool
         False passes the numbers on as they are.
     ranks : bool, default=False
-        Put the rank of every number before the standardised numbers.
+        Put the rank of every number before the standardised numbers, and a column of 0 and 1
+        for each value of those that have few behind them.
     """
 
     def __init__(self, enabled, ranks=False):
         self.enabled = enabled
         self.ranks = ranks
+        self.levels_ = np.empty((3, 0))
 
     def learn(self, X, sample_weight=None):
         """Learn from what :func:`read_features` returned."""
@@ -254,7 +273,8 @@ class FeatureEncoder:
             if self.ranks:
                 weights = np.ones(len(numbers)) if sample_weight is None else sample_weight
                 self.knots_ = [_knots(column, weights) for column in numbers.T]
-                n_outputs += len(self.numbers_)
+                self.levels_ = _levels(numbers)
+                n_outputs += len(self.numbers_) + self.levels_.shape[1]
         if len(self.categories_):
             categories = self._categories(X)
             names = X.columns if isinstance(X, pd.DataFrame) else range(X.shape[1])
@@ -301,6 +321,12 @@ class FeatureEncoder:
             scaled /= self.scaler_.scale_
             encoded[:, filled - len(self.numbers_) : filled] = scaled
             np.copyto(encoded[:, :filled], 0.0, where=np.isnan(encoded[:, :filled]))
+            column, lower, upper = self.levels_
+            if len(column):
+                level = numbers[:, column.astype(np.intp)]
+                n_levels = len(column)
+                encoded[:, filled : filled + n_levels] = (level >= lower) & (level < upper)
+                filled += n_levels
         if len(self.categories_):
             encoded[:, filled:] = self.one_hot_.transform(self._categories(X))
         _check_size(encoded)

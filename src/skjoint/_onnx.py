@@ -95,8 +95,14 @@ def _encode(graph, features, columns):
         X = columns(features.numbers_ if categories else None)
         if features.ranks:
             parts.append(_ranks(graph, features.knots_, X))
+        column, lower, upper = features.levels_
+        levels = []
+        if len(column):
+            level = graph("Gather", X, column.astype(np.int64), axis=1)
+            inside = graph("GreaterOrEqual", level, lower), graph("Less", level, upper)
+            levels = [graph.cast(graph("And", *inside), DOUBLE)]
         X = graph("Div", graph("Sub", X, features.scaler_.mean_), features.scaler_.scale_)
-        parts.append(graph("Where", graph("IsNaN", X), np.array(0.0), X))
+        parts += [graph("Where", graph("IsNaN", X), np.array(0.0), X), *levels]
     parts += [one_hot(graph, columns([position]), known) for position, known in categories]
     return graph.cast(graph.cast(graph.side_by_side(parts), FLOAT), DOUBLE)
 

@@ -91,7 +91,7 @@ ACCURATE = {
     "learning_rate_schedule": "cosine",
     "epochs": 100,
     "batch_size": 64,
-    "n_members": 6,
+    "n_members": 4,
     "early_stopping": "by_head",
     "validation_fraction": 0.2,
     "n_iter_no_change": 20,
@@ -154,7 +154,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     numeric_embedding : {"auto", "rank", "periodic"}, sequence of these or None, default="auto"
         How columns of numbers that ``preprocess="auto"`` standardises enter the
         network. "rank": twice, standardised and as its rank, the share of
-        training rows below it, which knows no heavy tails. "periodic": so, and
+        training rows below it, which knows no heavy tails; columns of 3 to 10
+        values have a column of 0 and 1 for each value, too. "periodic": so, and
         each of both beside seven linear maps of eight waves ``cos(2 pi f x +
         p)``, whose frequencies and phases are learned [8]_ [9]_: steps and bends
         of a single feature, which trees find easily, become easy for a network,
@@ -602,14 +603,15 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     def accurate(cls, **params):
         """An estimator with the settings that predict best, for more time to fit.
 
-        Six networks of (128, 128, 128) units, half of them with embedded numbers
+        Four networks of (128, 128, 128) units, half of them with embedded numbers
         and half with ranks, whose number is the mean of a distribution, a little
         dropout and decoupled weight decay [1]_, each stopped early by head on
         held-out rows of its own, which calibrate the probabilities and choose
-        ``value_from``, too; then six more on all rows (``refit``). Beside a ``trunk``
+        ``value_from``, too; then four more on all rows (``refit``). Beside a ``trunk``
         give ``numeric_embedding=None``, with ``head_link="mixture"`` or a
-        ``value_activation`` give ``value_loss="mse"``. Nothing but parameters: ``get_params`` shows them, and any of them may be given here or
-        changed later. ``n_members=1`` needs a third of the time and is not far behind.
+        ``value_activation`` give ``value_loss="mse"``. Nothing but parameters:
+        ``get_params`` shows them, and any of them may be given here or changed
+        later. ``n_members=1`` needs a third of the time and is not far behind.
 
         Parameters
         ----------
@@ -629,8 +631,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         Examples
         --------
         >>> from skjoint import JointRegressorClassifier
-        >>> JointRegressorClassifier.accurate(n_members=4, random_state=0).n_members
-        4
+        >>> JointRegressorClassifier.accurate(n_members=2, random_state=0).n_members
+        2
         """
         return cls(**{**ACCURATE, **params})
 
