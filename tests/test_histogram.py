@@ -216,7 +216,7 @@ def test_it_learns_what_the_squared_error_learns():
 @pytest.mark.parametrize(
     ("params", "needs"),
     [
-        ({"head_link": "mixture"}, "another head_link"),
+        ({"head_link": "mixture"}, "cannot go with head_link='mixture'. Set another"),
         ({"value_activation": "softplus"}, "value_activation='linear'"),
     ],
 )
@@ -227,7 +227,7 @@ def test_what_it_cannot_go_with(params, needs):
 
 def test_vectors_of_numbers_are_refused():
     y = np.column_stack([X[:, :2], Y["label"] == Y["label"].iloc[0]])
-    with pytest.raises(ValueError, match="one number per target"):
+    with pytest.raises(ValueError, match="without vectors. Target .* has 2 numbers"):
         fit(y=y, value_columns=[[0, 1]], class_columns=[2])
 
 

@@ -14,6 +14,7 @@ ORDER = [
     "_layers",
     "_trunk",
     "_network",
+    "_histogram",
     "_losses",
     "_balancing",
     "_training",

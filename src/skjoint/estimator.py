@@ -88,9 +88,10 @@ ACCURATE = {
     "value_from": "auto",
     "optimizer": "adamw",
     "optimizer__weight_decay": 0.1,
+    "learning_rate": 2e-3,
     "learning_rate_schedule": "cosine",
     "epochs": 100,
-    "batch_size": 64,
+    "batch_size": 128,
     "n_members": 4,
     "early_stopping": "by_head",
     "validation_fraction": 0.2,
@@ -921,18 +922,21 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             )
 
     def _check_histogram(self):
-        needs = "value_loss='histogram', whose number is a mean of bins, needs"
-        if self.head_link == "mixture":
-            raise ValueError(f"{needs} another head_link than 'mixture', or None.")
-        if self.value_activation != "linear":
+        def refuse(what):
             raise ValueError(
-                f"{needs} value_activation='linear'. Got {self.value_activation!r} instead."
+                f"value_loss='histogram', whose number is a mean of bins, {what}. Set another "
+                "value_loss, such as 'mse'."
             )
+
+        if self.head_link == "mixture":
+            refuse("cannot go with head_link='mixture'")
+        if self.value_activation != "linear":
+            refuse(f"needs value_activation='linear'. Got {self.value_activation!r} instead")
         for target in self._targets.values:
             if target.n_units > 1:
-                raise ValueError(
-                    f"{needs} one number per target. Got {target.n_units} for target "
-                    f"'{target.name}': name their columns in value_columns."
+                refuse(
+                    f"needs value_columns without vectors. Target '{target.name}' has "
+                    f"{target.n_units} numbers"
                 )
 
     def _with_own_class(self, arrays, masks):
