@@ -222,7 +222,11 @@ SENSIBLE = {
     "value_by_class": [{"p": 0.0}],
     "class_weight": ["balanced", {"p": 2.0}],
     "value_activation": ["softplus", lambda x: None],
-    "value_loss": [lambda true, pred: (true - pred)[:, 0] ** 2, lambda true, pred: 0.0],
+    "value_loss": [
+        "histogram",
+        lambda true, pred: (true - pred)[:, 0] ** 2,
+        lambda true, pred: 0.0,
+    ],
     "validation_fraction": [0.3],
     "scale_value": [False],
     "classes": [["p", "q", "r"]],
