@@ -146,6 +146,20 @@ def test_levels_come_before_categories_and_do_not_know_the_precision():
     np.testing.assert_array_equal(encoded[:, 2:], single[:, 2:])
 
 
+def test_wild_numbers_bend_to_a_bound():
+    """z / sqrt(1 + z**2 / 25), which keeps order, sign and what is small."""
+    encoder = FeatureEncoder(True, ranks=True).learn(X)
+    new = np.concatenate([X, X * 10, X * 1e6, np.full((1, 4), 1e300), np.full((1, 4), -1e300)])
+    z = FeatureEncoder(True).learn(X).scaler_.transform(np.clip(new, -1e30, 1e30))
+    bent = encoder.encode(new)[:, 4:]
+    np.testing.assert_allclose(bent, z / np.sqrt(1 + z**2 / 25), rtol=1e-5)
+    assert np.abs(bent).max() == 5
+    order = np.argsort(z[:, 0], kind="stable")
+    assert (np.diff(bent[order, 0]) >= 0).all()
+    plain = FeatureEncoder(True).learn(X)
+    np.testing.assert_allclose(plain.encode(X * 10), plain.scaler_.transform(X * 10), rtol=1e-5)
+
+
 @pytest.mark.parametrize(("n_values", "n_columns"), [(2, 0), (3, 3), (10, 10), (11, 0)])
 def test_how_many_values_are_few(n_values, n_columns):
     X = np.arange(n_values * 8.0)[:, None] % n_values

@@ -1,5 +1,7 @@
 """Intervals of the number from errors on held-out rows."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
-from skjoint._uncertainty import conformal
+from skjoint._uncertainty import conformal, learn_residuals
 from skjoint.persistence import load, save
 
 HELD_OUT = {"validation_fraction": 0.3}
@@ -55,6 +57,63 @@ def test_width_is_the_order_statistic_of_the_theory(errors, coverage):
         assert conformal(errors, np.ones(n), n, coverage) == errors[rank - 1]
         again = np.repeat(errors, 3)  # as of three members that held out the same rows
         assert conformal(again, np.full(3 * n, 1 / 3), n, coverage) == errors[rank - 1]
+
+
+def residuals(numbers, true, positions, weights=None, n_networks=1, std=None):
+    """What is learned from the numbers of held-out rows, here of any origin."""
+    answers = SimpleNamespace(
+        decode=lambda outputs, kind: [numbers],
+        stds=lambda outputs, known: {} if std is None else {0: std},
+    )
+    weights = np.ones(len(true)) if weights is None else weights
+    unseen = SimpleNamespace(outputs=None, positions=positions)
+    ((errors, shared, _),) = learn_residuals(unseen, answers, [(true, weights)], n_networks)
+    return errors, shared
+
+
+@pytest.mark.parametrize("n_networks", [1, 4, 100])
+@pytest.mark.parametrize("noise", [0.1, 1, 10])
+def test_errors_are_made_as_small_as_those_of_the_mean(n_networks, noise):
+    """True number - mean = what no network knows + the mean of what networks differ in."""
+    rng = np.random.default_rng(0)
+    positions = np.concatenate([rng.permutation(20_000)[:8000] for _ in range(4)])
+    true = rng.normal(size=20_000) * noise
+    numbers = 0.7 * rng.normal(size=len(positions))
+    for std in (None, np.full(len(positions), noise)):
+        found, shared = residuals(numbers, true[positions], positions, None, n_networks, std)
+        variance = 0.49 * (1 - 1 / n_networks)
+        said = 1 if std is None else noise**2 + variance
+        expected = (noise**2 + 0.49 - variance) / said
+        assert np.average(found**2, weights=shared) == pytest.approx(expected, rel=0.1)
+
+
+def test_errors_stay_where_there_is_no_other_network():
+    rng = np.random.default_rng(0)
+    numbers, true = rng.normal(size=(2, 300))
+    once, twice = np.arange(300), np.arange(300) % 200
+    as_they_are = np.sort(np.abs(true - numbers))
+    np.testing.assert_array_equal(residuals(numbers, true, twice)[0], as_they_are)
+    np.testing.assert_array_equal(residuals(numbers, true, once, n_networks=8)[0], as_they_are)
+    nothing_wrong = residuals(true, true, twice, n_networks=8)[0]
+    np.testing.assert_array_equal(nothing_wrong, 0)
+
+
+def test_weights_of_errors_are_repeats():
+    rng = np.random.default_rng(0)
+    row = np.arange(300) % 200
+    count = rng.integers(0, 4, size=200)
+    numbers, true = rng.normal(size=(2, 300))
+    weighted = residuals(numbers, true, row, count[row].astype(float), 6)[0]
+    copies = np.concatenate(
+        [
+            [(i, 1000 * c + row[i]) for c in range(count[row[i]])]
+            for i in range(300)
+            if count[row[i]]
+        ]
+    )
+    copy, positions = copies.T
+    repeated = residuals(numbers[copy], true[copy], positions, None, 6)[0]
+    np.testing.assert_allclose(np.unique(repeated.round(9)), np.unique(weighted.round(9)))
 
 
 def test_wider_for_more():

@@ -142,17 +142,59 @@ def test_cosine_schedule_ends_at_zero(data):
     assert_allclose(rates, 0.05 * (1 + np.cos(np.pi * np.arange(1, 5) / 4)), atol=1e-6)
 
 
-def test_named_layers_train_at_a_constant_rate(data):
+# What comes with layers of "auto".
+RECIPE = {
+    "numeric_embedding": "rank",
+    "learning_rate_schedule": "cosine",
+    "learning_rate": 0.0015,
+    "alpha": 3e-4,
+}
+
+
+def test_named_layers_make_the_plain_network_unless_all_is_said(data):
     plain, auto = (
         JointRegressorClassifier((128, 128), epochs=3, random_state=0, **params).fit(*data)
-        for params in ({}, {"numeric_embedding": "rank", "learning_rate_schedule": "cosine"})
+        for params in ({}, RECIPE)
     )
     same = JointRegressorClassifier(
-        (128, 128), epochs=3, learning_rate_schedule="constant", random_state=0
+        (128, 128), epochs=3, learning_rate_schedule="constant", alpha=0.0, random_state=0
     )
     assert_array_equal(same.fit(*data).predict(data[0]), plain.predict(data[0]))
     default = JointRegressorClassifier(epochs=3, random_state=0).fit(*data)
     assert_array_equal(default.predict(data[0]), auto.predict(data[0]))
+
+
+@pytest.mark.parametrize(
+    ("params", "rate"),
+    [
+        ({"optimizer": "rmsprop"}, 0.0015),
+        ({"optimizer": "sgd"}, 0.015),
+        ({"optimizer": keras.optimizers.Adam(0.02)}, 0.02),
+        ({"optimizer__learning_rate": 0.02}, 0.02),
+        ({"learning_rate": 0.02}, 0.02),
+        ({"warm_start": True}, 0.001),
+        ({"learning_rate_schedule": "cosine"}, 0.001),
+    ],
+)
+def test_only_a_rate_that_nobody_gave_is_raised(data, params, rate):
+    rates = []
+    log = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: rates.append(float(log.model.optimizer.learning_rate))
+    )
+    JointRegressorClassifier(epochs=1, callbacks=log, random_state=0, **params).fit(*data)
+    assert_allclose(rates, [rate], rtol=1e-6)
+
+
+def test_famo_goes_without_the_penalty_of_auto_layers(data):
+    """Its factors sum to 1, beside which a penalty may take over."""
+    free, auto, penalised = (
+        JointRegressorClassifier(epochs=2, loss_weights="famo", random_state=0, **params)
+        .fit(*data)
+        .predict_value(data[0])
+        for params in ({"alpha": 0.0}, {}, {"alpha": 3e-4})
+    )
+    assert_array_equal(free, auto)
+    assert not np.array_equal(free, penalised)
 
 
 def own_schedule():

@@ -105,7 +105,8 @@ def test_held_out_rows_are_unseen_ones():
     plain, est = fit(**options), fit(**options, refit=True)
     assert est.temperature_ == plain.temperature_
     (low, high), (low2, high2) = (e.predict_interval(X).T for e in (plain, est))
-    np.testing.assert_allclose(high2 - low2, high - low, rtol=1e-6)
+    assert (high2 - low2 <= high - low).all()  # the mean is one of more networks
+    np.testing.assert_allclose(high2 - low2, high - low, rtol=0.05)
 
 
 def test_saving_and_model_give_the_same(tmp_path):

@@ -20,6 +20,7 @@ from skjoint._table import check_container, is_foreign_frame, rows_of_objects
 
 N_KNOTS = 128  # between which ranks are interpolated
 MAX_LEVELS = 10  # values of a column that gets a column for each of them
+BEND = 5.0  # standard deviations that clipped numbers stay within
 LARGE = 1e100
 FARTHEST = 1e30
 DATES = "holds dates or durations. Convert them to numbers first, for example to days since a date."
@@ -241,13 +242,14 @@ class FeatureEncoder:
         False passes the numbers on as they are.
     ranks : bool, default=False
         Put the rank of every number before the standardised numbers, and a column of 0 and 1
-        for each value of those that have few behind them.
+        for each value of those that have few behind them; clip what is standardised.
     """
 
     def __init__(self, enabled, ranks=False):
         self.enabled = enabled
         self.ranks = ranks
         self.levels_ = np.empty((3, 0))
+        self.bend_ = None  # files of older formats hold none
 
     def learn(self, X, sample_weight=None):
         """Learn from what :func:`read_features` returned."""
@@ -274,6 +276,7 @@ class FeatureEncoder:
                 weights = np.ones(len(numbers)) if sample_weight is None else sample_weight
                 self.knots_ = [_knots(column, weights) for column in numbers.T]
                 self.levels_ = _levels(numbers)
+                self.bend_ = BEND
                 n_outputs += len(self.numbers_) + self.levels_.shape[1]
         if len(self.categories_):
             categories = self._categories(X)
@@ -319,6 +322,10 @@ class FeatureEncoder:
             # What its transform does, without checks that take longer than a row's prediction.
             scaled = numbers - self.scaler_.mean_
             scaled /= self.scaler_.scale_
+            if self.bend_ is not None:
+                # Smooth clipping of Holzmüller et al. 2024: z / sqrt(1 + (z / bend)**2).
+                np.clip(scaled, -LARGE, LARGE, out=scaled)  # whose square is a float64
+                scaled /= np.sqrt(1 + np.square(scaled / self.bend_))
             encoded[:, filled - len(self.numbers_) : filled] = scaled
             np.copyto(encoded[:, :filled], 0.0, where=np.isnan(encoded[:, :filled]))
             column, lower, upper = self.levels_

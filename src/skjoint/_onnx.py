@@ -15,6 +15,7 @@ from numbers import Real
 import numpy as np
 
 import skjoint
+from skjoint._features import LARGE
 from skjoint._inference import Ensemble
 from skjoint._network import MIN_VARIANCE, TRUNK, Mixture, Periodic, weight_shapes
 from skjoint._onnx_layers import write_trunk
@@ -102,6 +103,11 @@ def _encode(graph, features, columns):
             inside = graph("GreaterOrEqual", level, lower), graph("Less", level, upper)
             levels = [graph.cast(graph("And", *inside), DOUBLE)]
         X = graph("Div", graph("Sub", X, features.scaler_.mean_), features.scaler_.scale_)
+        if features.bend_ is not None:
+            X = graph("Clip", X, np.array(-LARGE), np.array(LARGE))
+            bent = graph("Div", X, np.array(features.bend_))
+            bent = graph("Sqrt", graph("Add", graph("Mul", bent, bent), np.array(1.0)))
+            X = graph("Div", X, bent)
         parts += [graph("Where", graph("IsNaN", X), np.array(0.0), X), *levels]
     parts += [one_hot(graph, columns([position]), known) for position, known in categories]
     return graph.cast(graph.cast(graph.side_by_side(parts), FLOAT), DOUBLE)

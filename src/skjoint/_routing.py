@@ -17,14 +17,18 @@ from skjoint._network import nearest_name
 from skjoint._training import OptimizerSpec
 from skjoint._trunk import read_trunk
 
+AUTO_RATE = 1.5  # of the optimizer's own, to fall from
+
 
 def optimizer_spec(optimizer, learning_rate, schedule, routed):
     """What the parameters ``optimizer``, ``optimizer__...`` and ``learning_rate`` ask for.
 
-    The schedule "auto" is that of the optimizer, if it has one, or "cosine".
+    The schedule "auto" is that of the optimizer, if it has one, or "cosine"; a rate that
+    nobody gave then starts higher.
     """
     keras = import_keras()
     base = keras.optimizers.Optimizer
+    is_own_rate = not isinstance(optimizer, base) and "learning_rate" not in routed
     if isinstance(optimizer, base):
         if routed:
             raise ValueError(
@@ -64,8 +68,12 @@ def optimizer_spec(optimizer, learning_rate, schedule, routed):
             f"Got {optimizer!r} instead."
         )
     spec = OptimizerSpec(type(optimizer), optimizer.get_config(), schedule)
+    if schedule == "auto" and spec.rate is None:
+        return replace(spec, schedule="constant")
     if schedule == "auto":
-        return replace(spec, schedule="constant" if spec.rate is None else "cosine")
+        if is_own_rate and learning_rate is None:
+            spec.config["learning_rate"] = AUTO_RATE * spec.rate
+        return replace(spec, schedule="cosine")
     if schedule != "constant" and spec.rate is None:
         raise ValueError(
             f"learning_rate_schedule must be 'constant' when the optimizer has a schedule of its "

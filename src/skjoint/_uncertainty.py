@@ -100,25 +100,47 @@ def learn_temperature(proba, codes, weights):
 
 
 # -------------------------------------------------------------------- intervals
-def learn_residuals(unseen, answers, truth):
+def learn_residuals(unseen, answers, truth, n_networks):
     """Ascending absolute errors of the numbers of unseen rows, by column, with weights and count.
 
     Where the network says a variance, they are in its standard deviations
     (Lei et al. 2018, section 5.2). A row that several members held out shares
     its weight among them. ``truth`` has numbers and weights by value target.
+    They are errors of one network, made as small as those of the mean of ``n_networks``.
     """
     numbers = answers.decode(unseen.outputs, "value")
     stds = answers.stds(unseen.outputs, known=False)
     _, row, times = np.unique(unseen.positions, return_inverse=True, return_counts=True)
     by_column = []
     for i, (true, weights) in enumerate(truth):
-        errors = np.abs(true - numbers[i]) / stds.get(i, 1)
-        weights, labelled = weights / times[row], weights > 0
-        n_rows = len(np.unique(row[labelled]))
-        for column in errors.reshape(len(errors), -1).T:
-            order = np.argsort(column[labelled])
-            by_column.append((column[labelled][order], weights[labelled][order], n_rows))
+        errors = (true - numbers[i]) / stds.get(i, 1)
+        labelled = weights > 0
+        row_, weights = row[labelled], weights[labelled]
+        n_rows = len(np.unique(row_))
+        for column in errors.reshape(len(errors), -1)[labelled].T:
+            error, variance = _of_one_and_between(column, weights, row_)
+            # Krogh & Vedelsby 1995: the mean's squared error is that of one less the ambiguity.
+            ambiguity = (1 - 1 / n_networks) * variance
+            shrunk = max(error - ambiguity, error / n_networks)
+            # By which the variance that an ensemble says is larger, in units of a network's.
+            said = error * (1 + ambiguity) if i in stds else error
+            sizes = np.abs(column) * np.sqrt(shrunk / said if error else 1)
+            order = np.argsort(sizes)
+            by_column.append((sizes[order], (weights / times[row_])[order], n_rows))
     return by_column
+
+
+def _of_one_and_between(errors, weights, row):
+    """Mean squared error of a network, and the variance between networks for a row.
+
+    Rows that several members held out tell the latter, all others but the former; without
+    any it is 0.
+    """
+    times = np.bincount(row)
+    mean = np.bincount(row, errors) / np.maximum(times, 1)
+    spread = weights @ (errors - mean[row]) ** 2
+    freedom = weights @ (1 - 1 / times[row])
+    return np.average(errors**2, weights=weights / times[row]), spread / freedom if freedom else 0.0
 
 
 def conformal(errors, weights, n, coverage):

@@ -78,8 +78,9 @@ ENGINES = {"fused": _fused.train, "keras": _keras.train}
 ROUTED = ("optimizer", "callbacks", TRUNK)
 EMBEDDINGS = ("rank", "periodic")
 MAX_UNITS = 2**20
-# Both measured by benchmarks/quality.py.
+# All measured by benchmarks/quality.py.
 AUTO_SIZES = (128, 128)
+AUTO_ALPHA = 3e-4
 ACCURATE = {
     "hidden_layer_sizes": (128, 128, 128),
     "dropout": 0.1,
@@ -120,9 +121,10 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     hidden_layer_sizes : int, sequence of int or "auto", default="auto"
         Units of the shared trunk's hidden layers. ``()`` puts the heads
         directly on the input. "auto" is (128, 128), on numbers with their ranks
-        (``numeric_embedding``) and at a falling learning rate
-        (``learning_rate_schedule``). Layers that you name make the plain network
-        of textbooks, parameter by parameter, unless these two say otherwise.
+        (``numeric_embedding``), at a falling learning rate
+        (``learning_rate_schedule``) and with a penalty (``alpha``). Layers that you
+        name make the plain network of textbooks, parameter by parameter, unless
+        these three say otherwise.
     value_layer_sizes : int or sequence of int, default=()
         Hidden layers that belong to the value head only.
     class_layer_sizes : int or sequence of int, default=()
@@ -139,9 +141,11 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         ``"glorot_uniform"``, Keras' default.
     dropout : float in [0, 1), default=0.0
         Share of units silenced after each hidden layer during training.
-    alpha : float, default=0.0
+    alpha : float or "auto", default="auto"
         L2 penalty ``alpha * sum(W**2)`` over all kernels (Keras' convention:
-        no division by 2 nor by the number of rows).
+        no division by 2 nor by the number of rows). "auto" is 0.0003 with
+        ``hidden_layer_sizes="auto"``, but for ``loss_weights="famo"``, and 0.0
+        with layers or a ``trunk`` of your own.
     head_link : {"class_to_value", "value_to_class", "mixture"} or None, default=None
         How one head sees the other, trained together. "class_to_value": the
         value head reads the class probabilities beside the features of the
@@ -154,15 +158,16 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         "by_head"``, that mean is taken within each network.
     numeric_embedding : {"auto", "rank", "periodic"}, sequence of these or None, default="auto"
         How columns of numbers that ``preprocess="auto"`` standardises enter the
-        network. "rank": twice, standardised and as its rank, the share of
-        training rows below it, which knows no heavy tails; columns of 3 to 10
-        values have a column of 0 and 1 for each value, too. "periodic": so, and
-        each of both beside seven linear maps of eight waves ``cos(2 pi f x +
-        p)``, whose frequencies and phases are learned [8]_ [9]_: steps and bends
-        of a single feature, which trees find easily, become easy for a network,
-        too; it cannot go with ``trunk``. None: standardised only. "auto" is
-        "rank" with ``hidden_layer_sizes="auto"`` and None with layers or a
-        ``trunk`` of your own. ``("periodic", "rank")`` gives members, and their
+        network. "rank": twice, as its rank, the share of training rows below it,
+        and standardised, then smoothly clipped to 5 standard deviations, ``z /
+        sqrt(1 + z**2 / 25)`` [9]_, so that a wild entry moves no prediction far;
+        columns of 3 to 10 values have a column of 0 and 1 for each value, too.
+        "periodic": so, and each of both beside seven linear maps of eight waves
+        ``cos(2 pi f x + p)``, whose frequencies and phases are learned [8]_ [9]_:
+        steps and bends of a single feature, which trees find easily, become easy
+        for a network, too; it cannot go with ``trunk``. None: standardised only.
+        "auto" is "rank" with ``hidden_layer_sizes="auto"`` and None with layers or
+        a ``trunk`` of your own. ``("periodic", "rank")`` gives members, and their
         refits after them, one or the other in turn: networks that err differently
         make a better mean [12]_.
         Nothing changes where no column is standardised (``preprocess=None``).
@@ -276,8 +281,9 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         Instances are copied, never trained. ``optimizer__momentum=0.9``
         reaches the arguments of a name or class.
     learning_rate : float, default=None
-        None leaves the optimizer's own (0.001 for most). An error beside an
-        optimizer instance, which has its own.
+        None leaves the optimizer's own (0.001 for most), or 1.5 times that where
+        ``learning_rate_schedule="auto"`` lets it fall. An error beside an optimizer
+        instance, which has its own.
     learning_rate_schedule : {"auto", "constant", "cosine"}, default="auto"
         "cosine" anneals the rate to 0 over the epochs of one ``fit`` [2]_. "auto"
         is "cosine" with ``hidden_layer_sizes="auto"`` unless something else has a
@@ -474,7 +480,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         "value_activation": [str, callable],
         "kernel_initializer": [str, dict, callable],
         "dropout": [Interval(Real, 0, 1, closed="left")],
-        "alpha": [Interval(Real, 0, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
         "head_link": [StrOptions(set(LINKS)), None],
         "numeric_embedding": [StrOptions({"auto", *EMBEDDINGS}), list, tuple, None],
         "value_by_class": [dict, None],
@@ -517,7 +523,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         value_activation="linear",
         kernel_initializer="glorot_uniform",
         dropout=0.0,
-        alpha=0.0,
+        alpha="auto",
         head_link=None,
         numeric_embedding="auto",
         value_by_class=None,
@@ -991,7 +997,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             activation=self.activation,
             kernel_initializer=self.kernel_initializer,
             dropout=float(self.dropout),
-            alpha=float(self.alpha),
+            alpha=self._penalty(),
             trunk=trunk,
             link=self.head_link,
             embedding=self._embedding(member),
@@ -1011,6 +1017,13 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         if isinstance(sizes, str):
             return AUTO_SIZES
         return _layer_sizes(sizes, "hidden_layer_sizes")
+
+    def _penalty(self):
+        """What ``alpha`` stands for; FAMO's factors sum to 1, so that a penalty may take over."""
+        if not isinstance(self.alpha, str):
+            return float(self.alpha)
+        is_famo = isinstance(self.loss_weights, str) and self.loss_weights == "famo"
+        return AUTO_ALPHA if self._has_auto_layers() and not is_famo else 0.0
 
     def _embeddings(self):
         """What ``numeric_embedding`` stands for, for one member after the other."""
@@ -1243,10 +1256,10 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
                     blends = fitted["_blends"]
                     source = self._value_source(blends)
                     answers = Answers(self._targets, is_mixture, source, "head", blends)
-                    fitted["_residuals"] = self._residuals_of(unseen, rows, answers)
+                    fitted["_residuals"] = self._residuals_of(unseen, rows, answers, len(networks))
         return fitted
 
-    def _residuals_of(self, unseen, rows, answers):
+    def _residuals_of(self, unseen, rows, answers, n_networks):
         """What intervals are made of; the errors themselves are found when asked for."""
         where = unseen.positions
         truth = [
@@ -1256,7 +1269,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         return {
             "value_from": answers.value_from,
             "non_negative": is_non_negative(self.value_activation, False),
-            "by_column": partial(learn_residuals, unseen, answers, truth),
+            "by_column": partial(learn_residuals, unseen, answers, truth, n_networks),
         }
 
     def _find_residuals(self):
@@ -1461,6 +1474,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         ----------
         .. [1] J. Lei, M. G'Sell, A. Rinaldo, R. Tibshirani and L. Wasserman,
            "Distribution-Free Predictive Inference for Regression", JASA 113 (2018).
+        .. [2] A. Krogh and J. Vedelsby, "Neural Network Ensembles, Cross Validation,
+           and Active Learning", NIPS 1994.
 
         Examples
         --------

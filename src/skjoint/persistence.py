@@ -35,7 +35,7 @@ from skjoint.estimator import JointRegressorClassifier
 
 __all__ = ["load", "register_onnx_converter", "save", "to_onnx"]
 
-FORMAT = 4  # raised when older readers would misread
+FORMAT = 5  # raised when older readers would misread
 DOCUMENT = "skjoint.json"
 MAX_DOCUMENT = 2**26  # bytes of JSON
 PLAIN_DATA = {
