@@ -115,32 +115,36 @@ def learn_residuals(unseen, answers, truth, n_networks):
     for i, (true, weights) in enumerate(truth):
         errors = (true - numbers[i]) / stds.get(i, 1)
         labelled = weights > 0
-        row_, weights = row[labelled], weights[labelled]
-        n_rows = len(np.unique(row_))
+        n_rows = len(np.unique(row[labelled]))
+        shared = (weights / times[row])[labelled]
         for column in errors.reshape(len(errors), -1)[labelled].T:
-            error, variance = _of_one_and_between(column, weights, row_)
             # Krogh & Vedelsby 1995: the mean's squared error is that of one less the ambiguity.
-            ambiguity = (1 - 1 / n_networks) * variance
-            shrunk = max(error - ambiguity, error / n_networks)
-            # By which the variance that an ensemble says is larger, in units of a network's.
-            said = error * (1 + ambiguity) if i in stds else error
-            sizes = np.abs(column) * np.sqrt(shrunk / said if error else 1)
+            ambiguity = (1 - 1 / n_networks) * _own_share(column, weights[labelled], row[labelled])
+            smaller = max(1 - ambiguity, 1 / n_networks)
+            if i in stds:  # an ensemble adds the ambiguity to the variance that it says
+                smaller /= 1 + ambiguity * np.average(column**2, weights=shared)
+            sizes = np.abs(column) * np.sqrt(smaller)
             order = np.argsort(sizes)
-            by_column.append((sizes[order], (weights / times[row_])[order], n_rows))
+            by_column.append((sizes[order], shared[order], n_rows))
     return by_column
 
 
-def _of_one_and_between(errors, weights, row):
-    """Mean squared error of a network, and the variance between networks for a row.
+def _own_share(errors, weights, row):
+    """Share of the errors' variance that one network has and the next has not, for a row.
 
-    Rows that several members held out tell the latter, all others but the former; without
-    any it is 0.
+    Rows that several members held out tell, by pairs of errors a and b: if their correlation is
+    r, normal ones have E|a + b| / E(|a| + |b|) = sqrt((1 + r) / 2). Absolute sizes, as in the
+    intervals, are not swayed by a few wild errors. Without pairs it is 0.
     """
-    times = np.bincount(row)
-    mean = np.bincount(row, errors) / np.maximum(times, 1)
-    spread = weights @ (errors - mean[row]) ** 2
-    freedom = weights @ (1 - 1 / times[row])
-    return np.average(errors**2, weights=weights / times[row]), spread / freedom if freedom else 0.0
+    order = np.argsort(row, kind="stable")
+    row, errors, weights = row[order], errors[order], weights[order]
+    both = each = 0.0
+    for lag in range(1, np.bincount(row).max()):
+        same = row[:-lag] == row[lag:]
+        a, b, w = errors[:-lag][same], errors[lag:][same], weights[lag:][same]
+        both += w @ np.abs(a + b)
+        each += w @ (np.abs(a) + np.abs(b))
+    return 2 * (1 - (both / each) ** 2) if each else 0.0
 
 
 def conformal(errors, weights, n, coverage):

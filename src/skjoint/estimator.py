@@ -817,7 +817,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         columns = self._targets.read(y)
         self._targets.warn_of_other_values(columns)
         arrays, masks = self._targets.encode(columns)
-        self._check_link()
+        self._check_heads()
 
         def weigh(masks):
             options = (sample_weight, self.class_weight, whole)
@@ -902,7 +902,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
                 "False."
             )
 
-    def _check_link(self):
+    def _check_heads(self):
         targets = self._targets
         if self.head_link is not None and not (targets.values and targets.classes):
             raise ValueError(
