@@ -216,7 +216,7 @@ def relative_errors(found, joints, metric):
     ratios = {model: {} for model in (*PAIRS, *joints)}
     for name, models in found.items():
         errors = {model: models[model][metric][0] for model in ratios if model in models}
-        best = min(errors[pair] for pair in PAIRS if pair in errors)
+        best = min((errors[pair] for pair in PAIRS if pair in errors), default=np.nan)
         for model, error in errors.items():
             ratios[model][name] = error / best
     return ratios
