@@ -98,6 +98,17 @@ def test_errors_stay_where_there_is_no_other_network():
     np.testing.assert_array_equal(nothing_wrong, 0)
 
 
+@pytest.mark.parametrize("loss", ["mse", "gaussian_nll"])
+def test_no_held_out_row_has_a_number(loss):
+    X, y = make_data(60)
+    est = fit(X, y, n_members=2, value_loss=loss, epochs=1)
+    held_out = est._residuals["by_column"].args[0].positions  # as drawn by the label
+    y["value"] = y["value"].where(~np.isin(np.arange(60), held_out))
+    blind = fit(X, y, n_members=2, value_loss=loss, epochs=1)
+    with pytest.raises(ValueError, match="needs more than 0 held-out rows"):
+        blind.predict_interval(X)
+
+
 def test_weights_of_errors_are_repeats():
     rng = np.random.default_rng(0)
     row = np.arange(300) % 200

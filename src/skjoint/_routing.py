@@ -28,7 +28,7 @@ def optimizer_spec(optimizer, learning_rate, schedule, routed):
     """
     keras = import_keras()
     base = keras.optimizers.Optimizer
-    is_own_rate = not isinstance(optimizer, base) and "learning_rate" not in routed
+    given = isinstance(optimizer, base) or learning_rate is not None or "learning_rate" in routed
     if isinstance(optimizer, base):
         if routed:
             raise ValueError(
@@ -71,7 +71,7 @@ def optimizer_spec(optimizer, learning_rate, schedule, routed):
     if schedule == "auto" and spec.rate is None:
         return replace(spec, schedule="constant")
     if schedule == "auto":
-        if is_own_rate and learning_rate is None:
+        if not given:
             spec.config["learning_rate"] = AUTO_RATE * spec.rate
         return replace(spec, schedule="cosine")
     if schedule != "constant" and spec.rate is None:

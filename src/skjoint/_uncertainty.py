@@ -121,7 +121,9 @@ def learn_residuals(unseen, answers, truth, n_networks):
             # Krogh & Vedelsby 1995: the mean's squared error is that of one less the ambiguity.
             ambiguity = (1 - 1 / n_networks) * _own_share(column, weights[labelled], row[labelled])
             smaller = max(1 - ambiguity, 1 / n_networks)
-            if i in stds:  # an ensemble adds the ambiguity to the variance that it says
+            if (
+                i in stds and ambiguity
+            ):  # an ensemble adds the ambiguity to the variance that it says
                 smaller /= 1 + ambiguity * np.average(column**2, weights=shared)
             sizes = np.abs(column) * np.sqrt(smaller)
             order = np.argsort(sizes)
@@ -139,7 +141,7 @@ def _own_share(errors, weights, row):
     order = np.argsort(row, kind="stable")
     row, errors, weights = row[order], errors[order], weights[order]
     both = each = 0.0
-    for lag in range(1, np.bincount(row).max()):
+    for lag in range(1, np.bincount(row).max(initial=0)):
         same = row[:-lag] == row[lag:]
         a, b, w = errors[:-lag][same], errors[lag:][same], weights[lag:][same]
         both += w @ np.abs(a + b)
