@@ -39,6 +39,7 @@ CHANGES = {
     "numeric_embedding='periodic'": {"numeric_embedding": "periodic"},
     "learning_rate_schedule='constant'": {"learning_rate_schedule": "constant"},
     "layers (64, 64)": {"hidden_layer_sizes": (64, 64), **RECIPE},
+    "layers (128, 128)": {"hidden_layer_sizes": (128, 128), **RECIPE},
     "layers (256, 256)": {"hidden_layer_sizes": (256, 256), **RECIPE},
     "layers (128, 128, 128)": {"hidden_layer_sizes": (128, 128, 128), **RECIPE},
     "kernel_initializer='he_normal'": {"kernel_initializer": "he_normal"},

@@ -210,10 +210,10 @@ def test_where_there_is_nothing_to_embed():
 def test_auto_is_ranks_where_the_layers_are_ours():
     """Layers and trunks of the user's own have the parameters that tutorials count."""
     default = JointRegressorClassifier(epochs=1, random_state=0).fit(MIXED, Y)
-    assert default.network_.hidden == (128, 128)
+    assert default.network_.hidden == (256, 64)
     assert default.network_.embedding is None
     assert default.network_.input_shape == (4 + 4 + 2,)
-    for own in ({"hidden_layer_sizes": (128, 128)}, {"trunk": dense_trunk}):
+    for own in ({"hidden_layer_sizes": (256, 64)}, {"trunk": dense_trunk}):
         plain = JointRegressorClassifier(epochs=1, random_state=0, **own).fit(MIXED, Y)
         assert plain.network_.input_shape == (4 + 2,)
 

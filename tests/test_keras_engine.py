@@ -153,11 +153,11 @@ RECIPE = {
 
 def test_named_layers_make_the_plain_network_unless_all_is_said(data):
     plain, auto = (
-        JointRegressorClassifier((128, 128), epochs=3, random_state=0, **params).fit(*data)
+        JointRegressorClassifier((256, 64), epochs=3, random_state=0, **params).fit(*data)
         for params in ({}, RECIPE)
     )
     same = JointRegressorClassifier(
-        (128, 128), epochs=3, learning_rate_schedule="constant", alpha=0.0, random_state=0
+        (256, 64), epochs=3, learning_rate_schedule="constant", alpha=0.0, random_state=0
     )
     assert_array_equal(same.fit(*data).predict(data[0]), plain.predict(data[0]))
     default = JointRegressorClassifier(epochs=3, random_state=0).fit(*data)

@@ -79,7 +79,7 @@ ROUTED = ("optimizer", "callbacks", TRUNK)
 EMBEDDINGS = ("rank", "periodic")
 MAX_UNITS = 2**20
 # All measured by benchmarks/quality.py.
-AUTO_SIZES = (128, 128)
+AUTO_SIZES = (256, 64)
 AUTO_ALPHA = 3e-4
 ACCURATE = {
     "hidden_layer_sizes": (128, 128, 128),
@@ -120,7 +120,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     ----------
     hidden_layer_sizes : int, sequence of int or "auto", default="auto"
         Units of the shared trunk's hidden layers. ``()`` puts the heads
-        directly on the input. "auto" is (128, 128), on numbers with their ranks
+        directly on the input. "auto" is (256, 64), on numbers with their ranks
         (``numeric_embedding``), at a falling learning rate
         (``learning_rate_schedule``) and with a penalty (``alpha``). Layers that you
         name make the plain network of textbooks, parameter by parameter, unless
