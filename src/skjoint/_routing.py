@@ -68,12 +68,10 @@ def optimizer_spec(optimizer, learning_rate, schedule, routed):
             f"Got {optimizer!r} instead."
         )
     spec = OptimizerSpec(type(optimizer), optimizer.get_config(), schedule)
-    if schedule == "auto" and spec.rate is None:
-        return replace(spec, schedule="constant")
     if schedule == "auto":
-        if not given:
+        if spec.rate is not None and not given:
             spec.config["learning_rate"] = AUTO_RATE * spec.rate
-        return replace(spec, schedule="cosine")
+        return replace(spec, schedule="constant" if spec.rate is None else "cosine")
     if schedule != "constant" and spec.rate is None:
         raise ValueError(
             f"learning_rate_schedule must be 'constant' when the optimizer has a schedule of its "

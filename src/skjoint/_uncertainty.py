@@ -115,15 +115,14 @@ def learn_residuals(unseen, answers, truth, n_networks):
     for i, (true, weights) in enumerate(truth):
         errors = (true - numbers[i]) / stds.get(i, 1)
         labelled = weights > 0
-        n_rows = len(np.unique(row[labelled]))
-        shared = (weights / times[row])[labelled]
+        weights, known = weights[labelled], row[labelled]
+        shared, n_rows = weights / times[known], len(np.unique(known))
         for column in errors.reshape(len(errors), -1)[labelled].T:
             # Krogh & Vedelsby 1995: the mean's squared error is that of one less the ambiguity.
-            ambiguity = (1 - 1 / n_networks) * _own_share(column, weights[labelled], row[labelled])
+            ambiguity = (1 - 1 / n_networks) * _own_share(column, weights, known)
             smaller = max(1 - ambiguity, 1 / n_networks)
-            if (
-                i in stds and ambiguity
-            ):  # an ensemble adds the ambiguity to the variance that it says
+            if i in stds and ambiguity:
+                # An ensemble adds it to the variance that it says.
                 smaller /= 1 + ambiguity * np.average(column**2, weights=shared)
             sizes = np.abs(column) * np.sqrt(smaller)
             order = np.argsort(sizes)
