@@ -170,7 +170,8 @@ class FittedNetwork:
         self._lock = threading.Lock()
         self._function = None
         # Rows of every call of a network that only Keras can run; images are much work each.
-        self._keras_block = 8 if len(self.spec.input_shape) > 1 else 32
+        # TensorFlow multiplies 6 or 8 rows at once, by processor, and those left over otherwise.
+        self._keras_block = 24 if len(self.spec.input_shape) > 1 else 48
         self._layers = self.spec.layers()
         self._by_numpy = self.spec.trunk is None and all(
             isinstance(layer, (Mixture, Periodic))
