@@ -178,8 +178,10 @@ def report(entries, joints):
     print_seconds(found)
     for joint in joints:
         print_verdicts(entries, found, joint)
-    computed = [name for name in joints if all(name in models for models in found.values())]
-    print_overall(found, [name for name in computed if not name.endswith("MAE")])
+    whole = {name: models for name, models in found.items() if set(PAIRS) <= set(models)}
+    computed = [name for name in joints if all(name in models for models in whole.values())]
+    if whole:
+        print_overall(whole, [name for name in computed if not name.endswith("MAE")])
 
 
 def print_overall(found, joints):

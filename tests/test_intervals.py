@@ -66,7 +66,8 @@ def residuals(numbers, true, positions, weights=None, n_networks=1, std=None):
         stds=lambda outputs, known: {} if std is None else {0: std},
     )
     weights = np.ones(len(true)) if weights is None else weights
-    unseen = SimpleNamespace(outputs=None, positions=positions)
+    row = np.unique(positions, return_inverse=True)[1]
+    unseen = SimpleNamespace(outputs=None, row=row)
     ((errors, shared, _),) = learn_residuals(unseen, answers, [(true, weights)], n_networks)
     return errors, shared
 

@@ -32,6 +32,7 @@ ORDER = [
     "_callbacks",
     "_members",
     "_uncertainty",
+    "_forest",
     "_files",
     "_onnx_layers",
     "_onnx",

@@ -224,7 +224,9 @@ def test_accurate_settings_are_parameters():
     est = JointRegressorClassifier.accurate(n_members=2, epochs=2, random_state=0)
     assert est.get_params() == clone(est).get_params()
     assert est.get_params()["numeric_embedding"] == ("periodic", "rank")
-    assert len(est.fit(X, Y)._network.places) == 4  # with the refits
+    est.set_params(n_trees=5).fit(X, Y)
+    assert len(getattr(est._network, "network", est._network).places) == 4  # with the refits
+    assert est.forest_share_.shape == (2,)
     with pytest.raises(TypeError, match="Did you mean 'epochs'"):
         JointRegressorClassifier.accurate(epoch=3)
 

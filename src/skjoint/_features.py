@@ -297,6 +297,15 @@ class FeatureEncoder:
             return 0
         return len(self.numbers_) * (2 if self.ranks else 1)
 
+    @property
+    def distinct_columns(self):
+        """Columns of encoded X that say something new: ranks and values repeat the numbers."""
+        columns = np.arange(self.output_shape_[0])
+        if not self.enabled or not self.ranks:
+            return columns
+        n_ranks, n_levels = self.n_numbers // 2, self.levels_.shape[1]
+        return np.delete(columns[n_ranks:], np.arange(n_levels) + n_ranks)
+
     @np.errstate(over="ignore", invalid="ignore")
     def encode(self, X):
         """float32 array of shape (n_samples, *output_shape_)."""

@@ -255,7 +255,7 @@ class FittedNetwork:
         # NumPy lets go of the interpreter: chunks of many rows share the cores.
         in_threads = self._by_numpy and len(X) >= 4 * size
         n_threads = min(os.cpu_count() or 1, MAX_THREADS) if in_threads else 1
-        return _in_chunks(answers, X, size, n_threads)
+        return in_chunks(answers, X, size, n_threads)
 
     def _forward(self, X, heads):
         # Rows are columns here: softmax adds up over units, and NumPy does that for many rows at
@@ -399,7 +399,7 @@ class Ensemble:
             return keras.Model(X, means)
 
 
-def _in_chunks(function, X, size, n_threads):
+def in_chunks(function, X, size, n_threads):
     """``function(X)``, a list of arrays with an entry per row, from ``size`` rows at a time."""
     like = function(X[:1])
     outputs = [np.empty((len(X), *part.shape[1:]), part.dtype) for part in like]

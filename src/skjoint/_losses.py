@@ -51,6 +51,11 @@ def is_gaussian(identifier):
     return isinstance(identifier, str) and identifier == GAUSSIAN
 
 
+def is_mean_loss(loss):
+    """Whether the number of least loss is the mean."""
+    return isinstance(loss, (import_keras().losses.MeanSquaredError, histogram_loss()))
+
+
 def class_loss(identifier, n_classes):
     """The Keras loss of a class head, on integer codes and class probabilities.
 

@@ -16,6 +16,7 @@ import numpy as np
 
 import skjoint
 from skjoint._features import LARGE
+from skjoint._forest import Blend
 from skjoint._inference import Ensemble
 from skjoint._network import MIN_VARIANCE, TRUNK, Mixture, Periodic, weight_shapes
 from skjoint._onnx_layers import write_trunk
@@ -238,8 +239,18 @@ ACTIVATIONS = {
 def _outputs(graph, network, X):
     """What heads and variances give by name, float64 that was rounded to float32.
 
-    Of members the means, and of variances those of the mixture.
+    Of members the means, and of variances those of the mixture; with forests the weighed means.
     """
+    if isinstance(network, Blend):
+        outputs = _outputs(graph, network.network, X)
+        for forest in network.forests:
+            means = _trees(graph, forest, X)
+            for head, place in forest.places.items():
+                if head in network.shares:
+                    share, found = network.shares[head], graph("Gather", means, place, axis=1)
+                    parts = _times(graph, outputs[head], share), _times(graph, found, 1 - share)
+                    outputs[head] = graph.cast(graph.cast(graph("Add", *parts), FLOAT), DOUBLE)
+        return outputs
     if not isinstance(network, Ensemble):
         return _heads(graph, network, X)
     parts = [_heads(graph, part, X) for part in network.networks]
@@ -255,6 +266,50 @@ def _outputs(graph, network, X):
             variance = graph("Add", within, between)
             outputs[head.variance] = graph.cast(graph.cast(variance, FLOAT), DOUBLE)
     return outputs
+
+
+def _trees(graph, forest, X):
+    """Means over the trees of a forest, as :meth:`skjoint._forest.Forest.predict`."""
+    helper = import_onnx().helper
+
+    def doubles(name, array):
+        return helper.make_tensor(name, DOUBLE, array.shape, array.astype(np.float64).ravel())
+
+    n_nodes = len(forest.children)
+    tree = np.searchsorted(forest.roots, np.arange(n_nodes), side="right") - 1
+    place = np.arange(n_nodes) - forest.roots[tree]
+    left, right = (forest.children - forest.roots[tree][:, None]).T
+    is_leaf = left == place
+    # Most shares of labels are 0, but every leaf must say something.
+    values = forest.values[forest.leaf[is_leaf]]
+    says = values != 0
+    says[~says.any(axis=1), 0] = True
+    which, target = np.nonzero(says)
+    leaf = np.flatnonzero(is_leaf)[which]
+    # What must be a list of numbers for ONNX's helper, and what it has a type of its own for.
+    numbers = {
+        "nodes_treeids": tree,
+        "nodes_nodeids": place,
+        "nodes_featureids": forest.feature,
+        "nodes_truenodeids": np.where(is_leaf, 0, left),
+        "nodes_falsenodeids": np.where(is_leaf, 0, right),
+        "target_treeids": tree[leaf],
+        "target_nodeids": place[leaf],
+        "target_ids": target,
+    }
+    threshold = np.where(is_leaf, 0, forest.threshold)
+    means = graph(
+        "TreeEnsembleRegressor",
+        graph("Gather", X, forest.columns.astype(np.int64), axis=1),
+        domain=ML,
+        n_targets=forest.values.shape[1],
+        aggregate_function="AVERAGE",
+        nodes_modes=np.where(is_leaf, "LEAF", "BRANCH_LEQ").tolist(),
+        nodes_values_as_tensor=doubles("nodes_values", threshold),
+        target_weights_as_tensor=doubles("target_weights", values[which, target]),
+        **{name: array.tolist() for name, array in numbers.items()},
+    )
+    return graph.cast(means, DOUBLE)
 
 
 def _mean_of(graph, tensors):

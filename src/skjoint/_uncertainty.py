@@ -31,6 +31,8 @@ class Unseen:
         self.networks = networks
         self.held_out = held_out[: len(networks)]
         self.positions = np.concatenate(positions[: len(networks)])
+        # Of each entry the row it is about, counted among the rows that some member held out.
+        self.row = np.unique(self.positions, return_inverse=True)[1]
 
     @cached_property
     def outputs(self):
@@ -52,9 +54,8 @@ class Unseen:
         Predictions are means over members: so are those that the temperatures are
         learned from, over the members that held a row out.
         """
-        _, first, row, times = np.unique(
-            self.positions, return_index=True, return_inverse=True, return_counts=True
-        )
+        row, times = self.row, np.bincount(self.row)
+        first = np.unique(row, return_index=True)[1]
         temperatures = []
         for i, target in enumerate(targets.classes, start=len(targets.values)):
             codes, weights = self.truth(i)
@@ -110,7 +111,7 @@ def learn_residuals(unseen, answers, truth, n_networks):
     """
     numbers = answers.decode(unseen.outputs, "value")
     stds = answers.stds(unseen.outputs, known=False)
-    _, row, times = np.unique(unseen.positions, return_inverse=True, return_counts=True)
+    row, times = unseen.row, np.bincount(unseen.row)
     by_column = []
     for i, (true, weights) in enumerate(truth):
         errors = (true - numbers[i]) / stds.get(i, 1)
@@ -137,15 +138,21 @@ def _own_share(errors, weights, row):
     r, normal ones have E|a + b| / E(|a| + |b|) = sqrt((1 + r) / 2). Absolute sizes, as in the
     intervals, are not swayed by a few wild errors. Without pairs it is 0.
     """
-    order = np.argsort(row, kind="stable")
-    row, errors, weights = row[order], errors[order], weights[order]
     both = each = 0.0
-    for lag in range(1, np.bincount(row).max(initial=0)):
-        same = row[:-lag] == row[lag:]
-        a, b, w = errors[:-lag][same], errors[lag:][same], weights[lag:][same]
+    for i, j in pairs_of_rows(row):
+        a, b, w = errors[i], errors[j], weights[j]
         both += w @ np.abs(a + b)
         each += w @ (np.abs(a) + np.abs(b))
     return 2 * (1 - (both / each) ** 2) if each else 0.0
+
+
+def pairs_of_rows(row):
+    """All pairs of entries about the same row, as positions: arrays a and b, some at a time."""
+    order = np.argsort(row, kind="stable")
+    row = row[order]
+    for lag in range(1, np.bincount(row).max(initial=0)):
+        first = np.flatnonzero(row[:-lag] == row[lag:])
+        yield order[first], order[first + lag]
 
 
 def conformal(errors, weights, n, coverage):

@@ -26,6 +26,7 @@ from skjoint._answers import CLASS_FROM, VALUE_FROM, Answers, choose_blend
 from skjoint._balancing import METHODS
 from skjoint._callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from skjoint._features import FeatureEncoder, read_features
+from skjoint._forest import Blend, blended, grow, has_share
 from skjoint._histogram import N_BINS, given_bins, is_histogram, with_places
 from skjoint._inference import FittedNetwork, as_codes, as_probabilities, as_rows
 from skjoint._losses import (
@@ -94,6 +95,7 @@ ACCURATE = {
     "epochs": 100,
     "batch_size": 128,
     "n_members": 4,
+    "n_trees": 100,
     "early_stopping": "by_head",
     "validation_fraction": 0.2,
     "n_iter_no_change": 20,
@@ -301,6 +303,17 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         members train side by side, one per core at a time; with callbacks, with
         ``verbose`` and in the Keras engine they train one after another, and Keras
         callbacks are called for each, with epochs from 0 again.
+    n_trees : int, default=0
+        Trees of a random forest [16]_ beside the networks, grown on numbers and labels
+        at once: it finds steps, exact values and repeated rows that a network learns
+        slowly. Answers are weighed means of networks and forest; each target's share
+        is the one of least squared error [17]_ on rows held out from the networks (10 %
+        unless ``validation_fraction`` says otherwise) and, of the trees, those grown
+        without the row. A forest that helps no target is not kept. Numbers have a
+        share of it with ``value_loss="mse"`` and ``"histogram"``, whose answer is the
+        mean, and not with ``head_link="mixture"``. A tree is grown on at most 8,192
+        rows. It cannot go with rows of more than one dimension; ``partial_fit``, which
+        holds nothing out, drops it.
     early_stopping : bool or "by_head", default=False
         Hold rows out, stop when the joint monitor has not improved for
         ``n_iter_no_change`` epochs and restore the best weights. The monitor
@@ -315,8 +328,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     validation_fraction : float in (0, 1), default=None
         Share of rows to hold out, shuffled and stratified on the label; a
         label's only row stays in training. Encodings of X and y are learned
-        from all rows. None means 0.1 with ``early_stopping``, ``calibration`` or
-        ``value_from="blend"``, and no validation without.
+        from all rows. None means 0.1 with ``early_stopping``, ``calibration``,
+        ``n_trees`` or ``value_from="blend"``, and no validation without.
     n_iter_no_change : int, default=10
         Epochs without improvement before early stopping.
     refit : bool, default=False
@@ -381,6 +394,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     temperature_ : float, or list of these
         T of the probabilities, above 1 where the network was too sure of itself;
         a list with several class targets. Only with ``calibration``.
+    forest_share_ : ndarray of shape (n_outputs,)
+        Share of the forest in each output, values first; only with ``n_trees``.
     best_epoch_ : int, or ndarray of shape (n_outputs,), (n_members,) or (n_members, n_outputs)
         Index into ``history_`` of the epoch whose weights were kept; only with
         ``early_stopping``. By output, values first, with "by_head", and by
@@ -394,8 +409,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         counts its parameters.
     model_ : keras.Model
         The network: encoded X in; out a list with the value (scaled units,
-        without variance) and the class probabilities (before ``calibration``). A
-        new copy each time it is asked for.
+        without variance) and the class probabilities (before ``calibration``, and
+        without the forest of ``n_trees``). A new copy each time it is asked for.
 
     Notes
     -----
@@ -448,6 +463,9 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
        Distributional Losses", ICML 2018.
     .. [15] J. Farebrother et al., "Stop Regressing: Training Value Functions via
        Classification for Scalable Deep RL", ICML 2024.
+    .. [16] L. Breiman, "Random Forests", Machine Learning 45 (2001), 5-32.
+    .. [17] J. Bates and C. Granger, "The Combination of Forecasts", Operational
+       Research Quarterly 20 (1969), 451-468.
 
     Examples
     --------
@@ -503,6 +521,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "n_members": [Interval(Integral, 1, None, closed="left")],
+        "n_trees": [Interval(Integral, 0, None, closed="left")],
         "early_stopping": ["boolean", StrOptions({"by_head"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -547,6 +566,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         epochs=30,
         batch_size=32,
         n_members=1,
+        n_trees=0,
         early_stopping=False,
         validation_fraction=None,
         n_iter_no_change=10,
@@ -589,6 +609,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         self.epochs = epochs
         self.batch_size = batch_size
         self.n_members = n_members
+        self.n_trees = n_trees
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -614,8 +635,10 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         and half with ranks, whose number is the mean of a distribution, a little
         dropout and decoupled weight decay [1]_, each stopped early by head on
         held-out rows of its own, which calibrate the probabilities and choose
-        ``value_from``, too; then four more on all rows (``refit``). Beside a ``trunk``
-        give ``numeric_embedding=None``, with ``head_link="mixture"`` or a
+        ``value_from``, too; then four more on all rows (``refit``); and a forest of 100
+        trees that has the share in each answer which the held-out rows give it
+        (``n_trees``). Beside a ``trunk`` give ``numeric_embedding=None``, and ``n_trees=0``
+        where rows have a shape; with ``head_link="mixture"`` or a
         ``value_activation`` give ``value_loss="mse"``. Nothing but parameters:
         ``get_params`` shows them, and any of them may be given here or changed
         later. ``n_members=1`` needs about half the time and is not far behind.
@@ -846,7 +869,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         unseen = None
         if splits[0] is not None:
             held_out = [held_out for _, held_out in splits]
-            unseen = (held_out, replace(rows, weights=counted))
+            grown = self._grow(rows, plans[0], held_out) if self.n_trees else []
+            unseen = (held_out, replace(rows, weights=counted), grown)
         self._carry_out(plans, refits, callbacks, unseen, whole, tasks)
 
     def _learn_encodings(self, X, y, sample_weight, classes):
@@ -1064,7 +1088,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         """Rows to train a member on, and to hold out; None if none are."""
         fraction = self.validation_fraction
         calibrates = self.calibration is not None and self._targets.classes
-        if fraction is None and (self.early_stopping or self.value_from == "blend" or calibrates):
+        needs_rows = self.early_stopping or self.n_trees or self.value_from == "blend" or calibrates
+        if fraction is None and needs_rows:
             fraction = 0.1
         if fraction is None or not whole:
             return None
@@ -1132,6 +1157,18 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             optimizer_state=optimizer_state,
         )
 
+    def _grow(self, rows, plan, held_out):
+        """Forests beside the networks, for the heads that they may have a share in."""
+        if rows.X.ndim > 2:
+            raise ValueError(
+                f"n_trees must be 0 where rows of X have a shape, here {rows.X.shape[1:]}: trees "
+                f"read columns. Got {self.n_trees} instead."
+            )
+        pairs = zip(plan.network.heads, plan.losses, strict=True)
+        heads = {i: head for i, (head, loss) in enumerate(pairs) if has_share(head, loss)}
+        columns, where = self._features.distinct_columns, np.unique(np.concatenate(held_out))
+        return grow(rows, heads, columns, self.n_trees, self._seed, where)
+
     def _check_unchanged(self):
         """What the network was built from must stay when training continues."""
         made_from, routed = self._trunk_made_from
@@ -1174,8 +1211,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         """Run the plans, then the refits, and keep what they give.
 
         ``callbacks`` decide about the engine; each member has its own. ``unseen`` are
-        the positions of the rows that each member held out, and all rows with what
-        their answers are judged by.
+        the positions of the rows that each member held out, all rows with what
+        their answers are judged by, and the forests.
         """
         stopping = None
         if whole and self.early_stopping:
@@ -1218,6 +1255,9 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         shares = [{"head": share, summary: round(1 - share, 2)} for summary, share in blends]
         self._set_or_delete("value_blend_", shares)
         self._set_or_delete("temperature_", self._temperatures)
+        shares = self._network.shares if isinstance(self._network, Blend) else {}
+        shares = np.array([1 - shares.get(head.name, 1.0) for head in plans[0].network.heads])
+        self._set_or_delete("forest_share_", [shares] if whole and self.n_trees else [])
         self._member_states = [member.state for member in trained[-len(plans) :]]
         self._balanced_by = plans[0].balancing
         loss_weights = mean_by_epoch([member.loss_weights for member in members])
@@ -1236,8 +1276,9 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         """
         is_mixture = networks[0].spec.link == "mixture"
         stopped, refitted = networks[: len(plans)], networks[len(plans) :]
+        network = ensemble([*refitted, *stopped])
         fitted = {
-            "_network": ensemble([*refitted, *stopped]),
+            "_network": network,
             "_plain_answers": Answers(self._targets, is_mixture),
             "_residuals": None,
             "_temperatures": [],
@@ -1245,8 +1286,10 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         if whole:
             fitted["_blends"] = None
             if plans[0].validation is not None:
-                positions, rows = unseen
+                positions, rows, grown = unseen
                 unseen = Unseen(stopped, [plan.validation for plan in plans], positions)
+                # First of all: what is learned below is about the answers of both.
+                fitted["_network"] = blended(network, grown, unseen, len(networks))
                 if self.calibration is not None:
                     fitted["_temperatures"] = unseen.calibrate(self._targets)
                 if self.value_from in ("blend", "auto"):

@@ -26,6 +26,7 @@ from skjoint._answers import Answers
 from skjoint._composition import best_predictor, joint_estimator
 from skjoint._features import FeatureEncoder
 from skjoint._files import whole_file
+from skjoint._forest import Blend, Forest
 from skjoint._inference import Ensemble, FittedNetwork
 from skjoint._keras_import import first_line, import_keras
 from skjoint._network import TRUNK, Embedding, Head, NetworkSpec, weight_shapes
@@ -35,12 +36,12 @@ from skjoint.estimator import JointRegressorClassifier
 
 __all__ = ["load", "register_onnx_converter", "save", "to_onnx"]
 
-FORMAT = 5  # raised when older readers would misread
+FORMAT = 6  # raised when older readers would misread
 DOCUMENT = "skjoint.json"
 MAX_DOCUMENT = 2**26  # bytes of JSON
 PLAIN_DATA = {
     cls.__name__: cls
-    for cls in (Embedding, Head, NetworkSpec, Trunk, Targets, ValueTarget, ClassTarget)
+    for cls in (Embedding, Head, NetworkSpec, Trunk, Targets, ValueTarget, ClassTarget, Forest)
 }
 # What Keras' configurations hold beside objects; "__lambda__" and "__typespec__" name code.
 DATA_NAMES = ("__keras_tensor__", "__slice__")
@@ -73,6 +74,7 @@ FITTED = (
     "best_epoch_",
     "value_blend_",
     "temperature_",
+    "forest_share_",
     "n_features_in_",
     "feature_names_in_",
 )
@@ -200,6 +202,8 @@ def load(path):
 
 def _restore_trunk(estimator):
     network = estimator._network
+    if isinstance(network, Blend):
+        network = network.network
     trunk = network.spec.trunk
     if trunk is not None:
         shapes = trunk.declared_shapes()
@@ -419,7 +423,7 @@ class _Writer:
                 check_keras_config(json.loads(value.config), where)
             fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
             return self._object(type(value).__name__, fields, where)
-        if isinstance(value, (FittedNetwork, Ensemble)):
+        if isinstance(value, (FittedNetwork, Ensemble, Blend)):
             return self._object(type(value).__name__, value.__getstate__(), where)
         if isinstance(value, FeatureEncoder):
             return self._object("FeatureEncoder", vars(value), where)
@@ -510,6 +514,8 @@ class _Reader:
         if kind == "Ensemble":
             _check_places(**fields)
             return Ensemble(**fields)
+        if kind == "Blend":
+            return Blend(**fields)
         if kind == "FeatureEncoder":
             encoder = FeatureEncoder(fields.pop("enabled"), fields.pop("ranks", False))
             vars(encoder).update(fields)
