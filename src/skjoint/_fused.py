@@ -137,6 +137,7 @@ class Program:
             self.loss_weights = tf.Variable(tf.ones(len(self.heads)))  # of the last step
         self.graph = tf.function(self._run, autograph=False)
         self.compiled = tf.function(self._run, autograph=False, jit_compile=True)
+        self.traced = {}
         self.is_compiled = False
         # On a CPU XLA's convolutions are some 20 times slower than TensorFlow's own.
         self.can_compile = not (self.network.trunk and self.network.trunk.convolves)
@@ -245,7 +246,7 @@ class Program:
                 )
         if self.can_compile and worth_it:
             try:
-                logs, sums = self.compiled(*arguments)
+                logs, sums = self._traced(self.compiled, arguments)(*arguments)
                 self.is_compiled = True
                 return logs.numpy()[:n_epochs], sums
             except (
@@ -260,8 +261,14 @@ class Program:
                     "XLA cannot compile this network, which now trains as a plain TensorFlow "
                     f"graph, several times slower: {str(error).splitlines()[0]}"
                 )
-        logs, sums = self.graph(*arguments)
+        logs, sums = self._traced(self.graph, arguments)(*arguments)
         return logs.numpy()[:n_epochs], sums
+
+    def _traced(self, function, arguments):
+        """A function for arguments of one form; to look it up each time costs a millisecond."""
+        if function not in self.traced:
+            self.traced[function] = function.get_concrete_function(*arguments)
+        return self.traced[function]
 
     # ----------------------------------------------------- the traced function
     def _run(self, inputs, orders, n_epochs, steps, sums):

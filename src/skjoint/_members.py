@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections import deque
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -118,9 +117,8 @@ def train_side_by_side(plans, engine, stopping):
     """
     given_up = threading.Event()
     n_threads = min(len(plans), joblib.cpu_count())
-    # Like networks share programs, of which each thread needs its own: start from both ends.
-    waiting = deque(sorted(range(len(plans)), key=lambda i: plans[i].network.embedding is None))
     members = [None] * len(plans)
+    queue = _Queue([plan.network.embedding for plan in plans])
 
     def give_up_too(plan, on_epoch):
         def hook(epoch, logs, get_weights):
@@ -129,21 +127,18 @@ def train_side_by_side(plans, engine, stopping):
         hook.every_epoch = on_epoch.every_epoch
         return hook
 
-    def take(thread):
-        with contextlib.suppress(IndexError):
-            return waiting.pop() if thread % 2 else waiting.popleft()
-        return None
-
-    def train_some(thread):
+    def train_some():
+        last = None
         try:
-            while not given_up.is_set() and (i := take(thread)) is not None:
+            while not given_up.is_set() and (i := queue.take(last)) is not None:
                 members[i] = train_member(plans[i], engine, stopping, 0, give_up_too)
+                last = i
         except BaseException:  # a member that diverged: the others stop, too
             given_up.set()
             raise
 
     with ThreadPoolExecutor(n_threads) as pool:
-        threads = [pool.submit(train_some, thread) for thread in range(n_threads)]
+        threads = [pool.submit(train_some) for _ in range(n_threads)]
         try:
             for thread in threads:
                 thread.result()
@@ -151,6 +146,35 @@ def train_side_by_side(plans, engine, stopping):
             given_up.set()
             raise
     return members
+
+
+class _Queue:
+    """Jobs by kind. Those of one kind share a program, of which each thread needs its own."""
+
+    def __init__(self, kinds):
+        self.kinds = kinds
+        self.waiting = {}
+        for i, kind in enumerate(kinds):
+            self.waiting.setdefault(kind, []).append(i)
+        self.at_work = Counter()  # threads by kind
+        self.lock = threading.Lock()
+
+    def take(self, last):
+        """The next job for a thread whose last one this was (None at first), or None."""
+        with self.lock:
+            if last is not None:
+                kind = self.kinds[last]
+                self.at_work[kind] -= 1
+            if last is None or not self.waiting[kind]:
+                waiting = [kind for kind, jobs in self.waiting.items() if jobs]
+                if not waiting:
+                    return None
+                kind = min(waiting, key=lambda kind: self.at_work[kind])
+                # To build one more program takes longer than the last job of a kind in its turn.
+                if last is not None and self.at_work[kind] and len(self.waiting[kind]) == 1:
+                    return None
+            self.at_work[kind] += 1
+            return self.waiting[kind].pop(0)
 
 
 def one_network(spec, weights, epochs):
