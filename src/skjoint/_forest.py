@@ -124,7 +124,7 @@ class Forest:
         n_samples, n_columns = len(X), len(self.columns)
         numbers = X[:, self.columns].ravel()
         # Few rows go through all trees at once, many through one tree, which is near them then.
-        n_trees = max(1, ENTRIES // n_samples)
+        n_trees = max(1, ENTRIES // max(1, n_samples))
         reached = np.empty((self.n_trees, n_samples), np.intp)
         for start in range(0, self.n_trees, n_trees):
             found = reached[start : start + n_trees]
@@ -196,19 +196,8 @@ def _grow_one(rows, heads, columns, n_trees, seed, where):
     weights = rows.weights[heads[0][0]]
     labelled = np.flatnonzero(weights > 0)
     weights = weights[labelled]
-    targets, units = [], []
-    for i, head in heads:
-        target = rows.targets[i][labelled].astype(np.float64)
-        if head.kind == "class":
-            targets.append(np.eye(head.n_units)[target.astype(int)])
-            units.append(np.ones(head.n_units))
-        else:
-            target = target[:, : head.n_units]
-            mean = np.average(target, axis=0, weights=weights)
-            unit = np.sqrt(np.average((target - mean) ** 2, axis=0, weights=weights))
-            # A number's variance counts like a label's, in whatever unit it is.
-            units.append(np.where(unit > 0, unit, 1.0))
-            targets.append(target / units[-1])
+    parts = [_in_units(rows.targets[i][labelled], head, weights) for i, head in heads]
+    targets, units = (np.hstack(part) for part in zip(*parts, strict=True))
     grower = RandomForestRegressor(
         n_trees,
         max_features=MAX_FEATURES,
@@ -216,13 +205,27 @@ def _grow_one(rows, heads, columns, n_trees, seed, where):
         n_jobs=joblib.cpu_count(),
         random_state=seed,
     )
-    X, Y = np.ascontiguousarray(rows.X[labelled][:, columns]), np.hstack(targets)
+    X, y = rows.X[labelled][:, columns], targets if targets.shape[1] > 1 else targets.ravel()
     with joblib.parallel_config(backend="threading"):  # whatever a search around it uses
-        grower.fit(X, Y if Y.shape[1] > 1 else Y.ravel(), sample_weight=weights)
+        grower.fit(X, y, sample_weight=weights)
     names, n_units = zip(*((head.name, head.n_units) for _, head in heads), strict=True)
-    forest = _as_arrays([tree.tree_ for tree in grower], names, n_units, columns, np.hstack(units))
+    forest = _as_arrays([tree.tree_ for tree in grower], names, n_units, columns, units)
     in_bag = [labelled[drawn] for drawn in grower.estimators_samples_]
     return Grown(forest, where, forest.out_of_bag(rows.X[where], where, in_bag))
+
+
+def _in_units(target, head, weights):
+    """What a head's columns are for the trees, and the unit of each.
+
+    A split serves a number as much as a label, whatever it is measured in.
+    """
+    if head.kind == "class":
+        return np.eye(head.n_units)[target], np.ones(head.n_units)
+    target = target[:, : head.n_units].astype(np.float64)
+    mean = np.average(target, axis=0, weights=weights)
+    unit = np.sqrt(np.average((target - mean) ** 2, axis=0, weights=weights))
+    unit = np.where(unit > 0, unit, 1.0)
+    return target / unit, unit
 
 
 def _as_arrays(trees, heads, n_units, columns, units):

@@ -92,13 +92,13 @@ ACCURATE = {
     "optimizer__weight_decay": 0.1,
     "learning_rate": 2e-3,
     "learning_rate_schedule": "cosine",
-    "epochs": 100,
+    "epochs": 80,
     "batch_size": 128,
     "n_members": 4,
     "n_trees": 100,
     "early_stopping": "by_head",
     "validation_fraction": 0.2,
-    "n_iter_no_change": 20,
+    "n_iter_no_change": 15,
     "refit": True,
     "calibration": "temperature",
 }
@@ -641,7 +641,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         where rows have a shape; with ``head_link="mixture"`` or a
         ``value_activation`` give ``value_loss="mse"``. Nothing but parameters:
         ``get_params`` shows them, and any of them may be given here or changed
-        later. ``n_members=1`` needs about half the time and is not far behind.
+        later. ``n_members=1`` needs a third to half of the time and is not far behind.
 
         Parameters
         ----------
