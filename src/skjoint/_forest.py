@@ -15,7 +15,7 @@ from functools import cached_property
 import joblib
 import numpy as np
 
-from skjoint._inference import as_rows, in_chunks
+from skjoint._inference import MAX_THREADS, as_rows, in_chunks
 from skjoint._losses import is_mean_loss
 from skjoint._uncertainty import pairs_of_rows
 
@@ -24,7 +24,6 @@ MAX_SAMPLES = 2**13  # rows of a tree, so that a forest on millions of rows stay
 LEAST_SHARE = 0.05  # of a forest: less changes hardly an answer and takes its time and memory
 CHUNK = 2**13  # rows at once
 ENTRIES = 2**14  # rows times trees that are on their way at once
-MAX_THREADS = 8
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,8 +31,11 @@ class Unseen:
         self.networks = networks
         self.held_out = held_out[: len(networks)]
         self.positions = np.concatenate(positions[: len(networks)])
-        # Of each entry the row it is about, counted among the rows that some member held out.
-        self.row = np.unique(self.positions, return_inverse=True)[1]
+
+    @cached_property
+    def row(self):
+        """Of each entry the row it is about, counted among the rows that some member held out."""
+        return np.unique(self.positions, return_inverse=True)[1]
 
     @cached_property
     def outputs(self):
