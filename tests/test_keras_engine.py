@@ -142,19 +142,19 @@ def test_cosine_schedule_ends_at_zero(data):
     assert_allclose(rates, 0.05 * (1 + np.cos(np.pi * np.arange(1, 5) / 4)), atol=1e-6)
 
 
-# What comes with layers of "auto".
+# What comes with layers of "auto", but for alpha.
 RECIPE = {
     "numeric_embedding": "rank",
     "learning_rate_schedule": "cosine",
     "learning_rate": 0.0015,
-    "alpha": 3e-4,
 }
 
 
 def test_named_layers_make_the_plain_network_unless_all_is_said(data):
+    recipe = {**RECIPE, "alpha": 5e-5 * data[0].shape[1]}
     plain, auto = (
         JointRegressorClassifier((256, 64), epochs=3, random_state=0, **params).fit(*data)
-        for params in ({}, RECIPE)
+        for params in ({}, recipe)
     )
     same = JointRegressorClassifier(
         (256, 64), epochs=3, learning_rate_schedule="constant", alpha=0.0, random_state=0
@@ -162,6 +162,26 @@ def test_named_layers_make_the_plain_network_unless_all_is_said(data):
     assert_array_equal(same.fit(*data).predict(data[0]), plain.predict(data[0]))
     default = JointRegressorClassifier(epochs=3, random_state=0).fit(*data)
     assert_array_equal(default.predict(data[0]), auto.predict(data[0]))
+
+
+def test_the_penalty_of_auto_layers_grows_with_the_columns_of_x():
+    rng = np.random.default_rng(0)
+    numbers = pd.DataFrame(rng.normal(size=(60, 4))).add_prefix("x")
+    numbers["few"] = np.arange(60) % 3  # has columns of ranks and of its values, which do not count
+    text = numbers.assign(letter=np.array(list("abcde"))[np.arange(60) % 5])
+    y = np.column_stack([numbers["x0"], np.arange(60) % 2])
+
+    def alpha(X, **params):
+        est = JointRegressorClassifier(epochs=1, random_state=0, **params)
+        return est.fit(X, y).network_.alpha
+
+    assert alpha(numbers) == pytest.approx(5 * 5e-5)
+    assert alpha(text) == pytest.approx(10 * 5e-5)
+    assert alpha(text, numeric_embedding=None) == pytest.approx(10 * 5e-5)
+    assert alpha(numbers.to_numpy(), preprocess=None) == pytest.approx(5 * 5e-5)
+    assert alpha(rng.normal(size=(60, 300))) == 0.01
+    assert alpha(numbers, hidden_layer_sizes=(8,)) == 0.0
+    assert alpha(numbers, alpha=0.2) == 0.2
 
 
 @pytest.mark.parametrize(

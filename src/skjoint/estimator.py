@@ -81,7 +81,8 @@ EMBEDDINGS = ("rank", "periodic")
 MAX_UNITS = 2**20
 # All measured by benchmarks/quality.py.
 AUTO_SIZES = (256, 64)
-AUTO_ALPHA = 3e-4
+AUTO_ALPHA = 5e-5  # for each column of encoded X
+MAX_AUTO_ALPHA = 0.01
 ACCURATE = {
     "hidden_layer_sizes": (128, 128, 128),
     "dropout": 0.1,
@@ -145,9 +146,12 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         Share of units silenced after each hidden layer during training.
     alpha : float or "auto", default="auto"
         L2 penalty ``alpha * sum(W**2)`` over all kernels (Keras' convention:
-        no division by 2 nor by the number of rows). "auto" is 0.0003 with
+        no division by 2 nor by the number of rows). "auto" is 0.00005 for each
+        column of encoded X (ranks and values not counted), at most 0.01, with
         ``hidden_layer_sizes="auto"``, but for ``loss_weights="famo"``, and 0.0
-        with layers or a ``trunk`` of your own.
+        with layers or a ``trunk`` of your own. It grows with the columns as if
+        weights were the smaller, a priori, the more of them share in an answer
+        [18]_; ``network_.alpha`` says what it was.
     head_link : {"class_to_value", "value_to_class", "mixture"} or None, default=None
         How one head sees the other, trained together. "class_to_value": the
         value head reads the class probabilities beside the features of the
@@ -466,6 +470,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     .. [16] L. Breiman, "Random Forests", Machine Learning 45 (2001), 5-32.
     .. [17] J. Bates and C. Granger, "The Combination of Forecasts", Operational
        Research Quarterly 20 (1969), 451-468.
+    .. [18] R. Neal, "Bayesian Learning for Neural Networks", Springer 1996,
+       section 2.1.
 
     Examples
     --------
@@ -1047,7 +1053,9 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         if not isinstance(self.alpha, str):
             return float(self.alpha)
         is_famo = isinstance(self.loss_weights, str) and self.loss_weights == "famo"
-        return AUTO_ALPHA if self._has_auto_layers() and not is_famo else 0.0
+        if not self._has_auto_layers() or is_famo:
+            return 0.0
+        return min(AUTO_ALPHA * len(self._features.distinct_columns), MAX_AUTO_ALPHA)
 
     def _embeddings(self):
         """What ``numeric_embedding`` stands for, for one member after the other."""
