@@ -63,6 +63,7 @@ def train(plan, on_epoch, callbacks=()):
         weighted_metrics=_metrics(keras, plan),
         steps_per_execution=1 if every_batch else plan.n_steps,
     )
+    _build_metrics(model, plan)
 
     history = {}
 
@@ -92,6 +93,16 @@ def train(plan, on_epoch, callbacks=()):
         release(callbacks)
     state = model.balancing_state.numpy() if plan.balancing else None
     return Result(get_weights(model, plan.network), optimizer_state(optimizer), history, state)
+
+
+def _build_metrics(model, plan):
+    """Create the variables of loss and metrics: in ``fit`` they cost a second trace of all."""
+    X, *rest = [array[:1] for array in (plan.rows.X, *plan.rows.targets, *plan.rows.weights)]
+    n_heads = len(plan.rows.targets)
+    row = X, _one_or_many(rest[:n_heads]), model(X), _one_or_many(rest[n_heads:])
+    model.compute_loss(*row, training=False)
+    model.compute_metrics(*row)
+    model.reset_metrics()
 
 
 def _batches(plan):

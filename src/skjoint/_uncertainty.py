@@ -104,13 +104,14 @@ def learn_temperature(proba, codes, weights):
 
 
 # -------------------------------------------------------------------- intervals
-def learn_residuals(unseen, answers, truth, n_networks):
+def learn_residuals(unseen, answers, truth, n_networks, growth):
     """Ascending absolute errors of the numbers of unseen rows, by column, with weights and count.
 
     Where the network says a variance, they are in its standard deviations
     (Lei et al. 2018, section 5.2). A row that several members held out shares
     its weight among them. ``truth`` has numbers and weights by value target.
-    They are errors of one network, made as small as those of the mean of ``n_networks``.
+    They are errors of one network, made as small as those of the mean of ``n_networks``, and
+    as large as those of new rows, by target ``growth`` times (see :func:`skjoint._members.luck`).
     """
     numbers = answers.decode(unseen.outputs, "value")
     stds = answers.stds(unseen.outputs, known=False)
@@ -128,7 +129,7 @@ def learn_residuals(unseen, answers, truth, n_networks):
             if i in stds and ambiguity:
                 # An ensemble adds it to the variance that it says.
                 smaller /= 1 + ambiguity * np.average(column**2, weights=shared)
-            sizes = np.abs(column) * np.sqrt(smaller)
+            sizes = np.abs(column) * np.sqrt(smaller) * growth[i]
             order = np.argsort(sizes)
             by_column.append((sizes[order], shared[order], n_rows))
     return by_column

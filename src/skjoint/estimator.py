@@ -41,6 +41,7 @@ from skjoint._losses import (
 from skjoint._members import (
     best_epochs,
     ensemble,
+    luck,
     mean_by_epoch,
     mean_history,
     seed_of,
@@ -1258,7 +1259,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             best = np.mean([member.best_epochs for member in members], axis=0)
             carry_out(refits, np.rint(best).astype(int).tolist(), "Refit")
         networks = [member.network for member in trained]
-        vars(self).update(self._fitted(plans, networks, unseen, whole))
+        vars(self).update(self._fitted(plans, networks, unseen, whole, members if stopping else ()))
         blends = (self._blends or {}).values()
         shares = [{"head": share, summary: round(1 - share, 2)} for summary, share in blends]
         self._set_or_delete("value_blend_", shares)
@@ -1276,11 +1277,11 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         self.n_iter_ += n_epochs
         self._set_or_delete("best_epoch_", [best_epochs(members)] if stopping else [])
 
-    def _fitted(self, plans, networks, unseen, whole):
+    def _fitted(self, plans, networks, unseen, whole, members=()):
         """Attributes that prediction needs beside the encodings.
 
         ``networks`` are those of the plans so far and, behind them, of the refits so far,
-        from which training would go on.
+        from which training would go on. ``members`` have chosen their epochs.
         """
         is_mixture = networks[0].spec.link == "mixture"
         stopped, refitted = networks[: len(plans)], networks[len(plans) :]
@@ -1307,10 +1308,21 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
                     blends = fitted["_blends"]
                     source = self._value_source(blends)
                     answers = Answers(self._targets, is_mixture, source, "head", blends)
-                    fitted["_residuals"] = self._residuals_of(unseen, rows, answers, len(networks))
+                    growth = self._growth(fitted["_network"], members)
+                    fitted["_residuals"] = self._residuals_of(
+                        unseen, rows, answers, len(networks), growth
+                    )
         return fitted
 
-    def _residuals_of(self, unseen, rows, answers, n_networks):
+    def _growth(self, network, members):
+        """By value target, how much errors of unseen rows must grow; a forest chose no epoch."""
+        shares = network.shares if isinstance(network, Blend) else {}
+        return [
+            1 + shares.get(target.name, 1.0) * (luck(members, i, f"val_{target.name}_mae") - 1)
+            for i, target in enumerate(self._targets.values)
+        ]
+
+    def _residuals_of(self, unseen, rows, answers, n_networks, growth):
         """What intervals are made of; the errors themselves are found when asked for."""
         where = unseen.positions
         truth = [
@@ -1320,7 +1332,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         return {
             "value_from": answers.value_from,
             "non_negative": is_non_negative(self.value_activation, False),
-            "by_column": partial(learn_residuals, unseen, answers, truth, n_networks),
+            "by_column": partial(learn_residuals, unseen, answers, truth, n_networks, growth),
         }
 
     def _find_residuals(self):
@@ -1495,12 +1507,14 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         distribution is assumed, but that new rows are like those of ``fit``. All
         intervals have one width; with ``value_loss="gaussian_nll"`` errors count in
         the network's standard deviations, which make intervals wider where it is
-        less sure, with the same guarantee. The same rows have chosen the epoch where
-        training was stopped early, which makes intervals a little short; with
-        several members the errors are those of single members, which makes them
-        a little long. Training that goes on (``warm_start``, ``partial_fit``) has
-        seen those rows: it drops the errors. They are found when first needed, here
-        or to be pickled or saved; until then the estimator keeps the rows. Of a Pipeline:
+        less sure, with the same guarantee. With several members the errors of one
+        are made as small as those of the mean of all [2]_. The same rows have chosen
+        the epoch where training was stopped early, which makes errors a little
+        small; with several members they grow by as much as the mean error of one
+        is larger in the epochs that the others chose. Training that goes on
+        (``warm_start``, ``partial_fit``) has seen those rows: it drops the errors.
+        They are found when first needed, here or to be pickled or saved; until then
+        the estimator keeps the rows. Of a Pipeline:
         ``pipe[-1].predict_interval(pipe[:-1].transform(X))``.
 
         Parameters
