@@ -142,6 +142,19 @@ def test_cosine_schedule_ends_at_zero(data):
     assert_allclose(rates, 0.05 * (1 + np.cos(np.pi * np.arange(1, 5) / 4)), atol=1e-6)
 
 
+@pytest.mark.parametrize("params", [{}, {"loss_weights": "uncertainty"}, {"class_columns": []}])
+def test_a_step_is_traced_once(data, monkeypatch, params):
+    X, y = data
+    traced = []
+    step = keras.Model.train_step
+    monkeypatch.setattr(
+        keras.Model, "train_step", lambda self, rows: traced.append(rows) or step(self, rows)
+    )
+    y = y[["value"]] if "class_columns" in params else y
+    JointRegressorClassifier((8,), engine="keras", epochs=2, random_state=0, **params).fit(X, y)
+    assert len(traced) == 1
+
+
 # What comes with layers of "auto", but for alpha.
 RECIPE = {
     "numeric_embedding": "rank",
