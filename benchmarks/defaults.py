@@ -60,7 +60,7 @@ def settings(change, X, y, **fixed):
     """An estimator with a change to the defaults."""
     est = JointRegressorClassifier(**fixed, **change)
     if est.alpha == RECIPE["alpha"]:
-        default = JointRegressorClassifier(**fixed).set_params(epochs=1).fit(X, y)
+        default = JointRegressorClassifier(**fixed, epochs=1).fit(X, y)
         est.set_params(alpha=default.network_.alpha)
     return est
 

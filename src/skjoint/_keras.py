@@ -97,11 +97,10 @@ def train(plan, on_epoch, callbacks=()):
 
 def _build_metrics(model, plan):
     """Create the variables of loss and metrics: in ``fit`` they cost a second trace of all."""
-    X, *rest = [array[:1] for array in (plan.rows.X, *plan.rows.targets, *plan.rows.weights)]
+    rows = plan.rows.take([0])
     # Of any numbers: calling the model would draw random ones in layers that augment images.
     outputs = [np.zeros((1, *output.shape[1:]), np.float32) for output in model.outputs]
-    n_heads = len(plan.rows.targets)
-    row = X, *map(_one_or_many, (rest[:n_heads], outputs, rest[n_heads:]))
+    row = rows.X, *map(_one_or_many, (rows.targets, outputs, rows.weights))
     model.compute_loss(*row, training=False)
     model.compute_metrics(*row)
     model.reset_metrics()
