@@ -7,7 +7,17 @@ import pytest
 from conftest import make_data
 from skjoint import JointRegressorClassifier
 from skjoint._features import N_KNOTS, FeatureEncoder
-from skjoint._network import Embedding
+from skjoint._inference import FittedNetwork
+from skjoint._network import (
+    Embedding,
+    Head,
+    NetworkSpec,
+    initial_weights,
+    weight_shapes,
+    with_idle_embedding,
+    without_idle_embedding,
+)
+from skjoint._programs import training_programs
 from skjoint.persistence import load, save
 
 X, Y = make_data(150)
@@ -60,6 +70,26 @@ def test_engines_and_models_agree(data, params):
     np.testing.assert_allclose(fused.predict_proba(data), proba, atol=1e-5)
     expected = fused._targets.values[0].decode(value)
     np.testing.assert_allclose(fused.predict_value(data), expected, rtol=1e-5)
+
+
+def test_its_cosine_is_the_cosine_and_so_is_its_slope():
+    import tensorflow as tf
+
+    from skjoint._layers import periodic
+
+    x = np.linspace(-20, 20, 4001, dtype=np.float32)[:, None]
+    layer = periodic()(1, 1, 1)
+    layer.build(x.shape)
+    # One wave of frequency 1/2 and phase 0.3, mapped to itself.
+    layer.set_weights([np.array([[[0.5]], [[0.3]]]), np.array([[[1.0], [0.0]]])])
+    inputs = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        wave = layer(inputs)[:, 1]
+    angle = np.pi * x.astype(np.float64)[:, 0] + 0.3
+    np.testing.assert_allclose(wave, np.cos(angle), atol=1e-5)
+    slope = tape.gradient(wave, inputs).numpy()[:, 0]
+    np.testing.assert_allclose(slope, -np.pi * np.sin(angle), atol=1e-4)
 
 
 @pytest.mark.parametrize("data", [X, MIXED], ids=["numbers", "mixed"])
@@ -226,3 +256,44 @@ def test_members_take_their_embeddings_in_turn():
     first = mixed._network.member(0)
     for ours, theirs in zip(first.weights, alone._network.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+OPTIMIZERS = ["adam", "adamw", "sgd", "rmsprop", "adagrad", "adadelta", "nadam", "lion", "ftrl"]
+
+
+@pytest.mark.parametrize("optimizer", [*OPTIMIZERS, "adafactor", "lamb", "muon"])
+def test_members_that_do_not_embed_train_beside_an_idle_embedding(optimizer):
+    """They share the program of those that do, and are what they would be without them."""
+    params = {"optimizer": optimizer, "dropout": 0.1, "alpha": 0.01, "learning_rate": 0.003}
+    params |= {"head_link": "class_to_value", "hidden_layer_sizes": (9, 5)}
+    before = training_programs.n_built
+    beside = fit(MIXED, numeric_embedding=("rank", "periodic"), n_members=2, **params)
+    assert training_programs.n_built - before <= 2
+    alone = fit(MIXED, numeric_embedding="rank", **params)
+    assert beside._network.member(0).spec == alone.network_
+    if optimizer in ("adafactor", "muon"):  # whose steps depend on the shape of a kernel
+        return
+    for ours, theirs in zip(beside._network.member(0).weights, alone._network.weights, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-5)
+
+
+@pytest.mark.parametrize("hidden", [(), (6, 5)])
+@pytest.mark.parametrize("link", [None, "class_to_value", "value_to_class"])
+def test_an_idle_embedding_changes_no_answer_and_leaves(hidden, link):
+    heads = (Head("value", "value", 1, "linear"), Head("class", "class", 3, "softmax"))
+    spec = NetworkSpec((7,), hidden, heads, link=link)
+    weights = initial_weights(spec, 0)
+    wide, more = with_idle_embedding(spec, weights, Embedding(4, 3, 2))
+    assert [w.shape for w in more] == weight_shapes(wide)
+    rows = X[:, [0, 1, 2, 3, 0, 1, 2]].astype(np.float32)
+    outputs = [
+        FittedNetwork(*n).predict(rows, ["value", "class"]) for n in ((spec, weights), (wide, more))
+    ]
+    for ours, theirs in zip(*outputs, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+    back, found = without_idle_embedding(wide, more)
+    assert back == spec
+    for ours, theirs in zip(found, weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    busy = [more[0], more[1] + 1, *more[2:]]
+    assert without_idle_embedding(wide, busy) == (wide, busy)

@@ -2,6 +2,8 @@
 
 import copy
 import gc
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -194,6 +196,9 @@ class SmallProgram:
     is_compiled = False
     n_numbers = 100
 
+    def __init__(self, other):
+        self.other = other
+
 
 def any_program(program):
     return True
@@ -205,10 +210,10 @@ def test_the_cache_is_bounded_and_drops_what_failed():
         with cache.borrow(key, any_program, SmallProgram):
             pass
     with (
-        cache.borrow("c", any_program, SmallProgram),
-        cache.borrow("c", any_program, SmallProgram),
+        cache.borrow("c", any_program, SmallProgram) as first,
+        cache.borrow("c", any_program, SmallProgram) as second,
     ):
-        pass
+        assert second.other is first  # and takes over what can be shared
     assert cache.n_built == 4  # the second fit of "c" at the same time has its own
     with cache.borrow("a", any_program, SmallProgram):
         assert cache.n_built == 5  # "a" had gone
@@ -281,6 +286,42 @@ def test_two_threads_train_at_the_same_time(monkeypatch):
     for a, b in zip(alone, together, strict=True):
         assert_array_equal(a, b)
     assert training_programs.n_built <= 2
+
+
+@pytest.mark.parametrize("steps", [0, 10**9], ids=["compiled", "graph"])
+def test_fits_at_the_same_time_trace_once(steps, monkeypatch):
+    """The second waits for the first's program and trains by it, with variables of its own."""
+    monkeypatch.setattr(_fused, "STEPS_WORTH_COMPILING", steps)
+    monkeypatch.setattr(training_programs, "n_compiled", 0)
+    X, y, w = gappy_data()
+    options = {"dropout": 0.2, "loss_weights": "uncertainty", "optimizer": "nadam", "epochs": 8}
+    alone = [fit("fused", X, y, w, random_state=seed, **options) for seed in (0, 1)]
+    training_programs.clear()
+    traced = []
+    trace = _fused.Function._trace
+    both = threading.Barrier(2)
+
+    def traced_once(self, arguments, compiled):
+        traced.append(compiled)
+        give_up = time.monotonic() + 60
+        while training_programs.n_built < before + 2 and time.monotonic() < give_up:
+            time.sleep(0.01)  # until the other fit has its program
+        return trace(self, arguments, compiled)
+
+    def train(seed):
+        both.wait()
+        return fit("fused", X, y, w, random_state=seed, **options)
+
+    before = training_programs.n_built
+    monkeypatch.setattr(_fused.Function, "_trace", traced_once)
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(train, (0, 1)))
+    assert training_programs.n_built == before + 2
+    assert len(traced) == 1
+    assert training_programs.n_compiled <= 2  # of the fit alone, and of these
+    for one, other in zip(alone, together, strict=True):
+        assert one.history_ == other.history_
+        assert_array_equal(one.predict_value(X), other.predict_value(X))
 
 
 def test_callbacks_by_the_epoch(tmp_path):

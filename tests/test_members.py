@@ -10,7 +10,6 @@ from sklearn.base import clone
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
-from skjoint._members import _Queue
 from skjoint._programs import training_programs
 from skjoint.persistence import load, save
 from skjoint.plots import TrainingCurveDisplay
@@ -54,36 +53,6 @@ def test_the_first_member_is_the_network_of_a_fit_with_one():
     one = single._network
     for a, b in zip(one.weights, several._network.networks[0].weights, strict=True):
         np.testing.assert_array_equal(a, b)
-
-
-def test_threads_keep_to_the_kind_they_have_a_program_for():
-    queue = _Queue(["periodic", "rank", "periodic", "rank"])
-    assert [queue.take(None), queue.take(None), queue.take(0)] == [0, 1, 2]
-    assert queue.take(2) is None  # one job is not worth another program: the other thread has it
-    assert queue.take(1) == 3
-    assert queue.take(3) is None
-    queue = _Queue(["periodic", "rank", "rank", "rank", "rank"])
-    assert [queue.take(None), queue.take(None)] == [0, 1]
-    assert queue.take(0) == 2  # several are
-    assert [queue.take(1), queue.take(2), queue.take(3)] == [3, 4, None]
-    queue = _Queue(["rank", "rank"])
-    assert [queue.take(None), queue.take(None)] == [0, 1]  # no core stays idle from the start
-
-
-@pytest.mark.parametrize("n_threads", [1, 2, 3])
-@pytest.mark.parametrize("kinds", ["p", "pp", "pr", "prp", "pppr", "prprprpr"])
-def test_every_job_is_done_once(n_threads, kinds):
-    queue = _Queue(list(kinds))
-    last, done = [None] * n_threads, []
-    idle = set()
-    while len(idle) < n_threads:
-        for thread in set(range(n_threads)) - idle:
-            last[thread] = queue.take(last[thread])
-            if last[thread] is None:
-                idle.add(thread)
-            else:
-                done.append(last[thread])
-    assert sorted(done) == list(range(len(kinds)))
 
 
 def test_members_share_programs_one_per_core(monkeypatch):

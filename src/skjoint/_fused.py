@@ -15,6 +15,7 @@ shape share a program (:mod:`skjoint._programs`).
 from __future__ import annotations
 
 import math
+import threading
 import time
 
 import numpy as np
@@ -59,7 +60,7 @@ def train(plan, on_epoch, callbacks=()):
         return not n_validation or n_validation <= program.n_validation <= most
 
     key = program_key(plan)
-    borrowed = training_programs.borrow(key, fits, lambda: Program(plan))
+    borrowed = training_programs.borrow(key, fits, lambda other: Program(plan, other))
     with borrowed as program, no_retracing_advice():
         return program.train(plan, on_epoch, callbacks)
 
@@ -96,9 +97,12 @@ def validation_batch(plan):
 
 
 class Program:
-    """A template network with its optimizer, and the compiled function that trains it."""
+    """A template network with its optimizer, and the compiled function that trains it.
 
-    def __init__(self, plan):
+    One that is built beside ``other``, of the same key, has its sizes and its function.
+    """
+
+    def __init__(self, plan, other=None):
         import tensorflow as tf
 
         self.heads = plan.network.heads
@@ -108,6 +112,8 @@ class Program:
             n_validation = bucket(max(1, len(plan.validation)), plan.network.n_inputs)
             self.validation_batch = batch = validation_batch(plan)
             self.n_validation = -(-n_validation // batch) * batch
+        if other is not None:
+            self.n_rows, self.n_validation = other.n_rows, other.n_validation
         self.batch_size = batch_size(plan)
         self.n_orders = max(1, ORDER_ENTRIES // self.n_rows)
         self.log_names = log_names(plan, plan.validation is not None)
@@ -128,19 +134,22 @@ class Program:
             self.optimizer._all_reduce_sum_gradients = list
             self.optimizer.build(self.model.trainable_variables)
         self.fresh_state = optimizer_state(self.optimizer)
-        variables = [*self.model.variables, *self.optimizer.variables]
+        variables = [v.value for v in (*self.model.variables, *self.optimizer.variables)]
         self.n_numbers = sum(math.prod(variable.shape) for variable in variables)
         self.balancing = None
         if plan.balancing:
             self.balancing = METHODS[plan.balancing]([head.kind for head in self.heads])
             self.balancing_state = tf.Variable(self.balancing.init())
             self.loss_weights = tf.Variable(tf.ones(len(self.heads)))  # of the last step
-        self.graph = tf.function(self._run, autograph=False)
-        self.compiled = tf.function(self._run, autograph=False, jit_compile=True)
-        self.traced = {}
-        self.is_compiled = False
+            variables += [self.balancing_state, self.loss_weights]
+        self.handles = [variable.handle for variable in variables]
         # On a CPU XLA's convolutions are some 20 times slower than TensorFlow's own.
-        self.can_compile = not (self.network.trunk and self.network.trunk.convolves)
+        can_compile = not (self.network.trunk and self.network.trunk.convolves)
+        self.function = other.function if other else Function(self, can_compile)
+
+    @property
+    def is_compiled(self):
+        return self.function.is_compiled
 
     # ------------------------------------------------------------------ a fit
     def train(self, plan, on_epoch, callbacks):
@@ -235,43 +244,11 @@ class Program:
         arguments = (inputs, tf.constant(orders), tf.constant(n_epochs))
         arguments += (tf.constant(steps), tf.constant(sums))
         worth_it = plan.n_steps * plan.epochs > STEPS_WORTH_COMPILING
-        if worth_it and not self.is_compiled and self.can_compile:
-            self.can_compile = training_programs.may_compile(MAX_COMPILED)
-            if not self.can_compile:
-                warn(
-                    f"This process has compiled {MAX_COMPILED} networks of other shapes, which "
-                    "TensorFlow never frees. This one trains as a plain TensorFlow graph, several "
-                    "times slower and with results that differ in their last digits from those of "
-                    "a new process. Start one from time to time, or use engine='keras'."
-                )
-        if self.can_compile and worth_it:
-            try:
-                logs, sums = self._traced(self.compiled, arguments)(*arguments)
-                self.is_compiled = True
-                return logs.numpy()[:n_epochs], sums
-            except (
-                tf.errors.InvalidArgumentError,
-                tf.errors.NotFoundError,
-                tf.errors.UnimplementedError,
-            ) as error:
-                if self.is_compiled:
-                    raise
-                self.can_compile = False
-                warn(
-                    "XLA cannot compile this network, which now trains as a plain TensorFlow "
-                    f"graph, several times slower: {str(error).splitlines()[0]}"
-                )
-        logs, sums = self._traced(self.graph, arguments)(*arguments)
+        logs, sums = self.function(arguments, self.handles, worth_it)
         return logs.numpy()[:n_epochs], sums
 
-    def _traced(self, function, arguments):
-        """A function for arguments of one form; to look it up each time costs a millisecond."""
-        if function not in self.traced:
-            self.traced[function] = function.get_concrete_function(*arguments)
-        return self.traced[function]
-
     # ----------------------------------------------------- the traced function
-    def _run(self, inputs, orders, n_epochs, steps, sums):
+    def run(self, inputs, orders, n_epochs, steps, sums):
         """Logs of ``n_epochs`` epochs, (n_orders, n_logs), and the sums of the last one.
 
         A single epoch may be a range of its ``steps`` that goes on from ``sums``.
@@ -473,6 +450,93 @@ def _sums(weights):
     import tensorflow as tf
 
     return tf.stack([tf.reduce_sum(w) for w in weights])
+
+
+class Function:
+    """What a program runs, traced and compiled once for it and all that are built beside it.
+
+    They differ in their variables. A traced function takes the handles of variables as
+    further inputs, so that each calls it with its own.
+    """
+
+    def __init__(self, program, can_compile):
+        self.run = program.run
+        self.handles = program.handles
+        self.can_compile = can_compile
+        self.is_compiled = False
+        self.traced = {}  # by whether it is compiled
+        self.lock = threading.RLock()
+
+    def __call__(self, arguments, handles, worth_compiling):
+        """Run with a program's variables, compiled where that is worth it and possible."""
+        import tensorflow as tf
+
+        if worth_compiling and not self.is_compiled:
+            with self.lock:  # the first one compiles, the others wait for it
+                if not self.is_compiled and self.can_compile:
+                    self.can_compile = training_programs.may_compile(MAX_COMPILED)
+                    if not self.can_compile:
+                        warn(
+                            f"This process has compiled {MAX_COMPILED} networks of other shapes, "
+                            "which TensorFlow never frees. This one trains as a plain TensorFlow "
+                            "graph, several times slower and with results that differ in their "
+                            "last digits from those of a new process. Start one from time to "
+                            "time, or use engine='keras'."
+                        )
+                if not self.is_compiled and self.can_compile:
+                    try:
+                        results = self._call(arguments, handles, True)
+                        self.is_compiled = True
+                        return results
+                    except (
+                        tf.errors.InvalidArgumentError,
+                        tf.errors.NotFoundError,
+                        tf.errors.UnimplementedError,
+                    ) as error:
+                        self.can_compile = False
+                        warn(
+                            "XLA cannot compile this network, which now trains as a plain "
+                            "TensorFlow graph, several times slower: "
+                            f"{str(error).splitlines()[0]}"
+                        )
+        return self._call(arguments, handles, worth_compiling and self.can_compile)
+
+    def _call(self, arguments, handles, compiled):
+        import tensorflow as tf
+
+        with self.lock:
+            if compiled not in self.traced:
+                self.traced[compiled] = self._trace(arguments, compiled)
+        function, captured = self.traced[compiled]
+        more = [entry if place is None else handles[place] for place, entry in captured]
+        return tf.raw_ops.StatefulPartitionedCall(
+            args=[*tf.nest.flatten(arguments), *more],
+            Tout=[output.dtype for output in function.outputs],
+            f=function,
+        )
+
+    def _trace(self, arguments, compiled):
+        """The function of flat tensors, and what it takes beside them.
+
+        An input is the handle of a variable, named by its place, or a tensor.
+        """
+        import tensorflow as tf
+
+        form = tf.nest.map_structure(lambda tensor: None, arguments)
+        tensors = tf.nest.flatten(arguments)
+
+        def run(*tensors):
+            return self.run(*tf.nest.pack_sequence_as(form, tensors))
+
+        function = tf.function(run, autograph=False, jit_compile=compiled or None)
+        function = function.get_concrete_function(*tensors)
+        if compiled:
+            # What is called by name would run as a graph; what it calls in turn is compiled.
+            inner = function
+            function = tf.function(lambda *tensors: inner(*tensors), autograph=False)
+            function = function.get_concrete_function(*tensors)
+        places = {id(handle): place for place, handle in enumerate(self.handles)}
+        return function, [(places.get(id(entry)), entry) for entry in function.captured_inputs]
 
 
 class _Callbacks:

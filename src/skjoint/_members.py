@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import permutations
@@ -12,6 +11,7 @@ import joblib
 import numpy as np
 
 from skjoint._inference import Ensemble, FittedNetwork
+from skjoint._network import without_idle_embedding
 from skjoint._training import (
     EarlyStopping,
     GivenEpochs,
@@ -109,17 +109,15 @@ def train_member(plan, engine, stopping, verbose, around=None, title=""):
 def train_side_by_side(plans, engine, stopping):
     """Carry out plans in as many threads as there are cores, for nobody who listens.
 
-    Side by side, not stacked along a leading axis: XLA on a CPU takes some twenty times as long
-    for batched products as for one after the other, and a network this small leaves cores idle.
+    They share what is traced and compiled and run it side by side, not stacked along a
+    leading axis: XLA on a CPU takes some twenty times as long for batched products as for
+    one after the other, and a network this small leaves cores idle.
 
     Returns
     -------
     list of Member
     """
     given_up = threading.Event()
-    n_threads = min(len(plans), joblib.cpu_count())
-    members = [None] * len(plans)
-    queue = _Queue([plan.network.embedding for plan in plans])
 
     def give_up_too(plan, on_epoch):
         def hook(epoch, logs, get_weights):
@@ -128,60 +126,32 @@ def train_side_by_side(plans, engine, stopping):
         hook.every_epoch = on_epoch.every_epoch
         return hook
 
-    def train_some():
-        last = None
+    def train(plan):
+        if given_up.is_set():
+            return None
         try:
-            while not given_up.is_set() and (i := queue.take(last)) is not None:
-                members[i] = train_member(plans[i], engine, stopping, 0, give_up_too)
-                last = i
+            return train_member(plan, engine, stopping, 0, give_up_too)
         except BaseException:  # a member that diverged: the others stop, too
             given_up.set()
             raise
 
-    with ThreadPoolExecutor(n_threads) as pool:
-        threads = [pool.submit(train_some) for _ in range(n_threads)]
+    with ThreadPoolExecutor(min(len(plans), joblib.cpu_count())) as pool:
         try:
-            for thread in threads:
-                thread.result()
+            return list(pool.map(train, plans))
         except BaseException:  # Ctrl-C
             given_up.set()
             raise
-    return members
 
 
-class _Queue:
-    """Jobs by kind. Those of one kind share a program, of which each thread needs its own."""
-
-    def __init__(self, kinds):
-        self.kinds = kinds
-        self.waiting = {}
-        for i, kind in enumerate(kinds):
-            self.waiting.setdefault(kind, []).append(i)
-        self.at_work = Counter()  # threads by kind
-        self.lock = threading.Lock()
-
-    def take(self, last):
-        """The next job for a thread whose last one this was (None at first), or None."""
-        with self.lock:
-            if last is not None:
-                kind = self.kinds[last]
-                self.at_work[kind] -= 1
-            if last is None or not self.waiting[kind]:
-                waiting = [kind for kind, jobs in self.waiting.items() if jobs]
-                if not waiting:
-                    return None
-                kind = min(waiting, key=lambda kind: self.at_work[kind])
-                # To build one more program takes longer than the last job of a kind in its turn.
-                if last is not None and self.at_work[kind] and len(self.waiting[kind]) == 1:
-                    return None
-            self.at_work[kind] += 1
-            return self.waiting[kind].pop(0)
+def fitted_network(spec, weights):
+    """The network that was trained, without an embedding that it had for company only."""
+    return FittedNetwork(*without_idle_embedding(spec, weights))
 
 
 def one_network(spec, weights, epochs):
     """A network from weights by epoch, and the epoch to use for each head or for all."""
     order = sorted(weights)
-    networks = [FittedNetwork(spec, weights[epoch]) for epoch in order]
+    networks = [fitted_network(spec, weights[epoch]) for epoch in order]
     if len(networks) == 1:
         return networks[0]
     return Ensemble(networks, [tuple(order.index(epoch) for epoch in epochs)])

@@ -444,6 +444,43 @@ def weights_of(spec, weights, name):
     return weights[end - 2 : end]
 
 
+def with_idle_embedding(spec, weights, embedding):
+    """The same network with an embedding whose waves are mapped to 0, and its weights.
+
+    Nothing moves these zeros: the maps' gradients are products with the kernel's rows
+    for them, whose gradients are products with what the maps give. So networks that embed
+    numbers and networks that do not can share a program.
+    """
+    wide = replace(spec, embedding=embedding)
+    first, *others = wide.layers()
+    found = [np.zeros(shape, np.float32) for shape in first.shapes]
+    for i, layer in enumerate(others):
+        kernel, bias = weights[2 * i : 2 * i + 2]
+        if EMBEDDING in layer.inputs:
+            kernel, narrow = np.zeros((layer.n_inputs, layer.n_units), np.float32), kernel
+            kernel[_rows_of_numbers(first, layer)] = narrow
+        found += [kernel, bias]
+    return wide, found
+
+
+def without_idle_embedding(spec, weights):
+    """The reverse of :func:`with_idle_embedding`; networks that embed their numbers stay."""
+    if spec.embedding is None or weights[1].any():
+        return spec, weights
+    first, *others = spec.layers()
+    found = list(weights[2:])
+    for i, layer in enumerate(others):
+        if EMBEDDING in layer.inputs:
+            found[2 * i] = found[2 * i][_rows_of_numbers(first, layer)]
+    return replace(spec, embedding=None), found
+
+
+def _rows_of_numbers(embedding, layer):
+    """Rows of a kernel that do not belong to waves: of numbers, other columns, other heads."""
+    n, width = embedding.embedding.n_columns, 1 + embedding.embedding.n_units
+    return np.concatenate([np.arange(n) * width, np.arange(n * width, layer.n_inputs)])
+
+
 def weight_shapes(spec):
     """Shapes of the weights above a trunk, in the order of :func:`get_weights`."""
     return [shape for layer in spec.layers() for shape in layer.shapes]

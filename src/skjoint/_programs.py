@@ -4,7 +4,8 @@ A program is expensive to build (Keras model, trace, compilation) and cheap to
 reuse. Fits that differ in data, seeds, row counts near each other or
 hyperparameters that enter as numbers share one. A program owns variables, so
 one fit has it to itself while it trains: as many are built for a key as train
-at the same time.
+at the same time. Those that are built beside another take over what that one
+has traced and compiled, or will have.
 """
 
 from __future__ import annotations
@@ -34,29 +35,46 @@ class ProgramCache:
         self.n_compiled = 0
         self._n_dropped = 0  # since TensorFlow has forgotten their kernels
         self._lock = threading.Lock()
+        self._building = threading.Lock()
         self._idle = OrderedDict()  # program -> key, the one used last at the end
+        self._at_work = {}  # program -> key
 
     @contextlib.contextmanager
     def borrow(self, key, fits, build):
         """An idle program of this key for which ``fits(program)``, or a new one.
 
-        A program whose use raised is not kept: its variables may be anything.
+        ``build(other)`` makes it: beside another that fits and is at work, or beside
+        None. A program whose use raised is not kept: its variables may be anything.
         """
-        with self._lock:
-            program = next((p for p, k in self._idle.items() if k == key and fits(p)), None)
-            if program is not None:
-                del self._idle[program]
-            else:
-                self.n_built += 1
+        program = self._take(key, fits)
         if program is None:
-            program = build()
-        yield program
+            with self._building:  # one at a time, so that the next one knows of it
+                with self._lock:
+                    self.n_built += 1
+                    at_work = (p for p, k in self._at_work.items() if k == key and fits(p))
+                    other = next(at_work, None)
+                program = build(other)
+                with self._lock:
+                    self._at_work[program] = key
+        try:
+            yield program
+        except BaseException:
+            with self._lock:
+                del self._at_work[program]
+            raise
         with self._lock:
-            self._idle[program] = key
+            self._idle[program] = self._at_work.pop(program)
             self._make_room()
             many, self._n_dropped = divmod(self._n_dropped, MAX_IDLE)
         if many:
             forget_kernels()
+
+    def _take(self, key, fits):
+        with self._lock:
+            program = next((p for p, k in self._idle.items() if k == key and fits(p)), None)
+            if program is not None:
+                self._at_work[program] = self._idle.pop(program)
+            return program
 
     def _make_room(self):
         # TensorFlow keeps what is compiled, so that dropping a compiled program frees little, and

@@ -28,7 +28,7 @@ from skjoint._callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from skjoint._features import FeatureEncoder, read_features
 from skjoint._forest import Blend, blended, grow, has_share
 from skjoint._histogram import N_BINS, given_bins, is_histogram, with_places
-from skjoint._inference import FittedNetwork, as_codes, as_probabilities, as_rows
+from skjoint._inference import as_codes, as_probabilities, as_rows
 from skjoint._losses import (
     check_loss,
     class_loss,
@@ -41,6 +41,7 @@ from skjoint._losses import (
 from skjoint._members import (
     best_epochs,
     ensemble,
+    fitted_network,
     luck,
     mean_by_epoch,
     mean_history,
@@ -58,6 +59,7 @@ from skjoint._network import (
     initial_weights,
     is_non_negative,
     nearest_name,
+    with_idle_embedding,
 )
 from skjoint._routing import (
     listens_to_batches,
@@ -1083,7 +1085,11 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
 
     def _embedding(self, member):
         kinds = self._embeddings()
-        if kinds[member % len(kinds)] != "periodic":
+        return self._embedding_of_any() if kinds[member % len(kinds)] == "periodic" else None
+
+    def _embedding_of_any(self):
+        """That of the members that embed numbers, or None if there are none."""
+        if "periodic" not in self._embeddings():
             return None
         if self.trunk is not None:
             raise ValueError(
@@ -1140,6 +1146,9 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         if weights is None:
             given = {TRUNK: trunk_weights, **self._known_numbers(), **given_bins(network, rows)}
             weights = initial_weights(network, [seed, 0], given)
+        embedding = self._embedding_of_any()
+        if embedding is not None and network.embedding is None:
+            network, weights = with_idle_embedding(network, weights, embedding)
         rows = with_places(rows, network, weights)
         if validation is not None:
             validation = with_places(validation, network, weights)
@@ -1237,7 +1246,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         def around(plan, on_epoch):
             def fitted_attributes(epoch, get_weights):
                 networks = [member.network for member in trained]
-                networks.append(FittedNetwork(plan.network, get_weights()))
+                networks.append(fitted_network(plan.network, get_weights()))
                 return {**self._fitted(plans, networks, unseen, whole), "n_iter_": epoch + 1}
 
             return tasks.around(on_epoch, plan.last_epoch, fitted_attributes)
