@@ -1,4 +1,4 @@
-"""After early stopping once more on all rows: ``refit=True``."""
+"""After early stopping once more on all rows: ``refit``."""
 
 import joblib
 import keras
@@ -32,17 +32,19 @@ def parts(est):
     return np.array(values), np.array(probas)
 
 
-@pytest.mark.parametrize("n_members", [1, 3])
-def test_answers_are_means_over_members_and_refits(n_members):
-    plain, est = fit(n_members=n_members), fit(n_members=n_members, refit=True)
+@pytest.mark.parametrize(
+    ("n_members", "refit", "n_refits"), [(1, True, 1), (3, True, 3), (3, 2, 2), (1, 2, 2)]
+)
+def test_answers_are_means_over_members_and_refits(n_members, refit, n_refits):
+    plain, est = fit(n_members=n_members), fit(n_members=n_members, refit=refit)
     values, probas = parts(est)
-    assert len(values) == 2 * n_members
+    assert len(values) == n_members + n_refits
     np.testing.assert_array_equal(est.best_epoch_, plain.best_epoch_)
     assert est.history_ == plain.history_
     decoded = np.array([est._targets.values[0].decode(value) for value in values])
     np.testing.assert_allclose(est.predict_value(X), decoded.mean(axis=0), rtol=1e-6)
     np.testing.assert_allclose(est.predict_proba(X), probas.mean(axis=0), atol=1e-6)
-    stopped = decoded[n_members:].mean(axis=0)
+    stopped = decoded[n_refits:].mean(axis=0)
     np.testing.assert_allclose(plain.predict_value(X), stopped, rtol=1e-6)
 
 
@@ -138,6 +140,23 @@ def test_partial_fit_goes_on_from_the_refits():
     assert np.abs(values - refits[2:]).max() > 0.1
 
 
+@pytest.mark.parametrize(("n_members", "refit"), [(1, True), (1, 2), (3, True), (4, 2)])
+def test_training_goes_on_whatever_kind_came_in_turn(n_members, refit):
+    """From the refits and, where these are fewer than the members, from the first of those."""
+    kinds = {"numeric_embedding": ("periodic", "rank"), "epochs": 8}
+    est = fit(n_members=n_members, refit=refit, early_stopping=True, **kinds)
+    n_networks = n_members + (n_members if refit is True else refit)
+    before, _ = parts(est)
+    assert len(before) == n_networks
+    est.set_params(learning_rate=1e-6).partial_fit(X, Y)
+    network = est._network
+    after = [network.member(i).predict(est._encode(X), ["value"])[0] for i in range(n_members)]
+    np.testing.assert_allclose(after, before[:n_members], atol=1e-3)
+    est.set_params(numeric_embedding="periodic")
+    with pytest.raises(ValueError, match="Layers and activations must stay"):
+        est.partial_fit(X, Y)
+
+
 def test_lines_of_progress_name_refits(capsys):
     fit(n_members=2, refit=True, verbose=2)
     lines = capsys.readouterr().out.splitlines()
@@ -151,7 +170,8 @@ def test_lines_of_progress_name_refits(capsys):
     [
         ({"early_stopping": False}, "Use it with early_stopping=True or 'by_head'"),
         ({"warm_start": True}, "refit=True starts anew"),
-        ({"refit": 2}, "The 'refit' parameter"),
+        ({"refit": 0}, "The 'refit' parameter"),
+        ({"refit": 2, "early_stopping": False}, "refit=2 trains for the epochs"),
     ],
 )
 def test_what_refit_cannot_do(params, message):

@@ -302,7 +302,7 @@ def train(task, arguments):
     if task.bins is not None:
         edges = ", ".join(f"{edge:g}" for edge in est.class_bin_edges_)
         print(f"  band edges  {edges}")
-    n_networks = est.n_members * (2 if est.refit else 1)
+    n_networks = est.n_members + est._n_refits()
     members = f"{n_networks} networks of up to " if n_networks > 1 else ""
     print(f"  parameters  {members}{est.network_.n_parameters:,}, {est.n_iter_} epochs")
     if est.n_trees:

@@ -103,7 +103,7 @@ ACCURATE = {
     "early_stopping": "by_head",
     "validation_fraction": 0.2,
     "n_iter_no_change": 15,
-    "refit": True,
+    "refit": 2,
     "calibration": "temperature",
 }
 
@@ -307,9 +307,10 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         Networks to train, from other initial weights and in other batch orders;
         predictions are the means of their numbers and probabilities (a deep
         ensemble [7]_). With validation rows each member draws its own. The
-        members train side by side, one per core at a time; with callbacks, with
-        ``verbose`` and in the Keras engine they train one after another, and Keras
-        callbacks are called for each, with epochs from 0 again.
+        members train side by side, one per core at a time, and share what is
+        compiled; with callbacks, with ``verbose`` and in the Keras engine they train
+        one after another, and Keras callbacks are called for each, with epochs from
+        0 again.
     n_trees : int, default=0
         Trees of a random forest [16]_ beside the networks, grown on numbers and labels
         at once: it finds steps, exact values and repeated rows that a network learns
@@ -339,14 +340,15 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         ``n_trees`` or ``value_from="blend"``, and no validation without.
     n_iter_no_change : int, default=10
         Epochs without improvement before early stopping.
-    refit : bool, default=False
-        After early stopping, train every member once more from a start of its own,
-        on all rows, for as many epochs as the held-out rows found best on average
-        (for each head with "by_head"), under the same schedule [13]_. Predictions are
-        means over the networks stopped early and those trained on all rows, two where
-        ``n_members=1``. The former give calibration, intervals, ``history_`` and
-        ``best_epoch_``; from the latter ``partial_fit`` goes on. Callbacks hear of
-        both, of the latter without ``val_`` logs.
+    refit : bool or int, default=False
+        After early stopping, train so many networks more from starts of their own,
+        True as many as there are members, on all rows, for as many epochs as the
+        held-out rows found best on average (for each head with "by_head"), under the
+        same schedule [13]_. Predictions are means over the networks stopped early and
+        those trained on all rows. The former give calibration, intervals,
+        ``history_`` and ``best_epoch_``; from the latter ``partial_fit`` goes on, and
+        from the first members where there are fewer. Callbacks hear of both, of the
+        latter without ``val_`` logs.
     engine : {"auto", "fused", "keras"}, default="auto"
         What trains the network. "fused" runs whole epochs inside one
         TensorFlow program, compiled by XLA when there are enough steps to pay
@@ -534,7 +536,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         "early_stopping": ["boolean", StrOptions({"by_head"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "refit": ["boolean"],
+        "refit": ["boolean", Interval(Integral, 1, None, closed="left")],
         "engine": [StrOptions({"auto", *ENGINES})],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
@@ -644,7 +646,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         and half with ranks, whose number is the mean of a distribution, a little
         dropout and decoupled weight decay [1]_, each stopped early by head on
         held-out rows of its own, which calibrate the probabilities and choose
-        ``value_from``, too; then four more on all rows (``refit``); and a forest of 100
+        ``value_from``, too; then two more on all rows (``refit``); and a forest of 100
         trees that has the share in each answer which the held-out rows give it
         (``n_trees``). Beside a ``trunk`` give ``numeric_embedding=None``, and ``n_trees=0``
         where rows have a shape; with ``head_link="mixture"`` or a
@@ -787,7 +789,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     def _fit(self, X, y, sample_weight):
         continuing = self.warm_start and self.__sklearn_is_fitted__()
         self._check_refit()
-        n_networks = self.n_members * (2 if self.refit else 1)
+        n_networks = self.n_members + self._n_refits()
         tasks = FitTasks.of(self, self.epochs * n_networks, X, y, sample_weight)
         self._train(X, y, sample_weight, self.classes, self.epochs, continuing, tasks=tasks)
         if tasks is not None:
@@ -871,8 +873,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             for member, split in enumerate(splits)
         ]
         refits = []
-        if self.refit and whole:
-            for member in range(self.n_members, 2 * self.n_members):
+        if whole:
+            for member in range(self.n_members, self.n_members + self._n_refits()):
                 plan = self._plan(rows, judged, None, epochs, continuing, schedule, member)
                 refits.append(replace(plan, validation=plan.rows.take([])))
         unseen = None
@@ -923,16 +925,21 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         elif hasattr(self, name):
             delattr(self, name)
 
+    def _n_refits(self):
+        """Networks to train on all rows after the members."""
+        is_count = not isinstance(self.refit, (bool, np.bool_))
+        return int(self.refit) if is_count else self.n_members * bool(self.refit)
+
     def _check_refit(self):
         if self.refit and not self.early_stopping:
             raise ValueError(
-                "refit=True trains for the epochs that early stopping finds best. Use it with "
-                "early_stopping=True or 'by_head', or set refit=False."
+                f"refit={self.refit} trains for the epochs that early stopping finds best. Use it "
+                "with early_stopping=True or 'by_head', or set refit=False."
             )
         if self.refit and self.warm_start:
             raise ValueError(
-                "refit=True starts anew on all rows, warm_start=True does not. Set one of them to "
-                "False."
+                f"refit={self.refit} starts anew on all rows, warm_start=True does not. Set one of "
+                "them to False."
             )
 
     def _check_heads(self):
@@ -1033,7 +1040,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             alpha=self._penalty(),
             trunk=trunk,
             link=self.head_link,
-            embedding=self._embedding(member),
+            embedding=self._embedding(member, continuing),
         )
         if continuing and spec.layers() != self._network.member(member).spec.layers():
             raise ValueError(
@@ -1083,9 +1090,14 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         elsewhere = self.warm_start or any(map(sets_rate, callbacks))
         return "auto" if self._has_auto_layers() and not elsewhere else "constant"
 
-    def _embedding(self, member):
+    def _embedding(self, member, continuing=False):
         kinds = self._embeddings()
-        return self._embedding_of_any() if kinds[member % len(kinds)] == "periodic" else None
+        by_kind = {kind: self._embedding_of_any() if kind == "periodic" else None for kind in kinds}
+        if continuing:  # with a refit, perhaps, to whom another kind came in turn
+            embedding = self._network.member(member).spec.embedding
+            if embedding in by_kind.values():
+                return embedding
+        return by_kind[kinds[member % len(kinds)]]
 
     def _embedding_of_any(self):
         """That of the members that embed numbers, or None if there are none."""
@@ -1276,7 +1288,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         shares = self._network.shares if isinstance(self._network, Blend) else {}
         shares = np.array([1 - shares.get(head.name, 1.0) for head in plans[0].network.heads])
         self._set_or_delete("forest_share_", [shares] if whole and self.n_trees else [])
-        self._member_states = [member.state for member in trained[-len(plans) :]]
+        in_order = [*trained[len(plans) :], *members]  # as the networks are, refits first
+        self._member_states = [member.state for member in in_order[: len(plans)]]
         self._balanced_by = plans[0].balancing
         loss_weights = mean_by_epoch([member.loss_weights for member in members])
         self.loss_weights_ = np.vstack([self.loss_weights_, loss_weights])
