@@ -652,7 +652,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         where rows have a shape; with ``head_link="mixture"`` or a
         ``value_activation`` give ``value_loss="mse"``. Nothing but parameters:
         ``get_params`` shows them, and any of them may be given here or changed
-        later. ``n_members=1`` needs a third to half of the time and is not far behind.
+        later. ``n_members=1`` needs about two thirds of the time and is not far behind.
 
         Parameters
         ----------
