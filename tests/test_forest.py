@@ -67,36 +67,38 @@ def rows_of(n_samples=200, seed=0):
 
 
 # ----------------------------------------------------------------- the forest
-def test_it_is_scikit_learns_forest_for_all_targets_at_once():
+def test_they_are_scikit_learns_forests():
     rows = rows_of()
-    (grown,) = grow(rows, HEADS, np.array([0, 1, 2, 4]), 20, 7, np.arange(200))
-    number = rows.targets[0].astype(float)
-    unit = np.sqrt(np.average((number - np.average(number)) ** 2))
-    joint = np.hstack([number / unit, np.eye(3)[rows.targets[1]]])
-    referee = RandomForestRegressor(
-        20, max_features=0.5, max_samples=200, random_state=7, oob_score=True
-    )
+    settings = {"max_features": 0.5, "max_samples": 200, "random_state": 7, "oob_score": True}
     columns = rows.X[:, [0, 1, 2, 4]]
-    referee.fit(columns, joint, sample_weight=np.ones(200))
-    found, expected = grown.forest.predict(rows.X), referee.predict(columns)
-    assert_allclose(found["value"], expected[:, :1] * unit, rtol=1e-5, atol=1e-6)
-    assert_allclose(found["class"], expected[:, 1:], atol=1e-6)
-    out_of_bag = referee.oob_prediction_
-    assert_allclose(grown.answers["value"], out_of_bag[:, :1] * unit, rtol=1e-5, atol=1e-6)
-    assert_allclose(grown.answers["class"], out_of_bag[:, 1:], atol=1e-6)
+    number = rows.targets[0].ravel().astype(float)
+    units = np.sqrt(np.average((number - np.average(number)) ** 2)), 1
+    targets = number / units[0], np.eye(3)[rows.targets[1]]
+    found = grow(rows, HEADS, np.array([0, 1, 2, 4]), 20, 7, np.arange(200))
+    for head, grown, target, unit in zip(("value", "class"), found, targets, units, strict=True):
+        referee = RandomForestRegressor(20, **settings).fit(columns, target, np.ones(200))
+        expected = unit * referee.predict(columns).reshape(200, -1)
+        assert_allclose(grown.forest.predict(rows.X)[head], expected, rtol=1e-5, atol=1e-6)
+        expected = unit * referee.oob_prediction_.reshape(200, -1)
+        assert_allclose(grown.answers[head], expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("unit", [2.0**-20, 2.0**20])
-def test_the_unit_of_a_number_does_not_matter(unit):
+def test_the_units_of_a_vector_do_not_matter():
     rows = rows_of()
-    other = dataclasses.replace(rows, targets=[rows.targets[0] * np.float32(unit), rows.targets[1]])
-    one, two = (grow(r, HEADS, np.arange(5), 20, 0, np.arange(9))[0].forest for r in (rows, other))
-    assert_array_equal(one.threshold, two.threshold)
-    assert_allclose(two.predict(rows.X)["value"], unit * one.predict(rows.X)["value"], rtol=1e-6)
+    number = rows.targets[0]
+    vector = np.hstack([number, number**2])
+    heads = {0: Head("value", "value", 2, "linear")}
+    units = np.float32([[1, 1]]), np.float32([[2.0**-20, 2.0**20]])
+    one, two = (
+        grow(dataclasses.replace(rows, targets=[vector * u]), heads, np.arange(5), 20, 0, [0])[0]
+        for u in units
+    )
+    assert_array_equal(one.forest.threshold, two.forest.threshold)
+    expected = units[1] * one.forest.predict(rows.X)["value"]
+    assert_allclose(two.forest.predict(rows.X)["value"], expected, rtol=1e-6)
 
 
 def test_rows_without_weight_are_not_there():
-    """Their own weights give heads forests of their own."""
     rows, kept = rows_of(), np.arange(200) % 3 > 0
     number, code = rows.weights[0] * kept, rows.weights[1]
     wild = np.where(kept[:, None], rows.targets[0], np.float32(1e6))
@@ -111,21 +113,22 @@ def test_rows_without_weight_are_not_there():
 
 def test_trees_of_large_tables_stay_small(monkeypatch):
     monkeypatch.setattr(_forest, "MAX_SAMPLES", 20)
-    (grown,) = grow(rows_of(), HEADS, np.arange(5), 20, 0, np.arange(9))
-    assert len(grown.forest.values) <= 20 * 20
+    for grown in grow(rows_of(), HEADS, np.arange(5), 20, 0, np.arange(9)):
+        assert len(grown.forest.values) <= 20 * 20
 
 
 def test_a_row_does_not_depend_on_the_others(monkeypatch):
     rows = rows_of(300)
-    (grown,) = grow(rows, HEADS, np.arange(5), 20, 0, np.arange(9))
-    whole = grown.forest.predict(rows.X)
+    grown = grow(rows, HEADS, np.arange(5), 20, 0, np.arange(9))
+    whole = [part.forest.predict(rows.X) for part in grown]
     for chunk, entries in [(64, 2**14), (7, 40)]:
         monkeypatch.setattr(_forest, "CHUNK", chunk)
         monkeypatch.setattr(_forest, "ENTRIES", entries)
-        for part in (slice(0, 1), slice(5, 50), slice(0, 300)):
-            found = grown.forest.predict(rows.X[part])
-            assert_array_equal(found["value"], whole["value"][part])
-            assert_array_equal(found["class"], whole["class"][part])
+        for rows_of_it in (slice(0, 1), slice(5, 50), slice(0, 300)):
+            for part, expected in zip(grown, whole, strict=True):
+                found = part.forest.predict(rows.X[rows_of_it])
+                for head, array in expected.items():
+                    assert_array_equal(found[head], array[rows_of_it])
 
 
 def test_cores_do_not_matter(monkeypatch):
@@ -193,13 +196,13 @@ def test_answers_are_means_of_networks_and_forest(est, plain):
     assert est.forest_share_.shape == (2,)
     assert (est.forest_share_ > 0.5).all()
     encoded, network = est._encode(X), est._network
-    (forest,) = network.forests
+    trees_of_value, trees_of_class = network.forests
     of_value, of_class = est.forest_share_
-    number = est._targets.values[0].decode(forest.predict(encoded)["value"])
+    number = est._targets.values[0].decode(trees_of_value.predict(encoded)["value"])
     expected = (1 - of_value) * plain.predict_value(X) + of_value * number
     assert_allclose(est.predict_value(X), expected, rtol=1e-6)
     raw = network.network.predict(encoded, ["class"])[0]
-    mean = (1 - of_class) * raw + of_class * forest.predict(encoded)["class"]
+    mean = (1 - of_class) * raw + of_class * trees_of_class.predict(encoded)["class"]
     proba = mean ** (1 / est.temperature_)
     proba /= proba.sum(axis=1, keepdims=True)
     assert_allclose(est.predict_proba(X), proba, rtol=1e-5)
@@ -252,6 +255,13 @@ def test_numbers_that_are_no_plain_means_stay_the_networks(params):
         assert_array_equal(
             est.predict_value(X, given_class="a"), plain.predict_value(X, given_class="a")
         )
+
+
+def test_networks_keep_a_share_in_probabilities():
+    """Trees that are right on all rows they have not seen say 0 of all other labels."""
+    est = fit(Y.assign(label=np.where(X[:, 0] > 9, "high", "low")), epochs=1)
+    assert est.forest_share_[1] == pytest.approx(0.9)
+    assert est.predict_proba(X).min() > 0
 
 
 def test_a_head_without_unseen_labels_stays_the_networks():
@@ -394,12 +404,12 @@ CROOKED = {
 def test_files_with_crooked_trees_are_refused(est, tmp_path, name):
     field, change = CROOKED[name]
     network = est._network
-    (forest,) = network.forests
+    forest, other_forest = network.forests
     crooked = pickle.loads(pickle.dumps(forest))
     object.__setattr__(crooked, field, change(getattr(forest, field)))
     other = pickle.loads(pickle.dumps(est))
-    other._network = Blend(network.network, [forest], network.shares)
-    other._network.forests = [crooked]
+    other._network = Blend(network.network, network.forests, network.shares)
+    other._network.forests = [crooked, other_forest]
     save(other, tmp_path / "m")
     with pytest.raises(ValueError, match="not a model that skjoint can load"):
         load(tmp_path / "m")
@@ -407,9 +417,9 @@ def test_files_with_crooked_trees_are_refused(est, tmp_path, name):
 
 def test_forests_of_other_networks_are_refused(est):
     network = est._network
-    (forest,) = network.forests
+    forest, _ = network.forests
     wide = dataclasses.replace(forest, columns=forest.columns + 1)
-    strange = dataclasses.replace(forest, heads=("value", "other"))
+    strange = dataclasses.replace(forest, heads=("other",))
     for forests, shares in [
         ([wide], network.shares),
         ([strange], {"value": 0.5}),

@@ -1,10 +1,11 @@
-"""A random forest for all targets at once beside the networks, and its share in each answer.
+"""Random forests beside the networks, one for each target, and their shares in the answers.
 
 Trees find at once what a network learns slowly: steps, exact values, rows that
-repeat. One forest (Breiman 2001) is grown on the numbers and the one-hot labels
-together, so that a split serves all of them, by scikit-learn; what is kept are
-arrays. Answers are weighed means of networks and forest, with the shares that
-have the least squared error on rows that neither has seen.
+repeat. scikit-learn grows them (Breiman 2001), on numbers or one-hot labels; what
+is kept are arrays. One forest for all targets, whose splits serve number and label,
+is quicker and worse where these have little in common. Answers are weighed means of
+networks and forest, with the shares that have the least squared error on rows that
+neither has seen.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ from skjoint._uncertainty import pairs_of_rows
 MAX_FEATURES = 0.5  # share of the columns that a split may choose from
 MAX_SAMPLES = 2**13  # rows of a tree, so that a forest on millions of rows stays small
 LEAST_SHARE = 0.05  # of a forest: less changes hardly an answer and takes its time and memory
+# Of the networks in probabilities: a forest says 0 of a label that no leaf of a row has met, and
+# the fewer trees, the more often; out of bag, where its share is learned, it has a third of them.
+LEAST_OF_NETWORKS = 0.1
 CHUNK = 2**13  # rows at once
 ENTRIES = 2**14  # rows times trees that are on their way at once
 
 
 @dataclass(frozen=True, eq=False)
 class Forest:
-    """Trees as arrays, one tree behind the other.
+    """Trees as arrays, one tree behind the other, for one head; in earlier files for several.
 
     A row goes from node i to ``children[i, 0]`` where ``x[feature[i]] <= threshold[i]``, else to
     ``children[i, 1]``; leaves lead to themselves and have a row of ``values``, that of their
@@ -162,9 +166,7 @@ def has_share(head, loss):
 
 
 def grow(rows, heads, columns, n_trees, seed, where):
-    """Forests for these heads, each with its answers out of bag.
-
-    Heads on whose rows the weights are the same share one; as a rule there is one for all.
+    """A forest for each of these heads, with its answers out of bag.
 
     Parameters
     ----------
@@ -182,21 +184,16 @@ def grow(rows, heads, columns, n_trees, seed, where):
     -------
     list of Grown
     """
-    groups = {}
-    for i, head in heads.items():
-        groups.setdefault(rows.weights[i].tobytes(), []).append((i, head))
-    return [_grow_one(rows, group, columns, n_trees, seed, where) for group in groups.values()]
+    return [_grow_one(rows, i, head, columns, n_trees, seed, where) for i, head in heads.items()]
 
 
-def _grow_one(rows, heads, columns, n_trees, seed, where):
+def _grow_one(rows, i, head, columns, n_trees, seed, where):
     # Its import takes a while, and prediction does not need it.
     from sklearn.ensemble import RandomForestRegressor
 
-    weights = rows.weights[heads[0][0]]
-    labelled = np.flatnonzero(weights > 0)
-    weights = weights[labelled]
-    parts = [_in_units(rows.targets[i][labelled], head, weights) for i, head in heads]
-    targets, units = (np.hstack(part) for part in zip(*parts, strict=True))
+    labelled = np.flatnonzero(rows.weights[i] > 0)
+    weights = rows.weights[i][labelled]
+    targets, units = _in_units(rows.targets[i][labelled], head, weights)
     grower = RandomForestRegressor(
         n_trees,
         max_features=MAX_FEATURES,
@@ -207,8 +204,7 @@ def _grow_one(rows, heads, columns, n_trees, seed, where):
     X, y = rows.X[labelled][:, columns], targets if targets.shape[1] > 1 else targets.ravel()
     with joblib.parallel_config(backend="threading"):  # whatever a search around it uses
         grower.fit(X, y, sample_weight=weights)
-    names, n_units = zip(*((head.name, head.n_units) for _, head in heads), strict=True)
-    forest = _as_arrays([tree.tree_ for tree in grower], names, n_units, columns, units)
+    forest = _as_arrays([tree.tree_ for tree in grower], head, columns, units)
     in_bag = [labelled[drawn] for drawn in grower.estimators_samples_]
     return Grown(forest, where, forest.out_of_bag(rows.X[where], where, in_bag))
 
@@ -216,7 +212,7 @@ def _grow_one(rows, heads, columns, n_trees, seed, where):
 def _in_units(target, head, weights):
     """What a head's columns are for the trees, and the unit of each.
 
-    A split serves a number as much as a label, whatever it is measured in.
+    A split serves all numbers of a vector alike, whatever they are measured in.
     """
     if head.kind == "class":
         return np.eye(head.n_units)[target], np.ones(head.n_units)
@@ -227,7 +223,7 @@ def _in_units(target, head, weights):
     return target / unit, unit
 
 
-def _as_arrays(trees, heads, n_units, columns, units):
+def _as_arrays(trees, head, columns, units):
     counts = [tree.node_count for tree in trees]
     roots = np.cumsum([0, *counts[:-1]])
     left = np.concatenate([tree.children_left for tree in trees])
@@ -244,8 +240,8 @@ def _as_arrays(trees, heads, n_units, columns, units):
     feature = np.concatenate([tree.feature for tree in trees])
     values = np.concatenate([tree.value[:, :, 0] for tree in trees])[is_leaf] * units
     return Forest(
-        tuple(heads),
-        tuple(n_units),
+        (head.name,),
+        (head.n_units,),
         np.asarray(columns),
         roots.astype(np.int32),
         children.astype(np.int32),
@@ -343,6 +339,8 @@ def blended(network, grown, unseen, n_networks):
                 continue
             found, own = part.answers[head.name][place], unseen.outputs[i]
             share = _share_of_networks(unseen, i, head, found, n_networks)
+            if head.kind == "class":
+                share = max(share, LEAST_OF_NETWORKS)
             if share <= 1 - LEAST_SHARE:
                 shares[head.name] = share
                 unseen.outputs[i] = mean_of(share, own, np.where(np.isnan(found), own, found))

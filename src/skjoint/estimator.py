@@ -312,12 +312,13 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         one after another, and Keras callbacks are called for each, with epochs from
         0 again.
     n_trees : int, default=0
-        Trees of a random forest [16]_ beside the networks, grown on numbers and labels
-        at once: it finds steps, exact values and repeated rows that a network learns
-        slowly. Answers are weighed means of networks and forest; each target's share
-        is the one of least squared error [17]_ on rows held out from the networks (10 %
+        Trees of a random forest [16]_ beside the networks, one forest for each target:
+        it finds steps, exact values and repeated rows that a network learns slowly.
+        Answers are weighed means of networks and forest; each target's share is the
+        one of least squared error [17]_ on rows held out from the networks (10 %
         unless ``validation_fraction`` says otherwise) and, of the trees, those grown
-        without the row. A forest that helps no target is not kept. Numbers have a
+        without the row. In probabilities it is at most 0.9, since trees rule labels out
+        too easily. A forest that does not help its target is not kept. Numbers have a
         share of it with ``value_loss="mse"`` and ``"histogram"``, whose answer is the
         mean, and not with ``head_link="mixture"``. A tree is grown on at most 8,192
         rows. It cannot go with rows of more than one dimension; ``partial_fit``, which
@@ -404,7 +405,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         T of the probabilities, above 1 where the network was too sure of itself;
         a list with several class targets. Only with ``calibration``.
     forest_share_ : ndarray of shape (n_outputs,)
-        Share of the forest in each output, values first; only with ``n_trees``.
+        Share of its forest in each output, values first; only with ``n_trees``.
     best_epoch_ : int, or ndarray of shape (n_outputs,), (n_members,) or (n_members, n_outputs)
         Index into ``history_`` of the epoch whose weights were kept; only with
         ``early_stopping``. By output, values first, with "by_head", and by
@@ -646,9 +647,9 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         and half with ranks, whose number is the mean of a distribution, a little
         dropout and decoupled weight decay [1]_, each stopped early by head on
         held-out rows of its own, which calibrate the probabilities and choose
-        ``value_from``, too; then two more on all rows (``refit``); and a forest of 100
-        trees that has the share in each answer which the held-out rows give it
-        (``n_trees``). Beside a ``trunk`` give ``numeric_embedding=None``, and ``n_trees=0``
+        ``value_from``, too; then two more on all rows (``refit``); and for each
+        target a forest of 100 trees, with the share in the answer which the held-out
+        rows give it (``n_trees``). Beside a ``trunk`` give ``numeric_embedding=None``, and ``n_trees=0``
         where rows have a shape; with ``head_link="mixture"`` or a
         ``value_activation`` give ``value_loss="mse"``. Nothing but parameters:
         ``get_params`` shows them, and any of them may be given here or changed
