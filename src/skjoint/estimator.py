@@ -649,11 +649,12 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         held-out rows of its own, which calibrate the probabilities and choose
         ``value_from``, too; then two more on all rows (``refit``); and for each
         target a forest of 100 trees, with the share in the answer which the held-out
-        rows give it (``n_trees``). Beside a ``trunk`` give ``numeric_embedding=None``, and ``n_trees=0``
-        where rows have a shape; with ``head_link="mixture"`` or a
-        ``value_activation`` give ``value_loss="mse"``. Nothing but parameters:
-        ``get_params`` shows them, and any of them may be given here or changed
-        later. ``n_members=1`` needs about two thirds of the time and is not far behind.
+        rows give it (``n_trees``). Beside a ``trunk`` give
+        ``numeric_embedding=None``, and ``n_trees=0`` where rows have a shape; with
+        ``head_link="mixture"`` or a ``value_activation`` give ``value_loss="mse"``.
+        Nothing but parameters: ``get_params`` shows them, and any of them may be given
+        here or changed later. ``n_members=1`` needs about two thirds of the time and
+        is not far behind.
 
         Parameters
         ----------
