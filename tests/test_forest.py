@@ -19,7 +19,7 @@ from sklearn.preprocessing import PowerTransformer
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier, _forest
-from skjoint._forest import Blend, Forest, blended, grow
+from skjoint._forest import Blend, blended, grow
 from skjoint._members import ensemble
 from skjoint._network import Head
 from skjoint._training import Rows, split_validation
@@ -27,6 +27,8 @@ from skjoint.persistence import load, save, to_onnx
 
 FEW = {"hidden_layer_sizes": (12,), "epochs": 15, "learning_rate": 0.01, "random_state": 0}
 HEADS = {0: Head("value", "value", 1, "linear"), 1: Head("class", "class", 3, "softmax")}
+
+NAMES = ["value", "class"]
 
 
 def jumps(n_samples=300, seed=0):
@@ -153,14 +155,16 @@ class Judged:
 
 
 class Network:
-    spec = dataclasses.make_dataclass("Spec", ["heads", "n_inputs"])([HEADS[0]], 5)
+    def __init__(self, head):
+        self.spec = dataclasses.make_dataclass("Spec", ["heads", "n_inputs"])([head], 5)
 
 
-def share_of_forest(outputs, answers, truth, row, n_networks):
-    (grown,) = grow(rows_of(), {0: HEADS[0]}, np.arange(5), 5, 0, np.arange(9))
-    grown = dataclasses.replace(grown, where=np.arange(len(truth)), answers={"value": answers})
-    found = blended(Network, [grown], Judged(outputs, truth, row), n_networks)
-    return 1 - found.shares["value"] if isinstance(found, Blend) else 0.0
+def share_of_forest(outputs, answers, truth, row, n_networks, i=0):
+    (grown,) = grow(rows_of(), {i: HEADS[i]}, np.arange(5), 5, 0, np.arange(9))
+    answers = {HEADS[i].name: answers}
+    grown = dataclasses.replace(grown, where=np.arange(len(truth)), answers=answers)
+    found = blended(Network(HEADS[i]), [grown], Judged(outputs, truth, row), n_networks)
+    return found.share(HEADS[i].name) if isinstance(found, Blend) else 0.0
 
 
 @settings(deadline=None, max_examples=25)
@@ -191,23 +195,26 @@ def test_share_is_that_beside_the_mean_of_the_networks():
     assert share_of_forest(np.vstack(members[:2]), answers, truth, row, 1) > found + 0.2
 
 
-def test_answers_are_means_of_networks_and_forest(est, plain):
+def test_answers_are_means_of_networks_and_trees(est, plain):
     assert_array_equal(plain.history_["loss"], est.history_["loss"])  # the networks are the same
-    assert est.forest_share_.shape == (2,)
-    assert (est.forest_share_ > 0.5).all()
+    assert est.forest_share_.shape == est.boosting_share_.shape == (2,)
     encoded, network = est._encode(X), est._network
-    trees_of_value, trees_of_class = network.forests
-    of_value, of_class = est.forest_share_
-    number = est._targets.values[0].decode(trees_of_value.predict(encoded)["value"])
-    expected = (1 - of_value) * plain.predict_value(X) + of_value * number
-    assert_allclose(est.predict_value(X), expected, rtol=1e-6)
-    raw = network.network.predict(encoded, ["class"])[0]
-    mean = (1 - of_class) * raw + of_class * trees_of_class.predict(encoded)["class"]
-    proba = mean ** (1 / est.temperature_)
+    mean = dict(zip(NAMES, network.network.predict(encoded, NAMES), strict=True))
+    for i, head in enumerate(mean):
+        shares = est.forest_share_[i], est.boosting_share_[i]
+        assert 0.5 < sum(shares) <= 1
+        mean[head] = (1 - sum(shares)) * mean[head]
+        for forest in network.forests:
+            if head in forest.heads:
+                share = shares[forest.link != "mean"]
+                mean[head] += share * forest.predict(encoded)[head]
+    number = est._targets.values[0].decode(mean["value"])
+    assert_allclose(est.predict_value(X), number.ravel(), rtol=1e-6)
+    proba = mean["class"] ** (1 / est.temperature_)
     proba /= proba.sum(axis=1, keepdims=True)
     assert_allclose(est.predict_proba(X), proba, rtol=1e-5)
     assert_array_equal(est.predict_proba(X[:1]), est.predict_proba(X)[:1])
-    assert_array_equal(est.predict_class(X), est.classes_[mean.argmax(axis=1)])
+    assert_array_equal(est.predict_class(X), est.classes_[mean["class"].argmax(axis=1)])
 
 
 def test_new_rows_are_answered_better(est, plain):
@@ -228,6 +235,7 @@ def test_a_forest_that_helps_nothing_is_not_kept():
     params = {**FEW, "epochs": 60, "validation_fraction": 0.3}
     est = JointRegressorClassifier(**params, n_trees=10).fit(plane, y)
     assert_array_equal(est.forest_share_, [0, 0])
+    assert_array_equal(est.boosting_share_, [0, 0])
     assert not isinstance(est._network, Blend)
     without = JointRegressorClassifier(**params).fit(plane, y)
     assert not hasattr(without, "forest_share_")
@@ -245,7 +253,8 @@ def test_a_forest_that_helps_nothing_is_not_kept():
 )
 def test_numbers_that_are_no_plain_means_stay_the_networks(params):
     est, plain = fit(**params), fit(**params, n_trees=0)
-    assert est.forest_share_[0] == 0 < est.forest_share_[1]
+    shares = est.forest_share_ + est.boosting_share_
+    assert shares[0] == 0 < shares[1]
     assert_array_equal(est.predict_value(X), plain.predict_value(X))
     if params.get("value_loss") == "gaussian_nll":
         assert_array_equal(
@@ -257,11 +266,26 @@ def test_numbers_that_are_no_plain_means_stay_the_networks(params):
         )
 
 
+@settings(deadline=None, max_examples=25)
+@given(st.integers(2, 4), st.integers(0, 99))
+def test_shares_are_the_best_there_are(n_parts, seed):
+    rng = np.random.default_rng(seed)
+    errors = rng.normal(size=(n_parts, 50)) + rng.normal(size=50) * rng.uniform(0, 3)
+    errors *= rng.uniform(0.3, 2, size=(n_parts, 1))
+    products = errors @ errors.T
+    shares = _forest._least(products)
+    assert shares.sum() == pytest.approx(1)
+    assert (shares >= 0).all()
+    others = rng.dirichlet(np.full(n_parts, 0.5), size=2000)
+    assert shares @ products @ shares <= np.min((others @ products * others).sum(1)) * (1 + 1e-9)
+
+
 def test_networks_keep_a_share_in_probabilities():
     """Trees that are right on all rows they have not seen say 0 of all other labels."""
-    est = fit(Y.assign(label=np.where(X[:, 0] > 9, "high", "low")), epochs=1)
-    assert est.forest_share_[1] == pytest.approx(0.9)
-    assert est.predict_proba(X).min() > 0
+    truth = np.arange(100) % 3
+    outputs, answers = np.full((100, 3), 1 / 3), np.eye(3)[truth]
+    share = share_of_forest(outputs, answers, truth, np.arange(100), 1, i=1)
+    assert share == pytest.approx(1 - _forest.LEAST_OF_NETWORKS)
 
 
 def test_a_head_without_unseen_labels_stays_the_networks():
@@ -270,7 +294,8 @@ def test_a_head_without_unseen_labels_stays_the_networks():
     y = Y.copy()
     y.loc[unseen, "value"] = np.nan
     found = fit(y)
-    assert found.forest_share_[0] == 0 < found.forest_share_[1]
+    shares = found.forest_share_ + found.boosting_share_
+    assert shares[0] == 0 < shares[1]
 
 
 # ------------------------------------------------------- with everything else
@@ -292,7 +317,7 @@ def test_vectors_of_numbers_have_a_share():
     est = JointRegressorClassifier(
         **FEW, n_trees=20, value_columns=[[0, 1]], class_columns=[2], scale_value=False
     ).fit(X, y)
-    assert (est.forest_share_ > 0).all()
+    assert (est.forest_share_ + est.boosting_share_ > 0).all()
     assert est.predict_value(X).shape == (300, 2)
 
 
@@ -361,7 +386,7 @@ def test_onnx(est, tmp_path, scaled):
         model = make_pipeline(PowerTransformer(), JointRegressorClassifier(**est.get_params()))
         model.fit(X, Y)
         last, encoded = model[-1], model[:-1].transform(X)
-    assert last.forest_share_.all()
+    assert (last.forest_share_ + last.boosting_share_).all()
     to_onnx(model, tmp_path / "m.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
     value, label, proba = session.run(["value", "class", "proba"], {"X": X})
@@ -404,31 +429,31 @@ CROOKED = {
 def test_files_with_crooked_trees_are_refused(est, tmp_path, name):
     field, change = CROOKED[name]
     network = est._network
-    forest, other_forest = network.forests
+    forest = network.forests[0]
     crooked = pickle.loads(pickle.dumps(forest))
     object.__setattr__(crooked, field, change(getattr(forest, field)))
     other = pickle.loads(pickle.dumps(est))
-    other._network = Blend(network.network, network.forests, network.shares)
-    other._network.forests = [crooked, other_forest]
+    other._network.forests[0] = crooked
     save(other, tmp_path / "m")
     with pytest.raises(ValueError, match="not a model that skjoint can load"):
         load(tmp_path / "m")
 
 
 def test_forests_of_other_networks_are_refused(est):
-    network = est._network
-    forest, _ = network.forests
+    network, forest = est._network, est._network.forests[0]
     wide = dataclasses.replace(forest, columns=forest.columns + 1)
     strange = dataclasses.replace(forest, heads=("other",))
     for forests, shares in [
-        ([wide], network.shares),
-        ([strange], {"value": 0.5}),
-        ([forest], {"value": 2.0}),
-        ([forest], {"other": 0.5}),
+        ([wide], [{"value": 0.5}]),
+        ([strange], [{"other": 0.5}]),
+        ([forest], [{"value": 2.0}]),
+        ([forest], [{"other": 0.5}]),
+        ([forest, forest], [{"value": 0.6}, {"value": 0.6}]),
     ]:
         with pytest.raises(ValueError, match="do not belong"):
             Blend(ensemble([network.member(0)]), forests, shares)
-    assert isinstance(forest, Forest)
+    with pytest.raises(ValueError, match="no forest"):
+        dataclasses.replace(forest, link="product")
 
 
 def test_few_rows():

@@ -33,6 +33,7 @@ ORDER = [
     "_members",
     "_uncertainty",
     "_forest",
+    "_boosting",
     "_files",
     "_onnx_layers",
     "_onnx",

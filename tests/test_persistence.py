@@ -124,7 +124,7 @@ def test_files_of_every_format(number):
     """Written once and kept: they must open for good.
 
     2 has members and embedded numbers, 3 ranks, variances and a temperature, 4 columns
-    of few values and bins, 5 clipped numbers, 6 trees.
+    of few values and bins, 5 clipped numbers, 6 trees, 7 boosted ones.
     """
     path = STORED.with_name(f"format_{number}.skjoint")
     X, y = mixed_data()

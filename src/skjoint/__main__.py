@@ -306,8 +306,11 @@ def train(task, arguments):
     members = f"{n_networks} networks of up to " if n_networks > 1 else ""
     print(f"  parameters  {members}{est.network_.n_parameters:,}, {est.n_iter_} epochs")
     if est.n_trees:
-        shares = ", ".join(f"{share:.2f}" for share in est.forest_share_)
-        print(f"  trees       {est.n_trees}, with shares of {shares} in number and label")
+        forest, boosted = (
+            " and ".join(f"{share:.2f}" for share in shares)
+            for shares in (est.forest_share_, est.boosting_share_)
+        )
+        print(f"  trees       shares in number and label: forest {forest}, boosting {boosted}")
     defaults = JointRegressorClassifier().get_params()
     changed = {n: v for n, v in est.get_params().items() if v != defaults.get(n)}
     print(f"  settings    {', '.join(f'{name}={value!r}' for name, value in changed.items())}")

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, combinations
 
 import joblib
 import numpy as np
+from scipy.special import softmax
 
 from skjoint._inference import MAX_THREADS, as_rows, in_chunks
 from skjoint._losses import is_mean_loss
@@ -48,6 +50,7 @@ class Forest:
     threshold: np.ndarray
     leaf: np.ndarray
     values: np.ndarray  # (n_leaves, sum of n_units)
+    link: str = "mean"  # of the trees; boosted ones are added up: "sum", "softmax" of that
 
     def __post_init__(self):
         # Files may come from anywhere: nothing may lead out of the arrays, nor in circles.
@@ -68,6 +71,7 @@ class Forest:
                     (self.leaf, len(self.values)),
                 )
             )
+            and self.link in ("mean", "sum", "softmax")
             and len(self.heads) == len(self.n_units)
             and self.values.shape[1] == sum(self.n_units)
         ):
@@ -81,7 +85,7 @@ class Forest:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     def predict(self, X):
-        """Means over the trees by head: a dict of float64 arrays (n_samples, n_units)."""
+        """What the trees say together, by head: a dict of float64 arrays (n_samples, n_units)."""
 
         def total(X):
             found = np.zeros((len(X), self.values.shape[1]))
@@ -93,7 +97,11 @@ class Forest:
             (found,) = total(X)
         else:
             (found,) = in_chunks(total, X, CHUNK, min(joblib.cpu_count(), MAX_THREADS))
-        return {head: found[:, place] / self.n_trees for head, place in self.places.items()}
+        if self.link == "mean":
+            found /= self.n_trees
+        elif self.link == "softmax":
+            found = softmax(found, axis=1)
+        return {head: found[:, place] for head, place in self.places.items()}
 
     @property
     def places(self):
@@ -193,7 +201,7 @@ def _grow_one(rows, i, head, columns, n_trees, seed, where):
 
     labelled = np.flatnonzero(rows.weights[i] > 0)
     weights = rows.weights[i][labelled]
-    targets, units = _in_units(rows.targets[i][labelled], head, weights)
+    targets, units = in_units(rows.targets[i][labelled], head, weights)
     grower = RandomForestRegressor(
         n_trees,
         max_features=MAX_FEATURES,
@@ -204,12 +212,12 @@ def _grow_one(rows, i, head, columns, n_trees, seed, where):
     X, y = rows.X[labelled][:, columns], targets if targets.shape[1] > 1 else targets.ravel()
     with joblib.parallel_config(backend="threading"):  # whatever a search around it uses
         grower.fit(X, y, sample_weight=weights)
-    forest = _as_arrays([tree.tree_ for tree in grower], head, columns, units)
+    forest = _arrays_of([tree.tree_ for tree in grower], head, columns, units)
     in_bag = [labelled[drawn] for drawn in grower.estimators_samples_]
     return Grown(forest, where, forest.out_of_bag(rows.X[where], where, in_bag))
 
 
-def _in_units(target, head, weights):
+def in_units(target, head, weights):
     """What a head's columns are for the trees, and the unit of each.
 
     A split serves all numbers of a vector alike, whatever they are measured in.
@@ -223,32 +231,37 @@ def _in_units(target, head, weights):
     return target / unit, unit
 
 
-def _as_arrays(trees, head, columns, units):
-    counts = [tree.node_count for tree in trees]
-    roots = np.cumsum([0, *counts[:-1]])
-    left = np.concatenate([tree.children_left for tree in trees])
-    right = np.concatenate([tree.children_right for tree in trees])
-    is_leaf, root, own = left < 0, np.repeat(roots, counts), np.arange(len(left))
-    children = np.column_stack([left + root, right + root])
-    children[is_leaf] = own[is_leaf, None]
-    exact = np.concatenate([tree.threshold for tree in trees])
-    threshold = exact.astype(np.float32)
+def _arrays_of(trees, head, columns, units):
+    counts = np.array([tree.node_count for tree in trees])
+    first = np.repeat(np.cumsum(counts) - counts, counts)
+    left, right, feature, threshold, values = (
+        np.concatenate([getattr(tree, name) for tree in trees])
+        for name in ("children_left", "children_right", "feature", "threshold", "value")
+    )
+    children = np.column_stack([left, right]) + first[:, None]
+    values = values[:, :, 0] * units
+    return as_arrays(counts, children, left < 0, feature, threshold, values, head, columns)
+
+
+def as_arrays(counts, children, is_leaf, feature, threshold, values, head, columns, link="mean"):
+    """The forest of scikit-learn's nodes, tree behind tree, of so many nodes each."""
+    children[is_leaf] = np.flatnonzero(is_leaf)[:, None]
+    rounded = threshold.astype(np.float32)
     # A float32 is at most a float64 where it is at most the largest float32 up to that.
-    above = threshold > exact
-    threshold[above] = np.nextafter(threshold[above], np.float32(-np.inf))
-    threshold[is_leaf] = np.inf
-    feature = np.concatenate([tree.feature for tree in trees])
-    values = np.concatenate([tree.value[:, :, 0] for tree in trees])[is_leaf] * units
+    above = rounded > threshold
+    rounded[above] = np.nextafter(rounded[above], np.float32(-np.inf))
+    rounded[is_leaf] = np.inf
     return Forest(
         (head.name,),
         (head.n_units,),
         np.asarray(columns),
-        roots.astype(np.int32),
+        (np.cumsum(counts) - counts).astype(np.int32),
         children.astype(np.int32),
         np.where(is_leaf, 0, feature).astype(np.int32),
-        threshold,
+        rounded,
         np.where(is_leaf, np.cumsum(is_leaf) - 1, 0).astype(np.int32),
-        values.astype(np.float32),
+        values[is_leaf].astype(np.float32),
+        link,
     )
 
 
@@ -260,20 +273,22 @@ class Blend:
     ----------
     network : FittedNetwork or Ensemble
     forests : list of Forest
-    shares : dict of {str: float}
-        Of the networks in the heads that forests have a share in.
+    shares : list of dict of {str: float}
+        Of each forest in the heads that it has a share in; the rest is the networks'.
     """
 
     def __init__(self, network, forests, shares):
         n_units = {head.name: head.n_units for head in network.spec.heads}
-        grown = {}
-        for forest in forests:
-            grown |= zip(forest.heads, forest.n_units, strict=True)
         reach = max(forest.columns.max(initial=-1) for forest in forests)
         if not (
-            grown.items() <= n_units.items()
+            all(
+                dict(zip(f.heads, f.n_units, strict=True)).items() <= n_units.items()
+                for f in forests
+            )
             and reach < network.spec.n_inputs
-            and all(head in grown and 0 <= share <= 1 for head, share in shares.items())
+            and all(s.keys() <= set(f.heads) for s, f in zip(shares, forests, strict=True))
+            and all(0 <= share <= 1 for of_forest in shares for share in of_forest.values())
+            and all(sum(s.get(head, 0) for s in shares) < 1 + 1e-6 for head in n_units)
         ):
             raise ValueError("these forests do not belong to the network")
         self.network = network
@@ -292,27 +307,42 @@ class Blend:
         """The networks alone as a new ``keras.Model``."""
         return self.network.build()
 
+    def share(self, head, boosted=None):
+        """Of all trees in a head, of those that are boosted or of those that are not."""
+        pairs = zip(self.forests, self.shares, strict=True)
+        return sum(
+            shares.get(head, 0.0)
+            for forest, shares in pairs
+            if boosted in (None, forest.link != "mean")
+        )
+
     def __getstate__(self):
         return {"network": self.network, "forests": self.forests, "shares": self.shares}
 
     def predict(self, X, heads, forms=None, keep_parts=False):
         """As :meth:`skjoint._inference.FittedNetwork.predict`."""
         outputs = self.network.predict(X, heads, None, keep_parts)
-        found = {}
-        for forest in self.forests:
-            if any(head in self.shares and head in heads for head in forest.heads):
-                found |= forest.predict(X)
+        parts = {head: [] for head in heads}
+        for forest, shares in zip(self.forests, self.shares, strict=True):
+            wanted = shares.keys() & parts.keys()
+            if wanted:
+                found = forest.predict(X)
+                for head in wanted:
+                    parts[head].append((shares[head], found[head]))
         answers = []
         for head, form, output in zip(heads, forms or [as_rows] * len(heads), outputs, strict=True):
-            if head in self.shares:
-                output = mean_of(self.shares[head], output, found[head])
+            if parts[head]:
+                output = mean_of(output, parts[head])
             answers.append(output if form is as_rows else form(output.T, len(X)))
         return answers
 
 
-def mean_of(share, network, forest):
-    """Both outputs of a head as one, float32."""
-    return (share * network.astype(np.float64) + (1 - share) * forest).astype(np.float32)
+def mean_of(network, parts):
+    """What networks and trees say of a head as one, float32; parts are shares and answers."""
+    whole = (1 - sum(share for share, _ in parts)) * network.astype(np.float64)
+    for share, found in parts:
+        whole += share * found
+    return whole.astype(np.float32)
 
 
 def blended(network, grown, unseen, n_networks):
@@ -325,57 +355,81 @@ def blended(network, grown, unseen, n_networks):
     grown : list of Grown
         With answers for the unseen rows.
     unseen : Unseen
-        Its outputs become those of networks and forest.
+        Its outputs become those of networks and forests.
 
     Returns
     -------
     FittedNetwork, Ensemble or Blend
     """
-    shares, kept = {}, []
-    for part in grown:
-        place = np.searchsorted(part.where, unseen.positions)
-        for i, head in enumerate(network.spec.heads):
-            if head.name not in part.answers:
-                continue
-            found, own = part.answers[head.name][place], unseen.outputs[i]
-            share = _share_of_networks(unseen, i, head, found, n_networks)
-            if head.kind == "class":
-                share = max(share, LEAST_OF_NETWORKS)
-            if share <= 1 - LEAST_SHARE:
-                shares[head.name] = share
-                unseen.outputs[i] = mean_of(share, own, np.where(np.isnan(found), own, found))
-        if any(name in shares for name in part.answers):
-            kept.append(part.forest)
-    return Blend(network, kept, shares) if kept else network
+    shares = [{} for _ in grown]
+    for i, head in enumerate(network.spec.heads):
+        of_head = [j for j, part in enumerate(grown) if head.name in part.answers]
+        if not of_head:
+            continue
+        own, answers = unseen.outputs[i], []
+        for part in (grown[j] for j in of_head):
+            found = part.answers[head.name][np.searchsorted(part.where, unseen.positions)]
+            answers.append(np.where(np.isnan(found), own, found))
+        found = _shares_of_trees(unseen, i, head, answers, n_networks)
+        unseen.outputs[i] = mean_of(own, list(zip(found, answers, strict=True)))
+        for j, share in zip(of_head, found, strict=True):
+            if share:
+                shares[j][head.name] = share
+    kept = [j for j, of_forest in enumerate(shares) if of_forest]
+    if not kept:
+        return network
+    return Blend(network, [grown[j].forest for j in kept], [shares[j] for j in kept])
 
 
-def _share_of_networks(unseen, i, head, found, n_networks):
-    r"""The share s of the networks in ``s * network + (1 - s) * forest`` of least squared error.
+def _shares_of_trees(unseen, i, head, answers, n_networks):
+    r"""The share of each forest's answers in the mean with the networks of least squared error.
 
-    With the errors e and f of both, :math:`s = (\bar{f^2} - \bar{ef}) / \overline{(e - f)^2}`
-    (Bates & Granger 1969). ``e`` is the error of one network; that of the mean of n has the
-    square :math:`\bar{e^2} (r + (1 - r) / n)`, r the correlation of two networks' errors, known
-    from rows that several held out.
+    With C the mean products of the errors, shares w that sum to 1 make :math:`w^T C w` the
+    least (Bates & Granger 1969), none below 0. The error of the networks is that of one of
+    them; that of the mean of n has the square :math:`ar{e^2} (r + (1 - r) / n)`, r the
+    correlation of two networks' errors, known from rows that several held out.
     """
     truth, weights = unseen.truth(i)
     if head.kind == "class":
         truth = np.eye(head.n_units)[truth]
-    usable = (weights > 0) & ~np.isnan(found[:, 0])
+    usable = weights > 0
     if not usable.any():
-        return 1.0
-    truth, row, weights = truth[usable, : head.n_units], unseen.row[usable], weights[usable]
-    e, f = unseen.outputs[i][usable] - truth, found[usable] - truth
+        return [0.0] * len(answers)
+    row, weights = unseen.row[usable], weights[usable]
     weights = weights / np.bincount(row)[row]
+    truth = truth[usable, : head.n_units]
+    errors = [said[usable] - truth for said in (unseen.outputs[i], *answers)]
+    products = np.array(
+        [[np.average((a * b).sum(axis=1), weights=weights) for a in errors] for b in errors]
+    )
+    products[0, 0] *= 1 - (1 - 1 / n_networks) * (1 - _correlation(errors[0], row, weights))
+    shares = _least(products)
+    shares[1:] *= shares[1:] >= LEAST_SHARE
+    if head.kind == "class":
+        shares[0] = max(shares[0], shares[1:].sum() * LEAST_OF_NETWORKS / (1 - LEAST_OF_NETWORKS))
+    total = shares.sum()
+    return (shares[1:] / total).tolist() if total > 0 else [0.0] * len(answers)
 
-    def mean(a, b):
-        return np.average((a * b).sum(axis=1), weights=weights)
 
-    of_networks = mean(e, e) * (1 - (1 - 1 / n_networks) * (1 - _correlation(e, row, weights)))
-    of_forest, together = mean(f, f), mean(e, f)
-    # (e - f)^2, with the smaller errors of the mean
-    apart = of_networks + of_forest - 2 * together
-    share = (of_forest - together) / apart if apart > 0 else 1.0
-    return float(np.clip(share, 0, 1)) if np.isfinite(share) else 1.0
+def _least(products):
+    """Shares w, none below 0, whose sum is 1 and :math:`w^T C w` the least.
+
+    Where it is least, it is so among some of the parts, without a bound: few parts, all tried.
+    """
+    n = len(products)
+    best, least = np.eye(n)[0], products[0, 0]
+    for some in chain.from_iterable(combinations(range(n), k) for k in range(1, n + 1)):
+        among = products[np.ix_(some, some)]
+        try:
+            shares = np.linalg.solve(among, np.ones(len(some))) if len(some) > 1 else np.ones(1)
+        except np.linalg.LinAlgError:
+            continue
+        shares = shares / shares.sum() if shares.sum() else shares
+        error = shares @ among @ shares
+        if np.isfinite(error) and error < least and (shares >= 0).all():
+            best, least = np.zeros(n), error
+            best[list(some)] = shares
+    return best
 
 
 def _correlation(errors, row, weights):

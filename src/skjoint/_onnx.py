@@ -243,13 +243,18 @@ def _outputs(graph, network, X):
     """
     if isinstance(network, Blend):
         outputs = _outputs(graph, network.network, X)
-        for forest in network.forests:
-            means = _trees(graph, forest, X)
-            for head, place in forest.places.items():
-                if head in network.shares:
-                    share, found = network.shares[head], graph("Gather", means, place, axis=1)
-                    parts = _times(graph, outputs[head], share), _times(graph, found, 1 - share)
-                    outputs[head] = graph.cast(graph.cast(graph("Add", *parts), FLOAT), DOUBLE)
+        parts = {
+            head: [_times(graph, output, 1 - network.share(head))]
+            for head, output in outputs.items()
+            if network.share(head)
+        }
+        for forest, shares in zip(network.forests, network.shares, strict=True):
+            said = _trees(graph, forest, X)
+            for head, share in shares.items():
+                found = graph("Gather", said, forest.places[head], axis=1)
+                parts[head].append(_times(graph, found, share))
+        for head, of_head in parts.items():
+            outputs[head] = graph.cast(graph.cast(graph("Sum", *of_head), FLOAT), DOUBLE)
         return outputs
     if not isinstance(network, Ensemble):
         return _heads(graph, network, X)
@@ -269,7 +274,7 @@ def _outputs(graph, network, X):
 
 
 def _trees(graph, forest, X):
-    """Means over the trees of a forest, as :meth:`skjoint._forest.Forest.predict`."""
+    """What the trees of a forest say together, as :meth:`skjoint._forest.Forest.predict`."""
     helper = import_onnx().helper
 
     def doubles(name, array):
@@ -298,18 +303,19 @@ def _trees(graph, forest, X):
         "target_ids": target,
     }
     threshold = np.where(is_leaf, 0, forest.threshold)
-    means = graph(
+    said = graph(
         "TreeEnsembleRegressor",
         graph("Gather", X, forest.columns.astype(np.int64), axis=1),
         domain=ML,
         n_targets=forest.values.shape[1],
-        aggregate_function="AVERAGE",
+        aggregate_function="AVERAGE" if forest.link == "mean" else "SUM",
         nodes_modes=np.where(is_leaf, "LEAF", "BRANCH_LEQ").tolist(),
         nodes_values_as_tensor=doubles("nodes_values", threshold),
         target_weights_as_tensor=doubles("target_weights", values[which, target]),
         **{name: array.tolist() for name, array in numbers.items()},
     )
-    return graph.cast(means, DOUBLE)
+    said = graph.cast(said, DOUBLE)
+    return graph("Softmax", said, axis=-1) if forest.link == "softmax" else said
 
 
 def _mean_of(graph, tensors):

@@ -24,6 +24,7 @@ from sklearn.utils.validation import (
 from skjoint import _fused, _keras
 from skjoint._answers import CLASS_FROM, VALUE_FROM, Answers, choose_blend
 from skjoint._balancing import METHODS
+from skjoint._boosting import boost
 from skjoint._callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from skjoint._features import FeatureEncoder, read_features
 from skjoint._forest import Blend, blended, grow, has_share
@@ -312,17 +313,19 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         one after another, and Keras callbacks are called for each, with epochs from
         0 again.
     n_trees : int, default=0
-        Trees of a random forest [16]_ beside the networks, one forest for each target:
-        it finds steps, exact values and repeated rows that a network learns slowly.
-        Answers are weighed means of networks and forest; each target's share is the
-        one of least squared error [17]_ on rows held out from the networks (10 %
-        unless ``validation_fraction`` says otherwise) and, of the trees, those grown
-        without the row. In probabilities it is at most 0.9, since trees rule labels out
-        too easily. A forest that does not help its target is not kept. Numbers have a
-        share of it with ``value_loss="mse"`` and ``"histogram"``, whose answer is the
-        mean, and not with ``head_link="mixture"``. A tree is grown on at most 8,192
-        rows. It cannot go with rows of more than one dimension; ``partial_fit``, which
-        holds nothing out, drops it.
+        Trees beside the networks, for each target so many of a random forest [16]_ and
+        as many rounds of gradient boosting [19]_: they find steps, exact values and
+        repeated rows that a network learns slowly. Answers are weighed means of
+        networks and trees; each target's shares are those of least squared error [17]_
+        on rows held out from the networks (10 % unless ``validation_fraction`` says
+        otherwise) and from the trees (out of the bag of a forest's, out of one of
+        three folds of boosting). Networks have a tenth of every probability at least,
+        since trees rule labels out too easily. Trees that do not help their target are
+        not kept. Numbers have a share of them with ``value_loss="mse"`` and
+        ``"histogram"``, whose answer is the mean, and not with ``head_link="mixture"``.
+        A tree of a forest is grown on at most 8,192 rows, boosting on at most 131,072,
+        and for labels only up to eight. Trees cannot go with rows of more than one
+        dimension; ``partial_fit``, which holds nothing out, drops them.
     early_stopping : bool or "by_head", default=False
         Hold rows out, stop when the joint monitor has not improved for
         ``n_iter_no_change`` epochs and restore the best weights. The monitor
@@ -404,8 +407,9 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     temperature_ : float, or list of these
         T of the probabilities, above 1 where the network was too sure of itself;
         a list with several class targets. Only with ``calibration``.
-    forest_share_ : ndarray of shape (n_outputs,)
-        Share of its forest in each output, values first; only with ``n_trees``.
+    forest_share_, boosting_share_ : ndarray of shape (n_outputs,)
+        Share of its forest and of its boosted trees in each output, values first; only
+        with ``n_trees``.
     best_epoch_ : int, or ndarray of shape (n_outputs,), (n_members,) or (n_members, n_outputs)
         Index into ``history_`` of the epoch whose weights were kept; only with
         ``early_stopping``. By output, values first, with "by_head", and by
@@ -420,7 +424,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     model_ : keras.Model
         The network: encoded X in; out a list with the value (scaled units,
         without variance) and the class probabilities (before ``calibration``, and
-        without the forest of ``n_trees``). A new copy each time it is asked for.
+        without the trees of ``n_trees``). A new copy each time it is asked for.
 
     Notes
     -----
@@ -478,6 +482,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
        Research Quarterly 20 (1969), 451-468.
     .. [18] R. Neal, "Bayesian Learning for Neural Networks", Springer 1996,
        section 2.1.
+    .. [19] J. Friedman, "Greedy Function Approximation: A Gradient Boosting Machine",
+       Annals of Statistics 29 (2001), 1189-1232.
 
     Examples
     --------
@@ -648,8 +654,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         dropout and decoupled weight decay [1]_, each stopped early by head on
         held-out rows of its own, which calibrate the probabilities and choose
         ``value_from``, too; then two more on all rows (``refit``); and for each
-        target a forest of 100 trees, with the share in the answer which the held-out
-        rows give it (``n_trees``). Beside a ``trunk`` give
+        target a forest of 100 trees and 100 rounds of boosting, with the shares in the
+        answer which the held-out rows give them (``n_trees``). Beside a ``trunk`` give
         ``numeric_embedding=None``, and ``n_trees=0`` where rows have a shape; with
         ``head_link="mixture"`` or a ``value_activation`` give ``value_loss="mse"``.
         Nothing but parameters: ``get_params`` shows them, and any of them may be given
@@ -1199,7 +1205,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         pairs = zip(plan.network.heads, plan.losses, strict=True)
         heads = {i: head for i, (head, loss) in enumerate(pairs) if has_share(head, loss)}
         columns, where = self._features.distinct_columns, np.unique(np.concatenate(held_out))
-        return grow(rows, heads, columns, self.n_trees, self._seed, where)
+        settings = rows, heads, columns, self.n_trees, self._seed, where
+        return [*grow(*settings), *boost(*settings)]
 
     def _check_unchanged(self):
         """What the network was built from must stay when training continues."""
@@ -1287,9 +1294,11 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         shares = [{"head": share, summary: round(1 - share, 2)} for summary, share in blends]
         self._set_or_delete("value_blend_", shares)
         self._set_or_delete("temperature_", self._temperatures)
-        shares = self._network.shares if isinstance(self._network, Blend) else {}
-        shares = np.array([1 - shares.get(head.name, 1.0) for head in plans[0].network.heads])
-        self._set_or_delete("forest_share_", [shares] if whole and self.n_trees else [])
+        for name, boosted in (("forest_share_", False), ("boosting_share_", True)):
+            shares = [
+                _share_of_trees(self._network, head, boosted) for head in plans[0].network.heads
+            ]
+            self._set_or_delete(name, [np.array(shares)] if whole and self.n_trees else [])
         in_order = [*trained[len(plans) :], *members]  # as the networks are, refits first
         self._member_states = [member.state for member in in_order[: len(plans)]]
         self._balanced_by = plans[0].balancing
@@ -1339,12 +1348,12 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         return fitted
 
     def _growth(self, network, members):
-        """By value target, how much errors of unseen rows must grow; a forest chose no epoch."""
-        shares = network.shares if isinstance(network, Blend) else {}
-        return [
-            1 + shares.get(target.name, 1.0) * (luck(members, i, f"val_{target.name}_mae") - 1)
-            for i, target in enumerate(self._targets.values)
-        ]
+        """By value target, how much errors of unseen rows must grow; trees chose no epoch."""
+        growth = []
+        for i, target in enumerate(self._targets.values):
+            of_networks = 1 - _share_of_trees(network, target)
+            growth.append(1 + of_networks * (luck(members, i, f"val_{target.name}_mae") - 1))
+        return growth
 
     def _residuals_of(self, unseen, rows, answers, n_networks, growth):
         """What intervals are made of; the errors themselves are found when asked for."""
@@ -1999,6 +2008,11 @@ def _check_loss_weights(loss_weights, targets):
             f"only zeros. Got {loss_weights!r} instead."
         )
     return [float(w) for w in weights], None
+
+
+def _share_of_trees(network, head, boosted=None):
+    """Of all trees in a head, of those that are boosted or of those that are not."""
+    return network.share(head.name, boosted) if isinstance(network, Blend) else 0.0
 
 
 def _weights_by_name(loss_weights, targets):

@@ -36,7 +36,7 @@ from skjoint.estimator import JointRegressorClassifier
 
 __all__ = ["load", "register_onnx_converter", "save", "to_onnx"]
 
-FORMAT = 6  # raised when older readers would misread
+FORMAT = 7  # raised when older readers would misread
 DOCUMENT = "skjoint.json"
 MAX_DOCUMENT = 2**26  # bytes of JSON
 PLAIN_DATA = {
@@ -75,6 +75,7 @@ FITTED = (
     "value_blend_",
     "temperature_",
     "forest_share_",
+    "boosting_share_",
     "n_features_in_",
     "feature_names_in_",
 )
@@ -515,6 +516,12 @@ class _Reader:
             _check_places(**fields)
             return Ensemble(**fields)
         if kind == "Blend":
+            if isinstance(fields["shares"], dict):  # format 6: those of the networks
+                shares = {head: 1 - share for head, share in fields["shares"].items()}
+                of_head = [
+                    {h: shares[h] for h in f.heads if h in shares} for f in fields["forests"]
+                ]
+                fields["shares"] = of_head
             return Blend(**fields)
         if kind == "FeatureEncoder":
             encoder = FeatureEncoder(fields.pop("enabled"), fields.pop("ranks", False))

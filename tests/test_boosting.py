@@ -1,0 +1,166 @@
+"""Boosted trees: scikit-learn's, held as a forest is."""
+
+import dataclasses
+
+import joblib
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from threadpoolctl import threadpool_info
+
+from skjoint import _boosting, _forest
+from skjoint._boosting import N_FOLDS, boost
+from skjoint._network import Head
+from skjoint._training import Rows
+
+COLUMNS = np.array([0, 1, 2, 4])
+EVERY = np.arange(300)
+SETTINGS = {"max_iter": 20, "learning_rate": 0.3, "max_leaf_nodes": 15, "early_stopping": False}
+
+
+def head_of(kind, n_units):
+    return Head(kind, kind, n_units, "softmax" if kind == "class" else "linear")
+
+
+def rows_of(n_labels=3, n_samples=300):
+    rng = np.random.default_rng(0)
+    encoded = rng.normal(size=(n_samples, 5)).astype(np.float32).round(1)
+    number = (encoded[:, 0] * encoded[:, 1]).astype(np.float32)[:, None]
+    code = rng.integers(n_labels, size=n_samples)
+    code[encoded[:, 2] > 0] = 0
+    weights = [rng.uniform(0.5, 2, size=n_samples).astype(np.float32) for _ in range(2)]
+    return Rows(encoded, [number, code.astype(np.int32)], weights)
+
+
+def boosted(rows, heads, where=EVERY, n_trees=20):
+    return boost(rows, heads, COLUMNS, n_trees, 0, where)
+
+
+def folds_of(rows, i, is_label):
+    """Rows to train on and to answer, as boosting draws them."""
+    labelled = np.flatnonzero(rows.weights[i] > 0)
+    code = rows.targets[i][labelled] if is_label else np.zeros(len(labelled), int)
+    order, fold = _boosting._mixed(code, 0)
+    return [(labelled[order[fold != k]], labelled[order[fold == k]]) for k in range(N_FOLDS)]
+
+
+def test_numbers_are_the_mean_of_scikit_learns():
+    rows = rows_of()
+    (grown,) = boosted(rows, {0: head_of("value", 1)})
+    columns, number = rows.X[:, COLUMNS], rows.targets[0].ravel()
+    number, weights = number.astype(np.float64), rows.weights[0]
+    mean = np.average(number, weights=weights)
+    unit = np.sqrt(np.average((number - mean) ** 2, weights=weights))
+    total, held_out = 0, np.empty(300)
+    for inside, outside in folds_of(rows, 0, False):
+        referee = HistGradientBoostingRegressor(**SETTINGS)
+        referee.fit(columns[inside], number[inside] / unit, rows.weights[0][inside])
+        held_out[outside] = unit * referee.predict(columns[outside])
+        total += unit * referee.predict(columns) / N_FOLDS
+    found = grown.forest.predict(rows.X)["value"].ravel()
+    assert_allclose(found, total, rtol=1e-5, atol=1e-6)
+    assert_allclose(grown.answers["value"].ravel(), held_out, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_labels", [2, 4])
+def test_labels_are_the_mean_score_of_scikit_learns(n_labels):
+    rows = rows_of(n_labels)
+    (grown,) = boosted(rows, {1: head_of("class", n_labels)})
+    columns, score = rows.X[:, COLUMNS], np.zeros((300, n_labels))
+    for inside, outside in folds_of(rows, 1, True):
+        referee = HistGradientBoostingClassifier(**SETTINGS)
+        referee.fit(columns[inside], rows.targets[1][inside], rows.weights[1][inside])
+        expected = referee.predict_proba(columns[outside])
+        assert_allclose(grown.answers["class"][outside], expected, rtol=1e-5, atol=1e-7)
+        own = referee.decision_function(columns)
+        score += (own if n_labels > 2 else np.column_stack([np.zeros(300), own])) / N_FOLDS
+    expected = np.exp(score) / np.exp(score).sum(axis=1, keepdims=True)
+    assert_allclose(grown.forest.predict(rows.X)["class"], expected, rtol=1e-5, atol=1e-7)
+
+
+def test_vectors_have_the_trees_of_each_number():
+    rows = rows_of()
+    number = rows.targets[0]
+    vector = np.hstack([number, 1000 * rows.X[:, 3:4]])
+    (both,) = boosted(dataclasses.replace(rows, targets=[vector]), {0: head_of("value", 2)})
+    for i in range(2):
+        alone = dataclasses.replace(rows, targets=[vector[:, i : i + 1]])
+        (one,) = boosted(alone, {0: head_of("value", 1)})
+        expected = one.forest.predict(rows.X)["value"].ravel()
+        found = both.forest.predict(rows.X)["value"][:, i]
+        assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+        assert_allclose(both.answers["value"][:, i], one.answers["value"].ravel(), rtol=1e-5)
+
+
+def test_rows_without_weight_are_not_there():
+    rows, kept = rows_of(), EVERY % 3 > 0
+    wild = np.where(kept[:, None], rows.targets[0], np.float32(1e6))
+    masked = Rows(rows.X, [wild, rows.targets[1]], [rows.weights[0] * kept, rows.weights[1]])
+    (found,) = boosted(masked, {0: head_of("value", 1)})
+    assert_array_equal(np.isnan(found.answers["value"].ravel()), ~kept)
+    few = rows.take(np.flatnonzero(kept))
+    (alone,) = boosted(few, {0: head_of("value", 1)}, where=np.arange(9))
+    expected = alone.forest.predict(rows.X)["value"]
+    assert_array_equal(found.forest.predict(rows.X)["value"], expected)
+
+
+def test_a_label_of_one_row_stays_possible():
+    rows = rows_of()
+    rows.targets[1][7] = 3
+    (grown,) = boosted(rows, {1: head_of("class", 5)})
+    assert not np.isnan(grown.answers["class"]).any()
+    proba = grown.forest.predict(rows.X)["class"]
+    assert proba.min() > 0
+    assert_allclose(proba.sum(axis=1), 1, rtol=1e-6)
+    assert proba[:, 3:].mean() < 0.02
+
+
+@pytest.mark.parametrize(
+    ("codes", "n_units"),
+    [
+        (EVERY % 9, 9),  # many labels
+        (np.zeros(300, int), 2),  # one label
+        (np.append(1, np.zeros(299, int)), 2),  # and one row of another
+    ],
+)
+def test_labels_that_are_not_boosted(codes, n_units):
+    rows = rows_of()
+    rows.targets[1] = codes.astype(np.int32)
+    assert boosted(rows, {1: head_of("class", n_units)}) == []
+    few = rows.take(np.arange(2 * N_FOLDS - 1))
+    assert boosted(few, {0: head_of("value", 1)}) == []
+
+
+def test_cores_and_company_do_not_matter(monkeypatch):
+    heads = {0: head_of("value", 1), 1: head_of("class", 3)}
+    before = threadpool_info()
+    alone = boosted(rows_of(), heads)
+    assert threadpool_info() == before
+    monkeypatch.setattr(_boosting, "MANY", 0)
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 3)
+    for one, other in zip(alone, boosted(rows_of(), heads), strict=True):
+        for name in ("children", "threshold", "values"):
+            assert_array_equal(getattr(one.forest, name), getattr(other.forest, name))
+        assert_array_equal(*(next(iter(grown.answers.values())) for grown in (one, other)))
+
+
+def test_a_row_does_not_depend_on_the_others(monkeypatch):
+    rows = rows_of()
+    for grown in boosted(rows, {0: head_of("value", 1), 1: head_of("class", 3)}):
+        (head,) = grown.forest.heads
+        whole = grown.forest.predict(rows.X)[head]
+        with monkeypatch.context() as patched:
+            patched.setattr(_forest, "CHUNK", 64)
+            assert_array_equal(grown.forest.predict(rows.X)[head], whole)
+        for part in (slice(0, 1), slice(5, 50)):
+            assert_array_equal(grown.forest.predict(rows.X[part])[head], whole[part])
+
+
+def test_models_of_large_tables_see_some_rows(monkeypatch):
+    rows = rows_of()
+    monkeypatch.setattr(_boosting, "MAX_ROWS", 50)
+    (grown,) = boosted(rows, {0: head_of("value", 1)})
+    assert not np.isnan(grown.answers["value"]).any()
+    # of 50 rows, at least 20 in a leaf, a tree has two leaves
+    assert len(grown.forest.values) <= N_FOLDS * (20 * 2 + 1)
