@@ -24,7 +24,7 @@ from skjoint._uncertainty import pairs_of_rows
 
 MAX_FEATURES = 0.5  # share of the columns that a split may choose from
 MAX_SAMPLES = 2**13  # rows of a tree, so that a forest on millions of rows stays small
-LEAST_SHARE = 0.05  # of a forest: less changes hardly an answer and takes its time and memory
+LEAST_SHARE = 0.1  # of a forest: less changes hardly an answer and takes its time and memory
 # Of the networks in probabilities: a forest says 0 of a label that no leaf of a row has met, and
 # the fewer trees, the more often; out of bag, where its share is learned, it has a third of them.
 LEAST_OF_NETWORKS = 0.1
