@@ -134,6 +134,8 @@ def test_files_of_every_format(number):
     # on another processor sums may be added up in another order
     assert_allclose(est.predict_value(X), np.load(path.with_suffix(".npy")), rtol=1e-6)
     assert est.predict_class(X).shape == (60, 2)
+    if number > 5:
+        assert est.forest_share_.shape == est.boosting_share_.shape == (3,)
     est.set_params(warm_start=True, epochs=1).fit(X, y)
 
 

@@ -383,6 +383,8 @@ def _check_places(networks, places):
 
 def _update(fitted, made_by):
     """The fitted state of an earlier format as that of today."""
+    if made_by < 7 and "forest_share_" in fitted:
+        fitted["boosting_share_"] = np.zeros_like(fitted["forest_share_"])
     if made_by < 3:
         fitted.setdefault("_temperatures", [])
     if made_by == 1:
