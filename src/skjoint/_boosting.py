@@ -93,18 +93,16 @@ def _tasks_of(rows, i, head, seed):
         counts = np.bincount(target, minlength=head.n_units)
         if head.n_units > MAX_LABELS or np.sum(counts > 1) < 2:
             return
-        numbers, sizes = None, None
+        parts = [(None, 1.0, target)]
     else:
         numbers, sizes = in_units(target, head, rows.weights[i][labelled])
+        parts = [(unit, size, numbers[:, unit]) for unit, size in enumerate(sizes)]
     order, place = _mixed(target if is_label else np.zeros(len(labelled), int), seed)
     for number in range(N_FOLDS):
         inside = order[place != number][:MAX_ROWS]
         fold = _Fold(labelled[inside], labelled[order[place == number]])
-        if is_label:
-            yield _Task(i, fold, head.n_units, None, 1.0, target[inside])
-        else:
-            for unit, size in enumerate(sizes):
-                yield _Task(i, fold, head.n_units, unit, size, numbers[inside, unit])
+        for unit, size, y in parts:
+            yield _Task(i, fold, head.n_units, unit, size, y[inside])
 
 
 def _mixed(code, seed):

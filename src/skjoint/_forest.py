@@ -38,7 +38,8 @@ class Forest:
 
     A row goes from node i to ``children[i, 0]`` where ``x[feature[i]] <= threshold[i]``, else to
     ``children[i, 1]``; leaves lead to themselves and have a row of ``values``, that of their
-    number in ``leaf``: numbers in scaled units and shares of labels, head beside head.
+    number in ``leaf``: numbers in scaled units and shares of labels (of boosted trees scores),
+    head beside head.
     """
 
     heads: tuple[str, ...]
@@ -370,7 +371,7 @@ def blended(network, grown, unseen, n_networks):
         for part in (grown[j] for j in of_head):
             found = part.answers[head.name][np.searchsorted(part.where, unseen.positions)]
             answers.append(np.where(np.isnan(found), own, found))
-        found = _shares_of_trees(unseen, i, head, answers, n_networks)
+        found = _best_shares(unseen, i, head, answers, n_networks)
         unseen.outputs[i] = mean_of(own, list(zip(found, answers, strict=True)))
         for j, share in zip(of_head, found, strict=True):
             if share:
@@ -381,12 +382,12 @@ def blended(network, grown, unseen, n_networks):
     return Blend(network, [grown[j].forest for j in kept], [shares[j] for j in kept])
 
 
-def _shares_of_trees(unseen, i, head, answers, n_networks):
+def _best_shares(unseen, i, head, answers, n_networks):
     r"""The share of each forest's answers in the mean with the networks of least squared error.
 
     With C the mean products of the errors, shares w that sum to 1 make :math:`w^T C w` the
     least (Bates & Granger 1969), none below 0. The error of the networks is that of one of
-    them; that of the mean of n has the square :math:`ar{e^2} (r + (1 - r) / n)`, r the
+    them; that of the mean of n has the square :math:`\bar{e^2} (r + (1 - r) / n)`, r the
     correlation of two networks' errors, known from rows that several held out.
     """
     truth, weights = unseen.truth(i)
