@@ -19,6 +19,7 @@ ORDER = [
     "_balancing",
     "_training",
     "_optimizers",
+    "_small",
     "_routing",
     "_keras",
     "_programs",

@@ -33,6 +33,7 @@ from skjoint._optimizers import (
 )
 from skjoint._programs import training_programs
 from skjoint._routing import release
+from skjoint._small import small_variables
 from skjoint._training import Result, epoch_order, log_names
 from skjoint._warn import warn
 
@@ -40,9 +41,9 @@ FIRST_STEPS = 32  # of a fit, before their speed is known
 ORDER_ENTRIES = 2**18  # batch order that is drawn and handed over at once
 LARGE = 2**24  # numbers in X from which padding is kept small: 64 MB
 # A plain graph is traced in a fraction of XLA's compile time and runs each step about ten times
-# slower: from so many steps of a fit on, compiling pays. Both round differently, so that the fit
-# alone decides, never what ran before it.
-STEPS_WORTH_COMPILING = 1000
+# slower: from so many steps of a fit on, those of all its networks, compiling pays. Both round
+# differently, so that the fit alone decides, never what ran before it.
+STEPS_WORTH_COMPILING = 750
 # TensorFlow never frees what XLA compiled, about 10 MB each. Shapes beyond train as a graph.
 MAX_COMPILED = 100
 
@@ -132,10 +133,16 @@ class Program:
             # There is one device and nothing to sum up between devices; doing it all the same
             # would leave the whole graph in TensorFlow's registry of gradients for good.
             self.optimizer._all_reduce_sum_gradients = list
-            self.optimizer.build(self.model.trainable_variables)
-        self.fresh_state = optimizer_state(self.optimizer)
+            moved = self.model.trainable_variables
+            self.small = small_variables(plan.optimizer, self.network, moved)
+            if self.small:
+                moved = self.small.moved
+            self.optimizer.build(moved)
+        self.fresh_state = optimizer_state(self.optimizer, self.small)
         variables = [v.value for v in (*self.model.variables, *self.optimizer.variables)]
         self.n_numbers = sum(math.prod(variable.shape) for variable in variables)
+        if self.small:
+            variables.append(self.small.vector.value)
         self.balancing = None
         if plan.balancing:
             self.balancing = METHODS[plan.balancing]([head.kind for head in self.heads])
@@ -191,7 +198,7 @@ class Program:
             listeners.detach()
         return Result(
             get_weights(self.model, plan.network),
-            optimizer_state(self.optimizer),
+            optimizer_state(self.optimizer, self.small),
             history,
             self.balancing_state.numpy() if self.balancing else None,
         )
@@ -199,8 +206,8 @@ class Program:
     def _load(self, plan):
         """Initial weights, seeds and optimizer state of this fit into the template."""
         restart_model(self.model, plan.network, [plan.seed, plan.first_epoch], plan.weights)
-        set_optimizer_state(self.optimizer, self.fresh_state)
-        resume_optimizer(self.optimizer, plan)
+        set_optimizer_state(self.optimizer, self.fresh_state, self.small)
+        resume_optimizer(self.optimizer, plan, self.small)
         if plan.optimizer.rate is not None:
             self.optimizer.learning_rate = plan.optimizer.rate
         if self.balancing:
@@ -243,7 +250,7 @@ class Program:
             orders[i, :n_samples] = epoch_order(plan.seed, epoch + i, n_samples)
         arguments = (inputs, tf.constant(orders), tf.constant(n_epochs))
         arguments += (tf.constant(steps), tf.constant(sums))
-        worth_it = plan.n_steps * plan.epochs > STEPS_WORTH_COMPILING
+        worth_it = plan.n_steps * plan.epochs * plan.n_alike > STEPS_WORTH_COMPILING
         logs, sums = self.function(arguments, self.handles, worth_it)
         return logs.numpy()[:n_epochs], sums
 
@@ -254,6 +261,9 @@ class Program:
         A single epoch may be a range of its ``steps`` that goes on from ``sums``.
         """
         import tensorflow as tf
+
+        if self.small:  # a callback may have changed a variable
+            self.small.gather()
 
         def epoch(i, logs, sums):
             start = tf.where(i == 0, sums, 0.0)
@@ -315,7 +325,11 @@ class Program:
             total = tf.reduce_sum(factors * losses) / n_rows
             total += self._penalty(inputs["alpha"])
         gradients = tape.gradient(total, [v.value for v in variables])
-        self.optimizer.apply(gradients, variables)
+        if self.small:
+            self.optimizer.apply(self.small.gradients(gradients), self.small.moved)
+            self.small.scatter()
+        else:
+            self.optimizer.apply(gradients, variables)
         if self.balancing and not self.balancing.by_epoch:
             self._update_balancing(X, inside, targets, losses, weights)
         if self.schedule == "cosine":  # the variable holds the rate of the next step
@@ -398,8 +412,9 @@ class Program:
 
         layers = [self.model.get_layer(name) for name in self.network.keras_names().values()]
         dense = [layer for layer in layers if hasattr(layer, "kernel") and layer.trainable]
-        kernels = [layer.kernel.value for layer in dense]
-        penalty = alpha * tf.add_n([tf.reduce_sum(kernel**2) for kernel in kernels])
+        kernels = [tf.reshape(layer.kernel.value, [-1]) for layer in dense]
+        # A product costs XLA one call, a sum of squares several kernels.
+        penalty = alpha * tf.add_n([tf.tensordot(kernel, kernel, 1) for kernel in kernels])
         return tf.add_n([penalty, *self.model.losses])
 
     def _leave_padding_out(self, layer):

@@ -29,23 +29,27 @@ def optimizer_key(spec):
     return spec.cls, spec.schedule, repr(sorted(config.items()))
 
 
-def optimizer_state(optimizer):
-    """Kind of the optimizer and its variables: counters, moments, rate."""
-    return type(optimizer).__name__, [variable.numpy() for variable in optimizer.variables]
+def optimizer_state(optimizer, small=None):
+    """Kind of the optimizer and its variables, counters, moments, rate, as it has them alone.
+
+    ``small`` are the SmallVariables that it moves as one vector, if any.
+    """
+    arrays = [variable.numpy() for variable in optimizer.variables]
+    return type(optimizer).__name__, small.by_variable(arrays) if small else arrays
 
 
-def resume_optimizer(optimizer, plan):
+def resume_optimizer(optimizer, plan, small=None):
     """Take the state up that a plan continues from; an annealed rate starts anew."""
     if plan.optimizer_state is not None and plan.optimizer.schedule == "constant":
-        set_optimizer_state(optimizer, plan.optimizer_state)
+        set_optimizer_state(optimizer, plan.optimizer_state, small)
 
 
-def set_optimizer_state(optimizer, state):
+def set_optimizer_state(optimizer, state, small=None):
     """Restore counters and moments; an optimizer of another kind starts afresh."""
-    kind, arrays = state
-    shapes = [tuple(variable.shape) for variable in optimizer.variables]
-    if (kind, [array.shape for array in arrays]) != (type(optimizer).__name__, shapes):
+    (kind, arrays), (own_kind, own) = state, optimizer_state(optimizer, small)
+    if (kind, [a.shape for a in arrays]) != (own_kind, [a.shape for a in own]):
         return
+    arrays = small.with_vector(arrays) if small else arrays
     for variable, array in zip(optimizer.variables, arrays, strict=True):
         if variable.name != "learning_rate":  # the parameter of today decides
             variable.assign(array)

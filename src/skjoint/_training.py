@@ -87,6 +87,7 @@ class Plan:
     weights: list[np.ndarray]  # to start from
     value_scales: list[np.ndarray] = field(default_factory=list)
     validation: Rows | None = None
+    n_alike: int = 1  # plans of the fit that a program serves, this one among them
     first_epoch: int = 0
     optimizer_state: tuple | None = None
     balancing: str | None = None  # instead of the loss weights

@@ -875,16 +875,16 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         rows = Rows(self._features.encode(X), arrays, weights)
         splits = [self._split(arrays, masks, whole, member) for member in range(self.n_members)]
         callbacks = make_callbacks(self.callbacks, self._routed_params("callbacks"))
-        schedule = self._schedule(whole, callbacks)
+        n_networks = self.n_members + (self._n_refits() if whole else 0)
+        settings = epochs, continuing, self._schedule(whole, callbacks), n_networks
         plans = [
-            self._plan(rows, judged, split, epochs, continuing, schedule, member)
+            self._plan(rows, judged, split, member, *settings)
             for member, split in enumerate(splits)
         ]
         refits = []
-        if whole:
-            for member in range(self.n_members, self.n_members + self._n_refits()):
-                plan = self._plan(rows, judged, None, epochs, continuing, schedule, member)
-                refits.append(replace(plan, validation=plan.rows.take([])))
+        for member in range(self.n_members, n_networks):
+            plan = self._plan(rows, judged, None, member, *settings)
+            refits.append(replace(plan, validation=plan.rows.take([])))
         unseen = None
         if splits[0] is not None:
             held_out = [held_out for _, held_out in splits]
@@ -1130,7 +1130,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             return None
         return split_validation(arrays, masks, fraction, seed_of(member, self._seed))
 
-    def _plan(self, rows, judged, split, epochs, continuing, schedule, member):
+    def _plan(self, rows, judged, split, member, epochs, continuing, schedule, n_networks):
         """All that the engine needs, as plain data; ``judged`` are weights for validation."""
         targets, seed = self._targets, seed_of(member, self._seed)
         loss_weights, balancing = _check_loss_weights(self.loss_weights, targets)
@@ -1190,6 +1190,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             epochs=int(epochs),  # a NumPy integer of a grid would be another type to TensorFlow
             batch_size=int(min(self.batch_size, 2**30)),  # what an int32 holds
             seed=seed,
+            n_alike=n_networks,
             first_epoch=self.n_iter_,
             weights=weights,
             optimizer_state=optimizer_state,
