@@ -14,6 +14,7 @@ shape share a program (:mod:`skjoint._programs`).
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 import time
@@ -467,6 +468,19 @@ def _sums(weights):
     return tf.stack([tf.reduce_sum(w) for w in weights])
 
 
+@functools.cache
+def _as_it_is():
+    """Settings of a call whose graph TensorFlow need not rewrite, which takes half a second.
+
+    XLA does that by itself, and a small plain graph is no quicker for it.
+    """
+    from tensorflow.core.protobuf.config_pb2 import ConfigProto
+
+    config = ConfigProto()
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    return config.SerializeToString()
+
+
 class Function:
     """What a program runs, traced and compiled once for it and all that are built beside it.
 
@@ -528,6 +542,7 @@ class Function:
             args=[*tf.nest.flatten(arguments), *more],
             Tout=[output.dtype for output in function.outputs],
             f=function,
+            config_proto=_as_it_is(),
         )
 
     def _trace(self, arguments, compiled):
