@@ -17,7 +17,9 @@ from skjoint._network import (
     with_idle_embedding,
     without_idle_embedding,
 )
+from skjoint._optimizers import new_optimizer
 from skjoint._programs import training_programs
+from skjoint._routing import optimizer_spec
 from skjoint.persistence import load, save
 
 X, Y = make_data(150)
@@ -267,7 +269,7 @@ def test_zeros_without_gradients_stay_zero(optimizer):
     import keras
 
     moved = keras.Variable(np.zeros((3, 4), np.float32))
-    by = keras.optimizers.get(optimizer)
+    by = new_optimizer(optimizer_spec(optimizer, 0.01, "constant", {}))
     by.build([moved])
     for _ in range(5):
         by.apply([np.zeros((3, 4), np.float32)], [moved])
