@@ -92,6 +92,18 @@ def test_training_goes_on_where_other_variables_or_engines_left_it(one_by_one):
     assert_allclose(after("fused", one_by_one), expected, rtol=1e-4)
 
 
+def test_what_a_callback_saves_has_the_variables_of_the_optimizer(tmp_path, one_by_one):
+    import keras
+
+    X, y = make_data()
+    callbacks = [keras.callbacks.ModelCheckpoint(tmp_path / "model.keras")]
+    est = JointRegressorClassifier(**SETTINGS, callbacks=callbacks).fit(X, y)
+    saved = keras.models.load_model(tmp_path / "model.keras").optimizer
+    _, arrays = est._member_states[0][0]
+    for variable, array in zip(saved.variables, arrays, strict=True):
+        assert_array_equal(np.asarray(variable), array)
+
+
 def test_numbers_of_an_optimizer_come_apart_and_together():
     import keras
 

@@ -61,8 +61,13 @@ def train(plan, on_epoch, callbacks=()):
         most = max(8 * n_validation, one_batch)
         return not n_validation or n_validation <= program.n_validation <= most
 
-    key = program_key(plan)
-    borrowed = training_programs.borrow(key, fits, lambda other: Program(plan, other))
+    # Callbacks may save the optimizer with the model, for which it must have its variables.
+    joins = not callbacks
+
+    def build(other):
+        return Program(plan, other, joins)
+
+    borrowed = training_programs.borrow((*program_key(plan), joins), fits, build)
     with borrowed as program, no_retracing_advice():
         return program.train(plan, on_epoch, callbacks)
 
@@ -102,9 +107,10 @@ class Program:
     """A template network with its optimizer, and the compiled function that trains it.
 
     One that is built beside ``other``, of the same key, has its sizes and its function.
+    ``joins``: whether the optimizer may move small variables as one vector.
     """
 
-    def __init__(self, plan, other=None):
+    def __init__(self, plan, other=None, joins=True):
         import tensorflow as tf
 
         self.heads = plan.network.heads
@@ -135,7 +141,9 @@ class Program:
             # would leave the whole graph in TensorFlow's registry of gradients for good.
             self.optimizer._all_reduce_sum_gradients = list
             moved = self.model.trainable_variables
-            self.small = small_variables(plan.optimizer, self.network, moved)
+            self.small = None
+            if joins:
+                self.small = small_variables(plan.optimizer, self.network, moved)
             if self.small:
                 moved = self.small.moved
             self.optimizer.build(moved)
@@ -263,7 +271,7 @@ class Program:
         """
         import tensorflow as tf
 
-        if self.small:  # a callback may have changed a variable
+        if self.small:
             self.small.gather()
 
         def epoch(i, logs, sums):

@@ -659,8 +659,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         ``numeric_embedding=None``, and ``n_trees=0`` where rows have a shape; with
         ``head_link="mixture"`` or a ``value_activation`` give ``value_loss="mse"``.
         Nothing but parameters: ``get_params`` shows them, and any of them may be given
-        here or changed later. ``n_members=1`` needs about two thirds of the time and
-        is not far behind.
+        here or changed later. ``n_members=1`` needs little more than half the
+        time and is not far behind.
 
         Parameters
         ----------
