@@ -141,12 +141,9 @@ class Program:
             # would leave the whole graph in TensorFlow's registry of gradients for good.
             self.optimizer._all_reduce_sum_gradients = list
             moved = self.model.trainable_variables
-            self.small = None
-            if joins:
-                self.small = small_variables(plan.optimizer, self.network, moved)
-            if self.small:
-                moved = self.small.moved
-            self.optimizer.build(moved)
+            settings = plan.optimizer, self.network, moved
+            self.small = small_variables(*settings) if joins else None
+            self.optimizer.build(self.small.moved if self.small else moved)
         self.fresh_state = optimizer_state(self.optimizer, self.small)
         variables = [v.value for v in (*self.model.variables, *self.optimizer.variables)]
         self.n_numbers = sum(math.prod(variable.shape) for variable in variables)
@@ -480,7 +477,7 @@ def _sums(weights):
 def _as_it_is():
     """Settings of a call whose graph TensorFlow need not rewrite, which takes half a second.
 
-    XLA does that by itself, and a small plain graph is no quicker for it.
+    XLA does that by itself, and a plain graph of dense layers is no quicker for it.
     """
     from tensorflow.core.protobuf.config_pb2 import ConfigProto
 
@@ -500,6 +497,8 @@ class Function:
         self.run = program.run
         self.handles = program.handles
         self.can_compile = can_compile
+        # Plain graphs of recurrent layers are quicker for being rewritten.
+        self.config = _as_it_is() if program.network.trunk is None else ""
         self.is_compiled = False
         self.traced = {}  # by whether it is compiled
         self.lock = threading.RLock()
@@ -550,7 +549,7 @@ class Function:
             args=[*tf.nest.flatten(arguments), *more],
             Tout=[output.dtype for output in function.outputs],
             f=function,
-            config_proto=_as_it_is(),
+            config_proto=self.config,
         )
 
     def _trace(self, arguments, compiled):

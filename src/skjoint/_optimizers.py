@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from skjoint._keras_import import import_keras
 
 
@@ -46,8 +48,10 @@ def resume_optimizer(optimizer, plan, small=None):
 
 def set_optimizer_state(optimizer, state, small=None):
     """Restore counters and moments; an optimizer of another kind starts afresh."""
-    (kind, arrays), (own_kind, own) = state, optimizer_state(optimizer, small)
-    if (kind, [a.shape for a in arrays]) != (own_kind, [a.shape for a in own]):
+    kind, arrays = state
+    own = [np.broadcast_to(0, variable.shape) for variable in optimizer.variables]  # shapes alone
+    shapes = [array.shape for array in (small.by_variable(own) if small else own)]
+    if (kind, [array.shape for array in arrays]) != (type(optimizer).__name__, shapes):
         return
     arrays = small.with_vector(arrays) if small else arrays
     for variable, array in zip(optimizer.variables, arrays, strict=True):

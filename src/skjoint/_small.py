@@ -52,7 +52,6 @@ class SmallVariables:
     """
 
     def __init__(self, variables):
-        self.n_variables = len(variables)
         self.is_small = [math.prod(v.shape) <= MAX_NUMBERS for v in variables]
         self.small, self.large = self._sorted(variables)
         self.sizes = [math.prod(v.shape) for v in self.small]
@@ -95,7 +94,7 @@ class SmallVariables:
 
     def with_vector(self, arrays):
         """The reverse of :meth:`by_variable`."""
-        n_shared = len(arrays) - 2 * self.n_variables
+        n_shared = len(arrays) - 2 * len(self.is_small)
         pairs = zip(arrays[n_shared::2], arrays[n_shared + 1 :: 2], strict=True)
         small, large = self._sorted(pairs)
         of_vector = [np.concatenate([a.ravel() for a in one]) for one in zip(*small, strict=True)]
