@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.preprocessing import StandardScaler
 
-from skjoint import JointRegressorClassifier
+from skjoint import JointRegressorClassifier, _features
 from skjoint._features import FeatureEncoder, read_features
 
 RNG = np.random.default_rng(0)
@@ -73,6 +73,21 @@ def test_weights_are_repeats():
     by_weight = FeatureEncoder(True).learn(NUMBERS[weights > 0], weights[weights > 0].astype(float))
     by_repeat = FeatureEncoder(True).learn(NUMBERS.repeat(weights, axis=0))
     assert_allclose(by_weight.encode(NUMBERS), by_repeat.encode(NUMBERS), rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["frame", "array", "images"])
+def test_many_rows_are_encoded_in_parts(kind, monkeypatch):
+    X = NUMBERS.copy()
+    X[3, 1] = np.nan
+    if kind == "images":
+        X = X.reshape(30, 2, 1)
+    elif kind == "frame":  # with an index that slices by label would misread
+        X = pd.DataFrame({"a": X[:, 1], "colour": COLOUR}, index=RNG.permutation(30) / 7)
+    X = read_features(BaseEstimator(), X, encode=True, reset=True, allow_nd=True)
+    encoder = FeatureEncoder(True, ranks=kind != "images").learn(X)
+    whole = encoder.encode(X)
+    monkeypatch.setattr(_features, "CHUNK", 7)
+    assert_array_equal(encoder.encode(X), whole)
 
 
 def test_as_they_are():

@@ -173,6 +173,37 @@ def test_every_member_holds_out_rows_of_its_own(monkeypatch):
     )  # a label's only row stays in training, in every member
 
 
+def test_members_and_refits_share_one_table(monkeypatch):
+    from skjoint import _fused, estimator
+
+    plans = []
+
+    def spy(plan, *rest):
+        plans.append(plan)
+        return _fused.train(plan, *rest)
+
+    monkeypatch.setitem(estimator.ENGINES, "fused", spy)
+    fit(n_members=3, refit=2, early_stopping=True)
+    tables = [rows.table for plan in plans for rows in (plan.rows, plan.validation)]
+    assert len(plans) == 5
+    assert all(table is tables[0] for table in tables)
+    assert len(tables[0]) == len(X)
+
+
+def test_a_table_is_one_tensor_while_someone_has_it():
+    from skjoint import _fused
+
+    table = np.arange(12, dtype=np.float32).reshape(4, 3)
+    tensor = _fused.shared_table(table, 8)
+    np.testing.assert_array_equal(tensor, np.vstack([table, np.zeros((4, 3))]))
+    assert _fused.shared_table(table, 8) is tensor
+    assert _fused.shared_table(table.view(), 8) is not tensor
+    key = (id(table), 8)
+    assert key in _fused.tables
+    del tensor
+    assert key not in _fused.tables
+
+
 def test_training_goes_on_in_every_member():
     est = fit(n_members=2, warm_start=True, epochs=3)
     before = [network.weights[0].copy() for network in est._network.networks]

@@ -12,6 +12,7 @@ from skjoint._losses import class_loss, constant_loss, value_loss
 from skjoint._training import (
     EarlyStopping,
     ProgressBar,
+    Rows,
     chain,
     epoch_lines,
     epoch_order,
@@ -51,6 +52,23 @@ def test_validation_split_is_stratified_and_keeps_single_rows():
     assert 99 in train
     with pytest.raises(ValueError, match=r"validation_fraction=0\.9 of 1 rows"):
         split_validation([codes[:1]], [np.ones(1, bool)], 0.9, 0)
+
+
+@given(
+    st.lists(st.integers(0, 8), min_size=1, max_size=9),
+    st.lists(st.integers(0, 8), max_size=9),
+)
+def test_rows_taken_twice_share_the_table(first, second):
+    table = np.arange(18, dtype=np.float32).reshape(9, 2)
+    rows = Rows(table, [np.arange(9), table], [np.ones(9, np.float32)])
+    second = [i % len(first) for i in second]
+    taken = rows.take(np.array(first)).take(np.array(second, dtype=int))
+    where = np.array(first)[np.array(second, dtype=int)]
+    assert taken.table is table
+    assert len(taken) == len(second)
+    for found, whole in ((taken.X, table), (taken.targets[0], np.arange(9))):
+        assert_array_equal(found, whole[where])
+    assert_array_equal(taken.alone().table, taken.X)
 
 
 def test_early_stopping_keeps_the_best_weights():

@@ -23,6 +23,7 @@ MAX_LEVELS = 10  # values of a column that gets a column for each of them
 BEND = 5.0  # standard deviations that clipped numbers stay within
 LARGE = 1e100
 FARTHEST = 1e30
+CHUNK = 2**14  # rows encoded at once: float64 on the way, several times the size of what is kept
 DATES = "holds dates or durations. Convert them to numbers first, for example to days since a date."
 # What pandas.api.types.infer_dtype says of columns of objects that are numbers or missing.
 NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
@@ -306,7 +307,6 @@ class FeatureEncoder:
         n_ranks, n_levels = self.n_numbers // 2, self.levels_.shape[1]
         return np.delete(columns[n_ranks:], np.arange(n_levels) + n_ranks)
 
-    @np.errstate(over="ignore", invalid="ignore")
     def encode(self, X):
         """float32 array of shape (n_samples, *output_shape_)."""
         if X.shape[1:] != self.row_shape_:
@@ -316,12 +316,24 @@ class FeatureEncoder:
             )
         if not self.enabled:
             return X
-        if X.ndim > 2:
-            encoded = self.scaler_.transform(self._channels(X)).astype(np.float32, copy=False)
-            encoded = np.nan_to_num(encoded, copy=False, nan=0.0).reshape(X.shape)
-            _check_size(encoded)
-            return encoded
+        encode_into = self._encode_channels if X.ndim > 2 else self._encode_columns
         encoded = np.empty((len(X), *self.output_shape_), np.float32)
+        if len(X) <= CHUNK:
+            encode_into(encoded, X)
+            return encoded
+        for start in range(0, len(X), CHUNK):
+            rows = slice(start, start + CHUNK)
+            encode_into(encoded[rows], X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows])
+        return encoded
+
+    def _encode_channels(self, encoded, X):
+        scaled = self.scaler_.transform(self._channels(X)).reshape(X.shape)
+        np.copyto(encoded, scaled, casting="same_kind")
+        np.copyto(encoded, 0.0, where=np.isnan(encoded))
+        _check_size(encoded)
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def _encode_columns(self, encoded, X):
         filled = self.n_numbers
         if len(self.numbers_):
             numbers = self._numbers(X)
@@ -346,7 +358,6 @@ class FeatureEncoder:
         if len(self.categories_):
             encoded[:, filled:] = self.one_hot_.transform(self._categories(X))
         _check_size(encoded)
-        return encoded
 
     @staticmethod
     def _channels(X):

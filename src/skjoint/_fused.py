@@ -18,6 +18,7 @@ import functools
 import math
 import threading
 import time
+import weakref
 
 import numpy as np
 
@@ -47,11 +48,15 @@ LARGE = 2**24  # numbers in X from which padding is kept small: 64 MB
 STEPS_WORTH_COMPILING = 750
 # TensorFlow never frees what XLA compiled, about 10 MB each. Shapes beyond train as a graph.
 MAX_COMPILED = 100
+ALIGNMENT = 64  # bytes, of what TensorFlow reads where it lies
+
+tables = weakref.WeakValueDictionary()  # tensors of the fits that run
+tables_lock = threading.Lock()
 
 
 def train(plan, on_epoch, callbacks=()):
     """Carry out a plan; see :func:`skjoint._keras.train` for the arguments."""
-    n_samples = len(plan.rows)
+    n_samples = len(plan.rows.table)
     n_validation = len(plan.validation or ())
     one_batch = validation_batch(plan)
 
@@ -103,6 +108,30 @@ def validation_batch(plan):
     return max(64, batch_size(plan))
 
 
+def as_tensor(array, size):
+    """The array with zeros behind its rows; TensorFlow's own way there copies it three times."""
+    import tensorflow as tf
+
+    row = array.itemsize * math.prod(array.shape[1:])
+    memory = np.zeros(size * row + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    padded = memory[start : start + size * row].view(array.dtype)
+    padded = padded.reshape(size, *array.shape[1:])
+    padded[: len(array)] = array
+    # On a GPU the identity is a copy there, on a CPU none.
+    return tf.identity(tf.experimental.dlpack.from_dlpack(padded.__dlpack__()))
+
+
+def shared_table(table, size):
+    """The padded table as a tensor: the same one for all members that train at the moment."""
+    key = (id(table), size)  # no other table's: whoever has the tensor has the table, too
+    with tables_lock:
+        tensor = tables.get(key)
+        if tensor is None:
+            tensor = tables[key] = as_tensor(table, size)
+    return tensor
+
+
 class Program:
     """A template network with its optimizer, and the compiled function that trains it.
 
@@ -114,7 +143,7 @@ class Program:
         import tensorflow as tf
 
         self.heads = plan.network.heads
-        self.n_rows = bucket(len(plan.rows), plan.network.n_inputs)
+        self.n_rows = bucket(len(plan.rows.table), plan.network.n_inputs)
         self.n_validation = 0
         if plan.validation is not None:
             n_validation = bucket(max(1, len(plan.validation)), plan.network.n_inputs)
@@ -225,16 +254,14 @@ class Program:
         """All tensors of a fit but the batch order, padded to the program's sizes."""
         import tensorflow as tf
 
-        def padded(rows, size):
-            arrays = [rows.X, *rows.targets, *rows.weights]
-            return [
-                tf.constant(np.pad(a, [(0, size - len(a))] + [(0, 0)] * (a.ndim - 1)))
-                for a in arrays
-            ]
+        def by_row(rows, size):
+            arrays = [rows.positions, *rows.targets, *rows.weights]
+            return [as_tensor(array, size) for array in arrays]
 
-        validation = [] if plan.validation is None else padded(plan.validation, self.n_validation)
+        validation = [] if plan.validation is None else by_row(plan.validation, self.n_validation)
         return {
-            "rows": padded(plan.rows, self.n_rows),
+            "table": shared_table(plan.rows.table, self.n_rows),
+            "rows": by_row(plan.rows, self.n_rows),
             "n_samples": tf.constant(len(plan.rows)),
             "n_steps": tf.constant(plan.n_steps),
             "validation": validation,
@@ -316,8 +343,8 @@ class Program:
         size = self.batch_size
         rows = tf.slice(order, [i * size], [size])
         n_rows = tf.minimum(size, inputs["n_samples"] - i * size)
-        X, *rest = [tf.gather(array, rows) for array in inputs["rows"]]
-        targets, weights = rest[: len(self.heads)], rest[len(self.heads) :]
+        by_row = [tf.gather(array, rows) for array in inputs["rows"]]
+        X, targets, weights = self._batch(inputs["table"], by_row)
         inside = tf.cast(tf.range(size) < n_rows, tf.float32)
         weights = [w * inside for w in weights]
         n_rows = tf.cast(n_rows, tf.float32)
@@ -372,11 +399,11 @@ class Program:
 
         def batch(i, sums):
             # XLA takes array[i * size : (i + 1) * size] to have any length, up to the whole.
-            X, *rest = [
+            by_row = [
                 tf.slice(array, [i * size] + [0] * (len(array.shape) - 1), [size, *array.shape[1:]])
                 for array in inputs["validation"]
             ]
-            targets, weights = rest[: len(self.heads)], rest[len(self.heads) :]
+            X, targets, weights = self._batch(inputs["table"], by_row)
             outputs = call_model(self.model, X, training=False)
             losses = self._head_losses(targets, outputs, weights)
             factors = self.loss_weights if self.balancing else inputs["loss_weights"]
@@ -391,6 +418,14 @@ class Program:
         logs = self._logs(sums, tf.cast(n_samples, tf.float32))
         # The penalty is no sum over rows.
         return logs + tf.one_hot(0, logs.shape[0]) * self._penalty(inputs["alpha"])
+
+    def _batch(self, table, by_row):
+        """X, targets and weights from a batch's positions in the table, targets and weights."""
+        import tensorflow as tf
+
+        positions, *rest = by_row
+        n_heads = len(self.heads)
+        return tf.gather(table, positions), rest[:n_heads], rest[n_heads:]
 
     def _call_in_training(self, X, inside):
         """Outputs of a batch; ``inside`` is 1 for its rows, 0 for the padding behind them."""

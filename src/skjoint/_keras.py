@@ -110,9 +110,9 @@ def _batches(plan):
     """The batches of all epochs, one after another."""
     import tensorflow as tf
 
-    n_samples = len(plan.rows)
-    arrays = [tf.constant(a) for a in (plan.rows.X, *plan.rows.targets, *plan.rows.weights)]
-    n_heads = len(plan.rows.targets)
+    n_samples, n_heads = len(plan.rows), len(plan.rows.targets)
+    table, positions = tf.constant(plan.rows.table), tf.constant(plan.rows.positions)
+    arrays = [tf.constant(a) for a in (*plan.rows.targets, *plan.rows.weights)]
 
     # AutoGraph, which nothing here needs, would write a source file for each.
     @tf.autograph.experimental.do_not_convert
@@ -125,7 +125,8 @@ def _batches(plan):
 
     @tf.autograph.experimental.do_not_convert
     def gather(rows):
-        X, *rest = [tf.gather(array, rows) for array in arrays]
+        X = tf.gather(table, tf.gather(positions, rows))
+        rest = [tf.gather(array, rows) for array in arrays]
         return X, _one_or_many(rest[:n_heads]), _one_or_many(rest[n_heads:])
 
     epochs = tf.data.Dataset.range(plan.first_epoch, plan.last_epoch)

@@ -97,7 +97,7 @@ def train_member(plan, engine, stopping, verbose, around=None, title=""):
         epochs = [min(epoch, last - 1) for epoch in epochs]
         weights = {last - 1: result.weights, **weights}
     network = one_network(plan.network, weights, epochs)
-    check_finite(network, plan.rows.X, last)
+    check_finite(network, plan.rows.take(slice(1000)).X, last)
     if plan.balancing:
         loss_weights = np.transpose([result.history[name] for name in weight_names(heads)])
     else:
@@ -174,7 +174,7 @@ def check_finite(network, X, n_epochs):
     """The losses were taken before the last updates, which may have been one too many."""
     names = [*(head.name for head in network.spec.heads), *network.spec.variances.values()]
     if network.spec.trunk is None:
-        outputs = network.predict(X[:1000], names)
+        outputs = network.predict(X, names)
     else:  # whose prediction is slow to build
         networks = network.networks if isinstance(network, Ensemble) else [network]
         weights = [w.ravel() for part in networks for w in part.weights]

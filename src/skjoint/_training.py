@@ -37,17 +37,35 @@ class Rows:
     Targets are float32 (n, width) for a value, in scaled units, and int32
     codes (n,) for a class; a value that is a mixture over classes has the code,
     or -1, as one more column. A weight of 0 marks what is not labelled.
+    All plans of a fit share the ``table`` of X; ``where`` are the rows of it that these
+    are, None for all.
     """
 
-    X: np.ndarray
+    table: np.ndarray
     targets: list[np.ndarray]
     weights: list[np.ndarray]
+    where: np.ndarray | None = None
 
     def __len__(self):
-        return len(self.X)
+        return len(self.weights[0])
+
+    @property
+    def X(self):  # noqa: N802
+        """Rows of the table, a copy unless they are all."""
+        return self.table if self.where is None else self.table[self.where]
+
+    @property
+    def positions(self):
+        """Which rows of the table they are, int32."""
+        return np.arange(len(self), dtype=np.int32) if self.where is None else self.where
 
     def take(self, rows):
-        return Rows(self.X[rows], [t[rows] for t in self.targets], [w[rows] for w in self.weights])
+        targets, weights = [t[rows] for t in self.targets], [w[rows] for w in self.weights]
+        return Rows(self.table, targets, weights, self.positions[rows].astype(np.int32))
+
+    def alone(self):
+        """The same rows without the rest of the table."""
+        return Rows(self.X, self.targets, self.weights)
 
 
 @dataclass(frozen=True)

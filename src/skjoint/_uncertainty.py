@@ -29,7 +29,8 @@ class Unseen:
 
     def __init__(self, networks, held_out, positions):
         self.networks = networks
-        self.held_out = held_out[: len(networks)]
+        # They may be kept until intervals are asked for; the table of all rows need not be.
+        self.held_out = [rows.alone() for rows in held_out[: len(networks)]]
         self.positions = np.concatenate(positions[: len(networks)])
 
     @cached_property

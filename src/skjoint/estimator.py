@@ -872,7 +872,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             # What counts there is the mean, which knows their number: they are judged by it.
             judged = counted
             arrays = self._with_own_class(arrays, masks)
-        rows = Rows(self._features.encode(X), arrays, weights)
+        # A table of this fit's own also where it is the user's array (preprocess=None).
+        rows = Rows(self._features.encode(X).view(), arrays, weights)
         splits = [self._split(arrays, masks, whole, member) for member in range(self.n_members)]
         callbacks = make_callbacks(self.callbacks, self._routed_params("callbacks"))
         n_networks = self.n_members + (self._n_refits() if whole else 0)
@@ -2082,7 +2083,7 @@ def _drop_unweighted(X, y, sample_weight):
 def _normalised(rows, names, strict=True):
     """Rows with every head's weights scaled to mean 1 again, after a split."""
     weights = [normalise(w, name, strict) for w, name in zip(rows.weights, names, strict=True)]
-    return Rows(rows.X, rows.targets, weights)
+    return replace(rows, weights=weights)
 
 
 def _codes_of(target, labels):
