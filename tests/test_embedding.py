@@ -1,5 +1,7 @@
 """Periodic embeddings of numbers: what they compute, and that every part of skjoint knows them."""
 
+from importlib.metadata import version
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -260,10 +262,16 @@ def test_members_take_their_embeddings_in_turn():
         np.testing.assert_array_equal(ours, theirs)
 
 
+MUON = pytest.param(
+    "muon",
+    marks=pytest.mark.skipif(
+        version("keras").startswith("3.12."), reason="Keras 3.12's own Muon fails on TensorFlow"
+    ),
+)
 OPTIMIZERS = ["adam", "adamw", "sgd", "rmsprop", "adagrad", "adadelta", "nadam", "lion", "ftrl"]
 
 
-@pytest.mark.parametrize("optimizer", [*OPTIMIZERS, "adafactor", "lamb", "muon"])
+@pytest.mark.parametrize("optimizer", [*OPTIMIZERS, "adafactor", "lamb", MUON])
 def test_zeros_without_gradients_stay_zero(optimizer):
     """With every optimizer of Keras: what keeps an idle embedding idle."""
     import keras
@@ -278,7 +286,7 @@ def test_zeros_without_gradients_stay_zero(optimizer):
     assert (np.asarray(moved)[1:] != rows[1:]).all()
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "ftrl", "muon"])
+@pytest.mark.parametrize("optimizer", ["adamw", "ftrl", MUON])
 def test_members_that_do_not_embed_train_beside_an_idle_embedding(optimizer):
     """They share the program of those that do, and are what they would be without them."""
     params = {"optimizer": optimizer, "dropout": 0.1, "alpha": 0.01, "learning_rate": 0.003}
