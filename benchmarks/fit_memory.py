@@ -21,7 +21,6 @@ libraries are loaded; compiled code for the table's size is inside. On Linux onl
 """
 
 import multiprocessing
-import resource
 import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor
@@ -35,6 +34,7 @@ from sklearn.preprocessing import StandardScaler
 
 from _common import PLAIN_NETWORK, count, option_parser, print_table, print_versions, write_json
 from skjoint import JointRegressorClassifier
+from soak import resident
 
 EPOCHS = 2
 BATCH = 2048
@@ -112,11 +112,6 @@ CONTENDERS = {
 
 
 # ------------------------------------------------------------------- measuring
-def resident():
-    """Megabytes that the process occupies now."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
-
-
 def highest():
     """Megabytes that it has occupied at most since :func:`forget`."""
     status = Path("/proc/self/status").read_text()

@@ -307,6 +307,7 @@ class FeatureEncoder:
         n_ranks, n_levels = self.n_numbers // 2, self.levels_.shape[1]
         return np.delete(columns[n_ranks:], np.arange(n_levels) + n_ranks)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def encode(self, X):
         """float32 array of shape (n_samples, *output_shape_)."""
         if X.shape[1:] != self.row_shape_:
@@ -332,7 +333,6 @@ class FeatureEncoder:
         np.copyto(encoded, 0.0, where=np.isnan(encoded))
         _check_size(encoded)
 
-    @np.errstate(over="ignore", invalid="ignore")
     def _encode_columns(self, encoded, X):
         filled = self.n_numbers
         if len(self.numbers_):

@@ -61,7 +61,7 @@ class Rows:
 
     def take(self, rows):
         targets, weights = [t[rows] for t in self.targets], [w[rows] for w in self.weights]
-        return Rows(self.table, targets, weights, self.positions[rows].astype(np.int32))
+        return Rows(self.table, targets, weights, self.positions[rows])
 
     def alone(self):
         """The same rows without the rest of the table."""

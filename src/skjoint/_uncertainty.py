@@ -21,17 +21,16 @@ class Unseen:
     networks : list of FittedNetwork or Ensemble
         By member.
     held_out : list of Rows
-        By member, also of members that are yet to be trained.
-    positions : list of ndarray
-        By member, of these rows among all rows. A row may be held out by several
-        members.
+        By member, also of members that are yet to be trained. A row of the table may be
+        held out by several members.
     """
 
-    def __init__(self, networks, held_out, positions):
+    def __init__(self, networks, held_out):
+        held_out = held_out[: len(networks)]
         self.networks = networks
         # They may be kept until intervals are asked for; the table of all rows need not be.
-        self.held_out = [rows.alone() for rows in held_out[: len(networks)]]
-        self.positions = np.concatenate(positions[: len(networks)])
+        self.held_out = [rows.alone() for rows in held_out]
+        self.positions = np.concatenate([rows.positions for rows in held_out])
 
     @cached_property
     def row(self):

@@ -890,7 +890,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         if splits[0] is not None:
             held_out = [held_out for _, held_out in splits]
             grown = self._grow(rows, plans[0], held_out) if self.n_trees else []
-            unseen = (held_out, replace(rows, weights=counted), grown)
+            unseen = (replace(rows, weights=counted), grown)
         self._carry_out(plans, refits, callbacks, unseen, whole, tasks)
 
     def _learn_encodings(self, X, y, sample_weight, classes):
@@ -1252,8 +1252,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         """Run the plans, then the refits, and keep what they give.
 
         ``callbacks`` decide about the engine; each member has its own. ``unseen`` are
-        the positions of the rows that each member held out, all rows with what
-        their answers are judged by, and the forests.
+        all rows with what the answers to those that members held out are judged by, and
+        the forests.
         """
         stopping = None
         if whole and self.early_stopping:
@@ -1330,8 +1330,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         if whole:
             fitted["_blends"] = None
             if plans[0].validation is not None:
-                positions, rows, grown = unseen
-                unseen = Unseen(stopped, [plan.validation for plan in plans], positions)
+                rows, grown = unseen
+                unseen = Unseen(stopped, [plan.validation for plan in plans])
                 # First of all: what is learned below is about the answers of both.
                 fitted["_network"] = blended(network, grown, unseen, len(networks))
                 if self.calibration is not None:
