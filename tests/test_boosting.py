@@ -58,7 +58,7 @@ def test_numbers_are_the_mean_of_scikit_learns():
         referee.fit(columns[inside], number[inside] / unit, rows.weights[0][inside])
         held_out[outside] = unit * referee.predict(columns[outside])
         total += unit * referee.predict(columns) / N_FOLDS
-    found = grown.forest.predict(rows.X)["value"].ravel()
+    found = grown.model.predict(rows.X)["value"].ravel()
     assert_allclose(found, total, rtol=1e-5, atol=1e-6)
     assert_allclose(grown.answers["value"].ravel(), held_out, rtol=1e-5, atol=1e-6)
 
@@ -76,7 +76,7 @@ def test_labels_are_the_mean_score_of_scikit_learns(n_labels):
         own = referee.decision_function(columns)
         score += (own if n_labels > 2 else np.column_stack([np.zeros(300), own])) / N_FOLDS
     expected = np.exp(score) / np.exp(score).sum(axis=1, keepdims=True)
-    assert_allclose(grown.forest.predict(rows.X)["class"], expected, rtol=1e-5, atol=1e-7)
+    assert_allclose(grown.model.predict(rows.X)["class"], expected, rtol=1e-5, atol=1e-7)
 
 
 def test_vectors_have_the_trees_of_each_number():
@@ -87,8 +87,8 @@ def test_vectors_have_the_trees_of_each_number():
     for i in range(2):
         alone = dataclasses.replace(rows, targets=[vector[:, i : i + 1]])
         (one,) = boosted(alone, {0: head_of("value", 1)})
-        expected = one.forest.predict(rows.X)["value"].ravel()
-        found = both.forest.predict(rows.X)["value"][:, i]
+        expected = one.model.predict(rows.X)["value"].ravel()
+        found = both.model.predict(rows.X)["value"][:, i]
         assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
         assert_allclose(both.answers["value"][:, i], one.answers["value"].ravel(), rtol=1e-5)
 
@@ -101,8 +101,8 @@ def test_rows_without_weight_are_not_there():
     assert_array_equal(np.isnan(found.answers["value"].ravel()), ~kept)
     few = rows.take(np.flatnonzero(kept))
     (alone,) = boosted(few, {0: head_of("value", 1)}, where=np.arange(9))
-    expected = alone.forest.predict(rows.X)["value"]
-    assert_array_equal(found.forest.predict(rows.X)["value"], expected)
+    expected = alone.model.predict(rows.X)["value"]
+    assert_array_equal(found.model.predict(rows.X)["value"], expected)
 
 
 def test_a_label_of_one_row_stays_possible():
@@ -110,7 +110,7 @@ def test_a_label_of_one_row_stays_possible():
     rows.targets[1][7] = 3
     (grown,) = boosted(rows, {1: head_of("class", 5)})
     assert not np.isnan(grown.answers["class"]).any()
-    proba = grown.forest.predict(rows.X)["class"]
+    proba = grown.model.predict(rows.X)["class"]
     assert proba.min() > 0
     assert_allclose(proba.sum(axis=1), 1, rtol=1e-6)
     assert proba[:, 3:].mean() < 0.02
@@ -141,20 +141,20 @@ def test_cores_and_company_do_not_matter(monkeypatch):
     monkeypatch.setattr(joblib, "cpu_count", lambda: 3)
     for one, other in zip(alone, boosted(rows_of(), heads), strict=True):
         for name in ("children", "threshold", "values"):
-            assert_array_equal(getattr(one.forest, name), getattr(other.forest, name))
+            assert_array_equal(getattr(one.model, name), getattr(other.model, name))
         assert_array_equal(*(next(iter(grown.answers.values())) for grown in (one, other)))
 
 
 def test_a_row_does_not_depend_on_the_others(monkeypatch):
     rows = rows_of()
     for grown in boosted(rows, {0: head_of("value", 1), 1: head_of("class", 3)}):
-        (head,) = grown.forest.heads
-        whole = grown.forest.predict(rows.X)[head]
+        (head,) = grown.model.heads
+        whole = grown.model.predict(rows.X)[head]
         with monkeypatch.context() as patched:
             patched.setattr(_forest, "CHUNK", 64)
-            assert_array_equal(grown.forest.predict(rows.X)[head], whole)
+            assert_array_equal(grown.model.predict(rows.X)[head], whole)
         for part in (slice(0, 1), slice(5, 50)):
-            assert_array_equal(grown.forest.predict(rows.X[part])[head], whole[part])
+            assert_array_equal(grown.model.predict(rows.X[part])[head], whole[part])
 
 
 def test_models_of_large_tables_see_some_rows(monkeypatch):
@@ -163,4 +163,4 @@ def test_models_of_large_tables_see_some_rows(monkeypatch):
     (grown,) = boosted(rows, {0: head_of("value", 1)})
     assert not np.isnan(grown.answers["value"]).any()
     # of 50 rows, at least 20 in a leaf, a tree has two leaves
-    assert len(grown.forest.values) <= N_FOLDS * (20 * 2 + 1)
+    assert len(grown.model.values) <= N_FOLDS * (20 * 2 + 1)

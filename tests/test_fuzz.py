@@ -220,6 +220,7 @@ SENSIBLE = {
     "class_bins": [2, [0.0, 1.0]],
     "n_members": [2],
     "n_trees": [5],
+    "n_fourier": [5],
     "value_by_class": [{"p": 0.0}],
     "class_weight": ["balanced", {"p": 2.0}],
     "value_activation": ["softplus", lambda x: None],

@@ -205,7 +205,7 @@ def test_train_accurate(csv, tmp_path, capsys):
     assert __main__.main([*train, "--accurate", "--folds", "2"]) == 0
     out = capsys.readouterr().out
     assert "6 networks of" in out
-    assert "trees       shares in number and label: forest" in out
+    assert "beside it   shares in number and label: forest" in out
     assert "numeric_embedding=('periodic', 'rank')" in out
     assert load(model).n_members == 4
 

@@ -124,7 +124,7 @@ def test_files_of_every_format(number):
     """Written once and kept: they must open for good.
 
     2 has members and embedded numbers, 3 ranks, variances and a temperature, 4 columns
-    of few values and bins, 5 clipped numbers, 6 trees, 7 boosted ones.
+    of few values and bins, 5 clipped numbers, 6 trees, 7 boosted ones, 8 a ridge regression.
     """
     path = STORED.with_name(f"format_{number}.skjoint")
     X, y = mixed_data()
@@ -136,6 +136,7 @@ def test_files_of_every_format(number):
     assert est.predict_class(X).shape == (60, 2)
     if number > 5:
         assert est.forest_share_.shape == est.boosting_share_.shape == (3,)
+    assert hasattr(est, "ridge_share_") == (number > 7)
     est.set_params(warm_start=True, epochs=1).fit(X, y)
 
 

@@ -305,12 +305,14 @@ def train(task, arguments):
     n_networks = est.n_members + est._n_refits()
     members = f"{n_networks} networks of up to " if n_networks > 1 else ""
     print(f"  parameters  {members}{est.network_.n_parameters:,}, {est.n_iter_} epochs")
-    if est.n_trees:
-        forest, boosted = (
-            " and ".join(f"{share:.2f}" for share in shares)
-            for shares in (est.forest_share_, est.boosting_share_)
-        )
-        print(f"  trees       shares in number and label: forest {forest}, boosting {boosted}")
+    shares = {
+        kind: " and ".join(f"{share:.2f}" for share in getattr(est, f"{kind}_share_"))
+        for kind in ("forest", "boosting", "ridge")
+        if hasattr(est, f"{kind}_share_")
+    }
+    if shares:
+        said = ", ".join(f"{kind} {of_kind}" for kind, of_kind in shares.items())
+        print(f"  beside it   shares in number and label: {said}")
     defaults = JointRegressorClassifier().get_params()
     changed = {n: v for n, v in est.get_params().items() if v != defaults.get(n)}
     print(f"  settings    {', '.join(f'{name}={value!r}' for name, value in changed.items())}")

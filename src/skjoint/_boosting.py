@@ -18,7 +18,8 @@ import numpy as np
 from scipy.special import softmax
 from threadpoolctl import ThreadpoolController
 
-from skjoint._forest import Grown, as_arrays, in_units
+from skjoint._blending import Companion, in_units
+from skjoint._forest import as_arrays
 
 N_FOLDS = 3
 MAX_LEAVES = 15
@@ -34,7 +35,7 @@ def boost(rows, heads, columns, n_trees, seed, where):
 
     Returns
     -------
-    list of Grown
+    list of Companion
     """
     tasks = [task for i, head in heads.items() for task in _tasks_of(rows, i, head, seed)]
     threads = ThreadpoolController()
@@ -60,7 +61,7 @@ def boost(rows, heads, columns, n_trees, seed, where):
             answers[here] = alone.predict(rows.X[where[here]])[head.name]
             parts += arrays
         forest = _as_forest(parts, N_FOLDS, head, columns)
-        grown.append(Grown(forest, where, {head.name: answers}))
+        grown.append(Companion(forest, where, {head.name: answers}))
     return grown
 
 

@@ -1,33 +1,25 @@
-"""Random forests beside the networks, one for each target, and their shares in the answers.
+"""Random forests beside the networks, one for each target.
 
 Trees find at once what a network learns slowly: steps, exact values, rows that
 repeat. scikit-learn grows them (Breiman 2001), on numbers or one-hot labels; what
 is kept are arrays. One forest for all targets, whose splits serve number and label,
-is quicker and worse where these have little in common. Answers are weighed means of
-networks and forest, with the shares that have the least squared error on rows that
-neither has seen.
+is quicker and worse where these have little in common.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, combinations
 
 import joblib
 import numpy as np
 from scipy.special import softmax
 
-from skjoint._inference import MAX_THREADS, as_rows, in_chunks
-from skjoint._losses import is_mean_loss
-from skjoint._uncertainty import pairs_of_rows
+from skjoint._blending import Companion, in_units
+from skjoint._inference import MAX_THREADS, in_chunks
 
 MAX_FEATURES = 0.5  # share of the columns that a split may choose from
 MAX_SAMPLES = 2**13  # rows of a tree, so that a forest on millions of rows stays small
-LEAST_SHARE = 0.1  # of a forest: less changes hardly an answer and takes its time and memory
-# Of the networks in probabilities: a forest says 0 of a label that no leaf of a row has met, and
-# the fewer trees, the more often; out of bag, where its share is learned, it has a third of them.
-LEAST_OF_NETWORKS = 0.1
 CHUNK = 2**13  # rows at once
 ENTRIES = 2**14  # rows times trees that are on their way at once
 
@@ -79,8 +71,16 @@ class Forest:
             raise ValueError("these arrays are no forest")
 
     @property
+    def kind(self):
+        return "forest" if self.link == "mean" else "boosting"
+
+    @property
     def n_trees(self):
         return len(self.roots)
+
+    def reads(self, n_inputs):
+        """Whether it reads rows of so many columns."""
+        return self.columns.max(initial=-1) < n_inputs
 
     def __getstate__(self):
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
@@ -156,24 +156,6 @@ class Forest:
 
 
 # --------------------------------------------------------------------- growing
-@dataclass(frozen=True)
-class Grown:
-    """A forest with its answers out of bag, of the rows at some places among all."""
-
-    forest: Forest
-    where: np.ndarray  # ascending
-    answers: dict[str, np.ndarray]  # by head; NaN where every tree has seen the row
-
-
-def has_share(head, loss):
-    """Whether a forest, which answers with means, may have a share in what a head says.
-
-    In probabilities, and in numbers whose loss asks for the mean; not in a median, in a
-    number with a variance of its own, nor in the mean of a mixture.
-    """
-    return head.kind == "class" or is_mean_loss(loss)
-
-
 def grow(rows, heads, columns, n_trees, seed, where):
     """A forest for each of these heads, with its answers out of bag.
 
@@ -191,7 +173,7 @@ def grow(rows, heads, columns, n_trees, seed, where):
 
     Returns
     -------
-    list of Grown
+    list of Companion
     """
     return [_grow_one(rows, i, head, columns, n_trees, seed, where) for i, head in heads.items()]
 
@@ -215,21 +197,7 @@ def _grow_one(rows, i, head, columns, n_trees, seed, where):
         grower.fit(X, y, sample_weight=weights)
     forest = _arrays_of([tree.tree_ for tree in grower], head, columns, units)
     in_bag = [labelled[drawn] for drawn in grower.estimators_samples_]
-    return Grown(forest, where, forest.out_of_bag(rows.X[where], where, in_bag))
-
-
-def in_units(target, head, weights):
-    """What a head's columns are for the trees, and the unit of each.
-
-    A split serves all numbers of a vector alike, whatever they are measured in.
-    """
-    if head.kind == "class":
-        return np.eye(head.n_units)[target], np.ones(head.n_units)
-    target = target[:, : head.n_units].astype(np.float64)
-    mean = np.average(target, axis=0, weights=weights)
-    unit = np.sqrt(np.average((target - mean) ** 2, axis=0, weights=weights))
-    unit = np.where(unit > 0, unit, 1.0)
-    return target / unit, unit
+    return Companion(forest, where, forest.out_of_bag(rows.X[where], where, in_bag))
 
 
 def _arrays_of(trees, head, columns, units):
@@ -264,179 +232,3 @@ def as_arrays(counts, children, is_leaf, feature, threshold, values, head, colum
         values[is_leaf].astype(np.float32),
         link,
     )
-
-
-# -------------------------------------------------------------------- blending
-class Blend:
-    """Networks and forests that answer together: weighed means, head by head.
-
-    Parameters
-    ----------
-    network : FittedNetwork or Ensemble
-    forests : list of Forest
-    shares : list of dict of {str: float}
-        Of each forest in the heads that it has a share in; the rest is the networks'.
-    """
-
-    def __init__(self, network, forests, shares):
-        n_units = {head.name: head.n_units for head in network.spec.heads}
-        reach = max(forest.columns.max(initial=-1) for forest in forests)
-        if not (
-            all(
-                dict(zip(f.heads, f.n_units, strict=True)).items() <= n_units.items()
-                for f in forests
-            )
-            and reach < network.spec.n_inputs
-            and all(s.keys() <= set(f.heads) for s, f in zip(shares, forests, strict=True))
-            and all(0 <= share <= 1 for of_forest in shares for share in of_forest.values())
-            and all(sum(s.get(head, 0) for s in shares) < 1 + 1e-6 for head in n_units)
-        ):
-            raise ValueError("these forests do not belong to the network")
-        self.network = network
-        self.forests = forests
-        self.shares = shares
-
-    @property
-    def spec(self):
-        return self.network.spec
-
-    def member(self, i):
-        """The network of a member, from which training goes on."""
-        return self.network.member(i)
-
-    def build(self):
-        """The networks alone as a new ``keras.Model``."""
-        return self.network.build()
-
-    def share(self, head, boosted=None):
-        """Of all trees in a head, of those that are boosted or of those that are not."""
-        pairs = zip(self.forests, self.shares, strict=True)
-        return sum(
-            shares.get(head, 0.0)
-            for forest, shares in pairs
-            if boosted in (None, forest.link != "mean")
-        )
-
-    def __getstate__(self):
-        return {"network": self.network, "forests": self.forests, "shares": self.shares}
-
-    def predict(self, X, heads, forms=None, keep_parts=False):
-        """As :meth:`skjoint._inference.FittedNetwork.predict`."""
-        outputs = self.network.predict(X, heads, None, keep_parts)
-        parts = {head: [] for head in heads}
-        for forest, shares in zip(self.forests, self.shares, strict=True):
-            wanted = shares.keys() & parts.keys()
-            if wanted:
-                found = forest.predict(X)
-                for head in wanted:
-                    parts[head].append((shares[head], found[head]))
-        answers = []
-        for head, form, output in zip(heads, forms or [as_rows] * len(heads), outputs, strict=True):
-            if parts[head]:
-                output = mean_of(output, parts[head])
-            answers.append(output if form is as_rows else form(output.T, len(X)))
-        return answers
-
-
-def mean_of(network, parts):
-    """What networks and trees say of a head as one, float32; parts are shares and answers."""
-    whole = (1 - sum(share for share, _ in parts)) * network.astype(np.float64)
-    for share, found in parts:
-        whole += share * found
-    return whole.astype(np.float32)
-
-
-def blended(network, grown, unseen, n_networks):
-    """The networks with those forests that make their answers better.
-
-    Parameters
-    ----------
-    network : FittedNetwork or Ensemble
-        All ``n_networks`` of them.
-    grown : list of Grown
-        With answers for the unseen rows.
-    unseen : Unseen
-        Its outputs become those of networks and forests.
-
-    Returns
-    -------
-    FittedNetwork, Ensemble or Blend
-    """
-    shares = [{} for _ in grown]
-    for i, head in enumerate(network.spec.heads):
-        of_head = [j for j, part in enumerate(grown) if head.name in part.answers]
-        if not of_head:
-            continue
-        own, answers = unseen.outputs[i], []
-        for part in (grown[j] for j in of_head):
-            found = part.answers[head.name][np.searchsorted(part.where, unseen.positions)]
-            answers.append(np.where(np.isnan(found), own, found))
-        found = _best_shares(unseen, i, head, answers, n_networks)
-        unseen.outputs[i] = mean_of(own, list(zip(found, answers, strict=True)))
-        for j, share in zip(of_head, found, strict=True):
-            if share:
-                shares[j][head.name] = share
-    kept = [j for j, of_forest in enumerate(shares) if of_forest]
-    if not kept:
-        return network
-    return Blend(network, [grown[j].forest for j in kept], [shares[j] for j in kept])
-
-
-def _best_shares(unseen, i, head, answers, n_networks):
-    r"""The share of each forest's answers in the mean with the networks of least squared error.
-
-    With C the mean products of the errors, shares w that sum to 1 make :math:`w^T C w` the
-    least (Bates & Granger 1969), none below 0. The error of the networks is that of one of
-    them; that of the mean of n has the square :math:`\bar{e^2} (r + (1 - r) / n)`, r the
-    correlation of two networks' errors, known from rows that several held out.
-    """
-    truth, weights = unseen.truth(i)
-    if head.kind == "class":
-        truth = np.eye(head.n_units)[truth]
-    usable = weights > 0
-    if not usable.any():
-        return [0.0] * len(answers)
-    row, weights = unseen.row[usable], weights[usable]
-    weights = weights / np.bincount(row)[row]
-    truth = truth[usable, : head.n_units]
-    errors = [said[usable] - truth for said in (unseen.outputs[i], *answers)]
-    products = np.array(
-        [[np.average((a * b).sum(axis=1), weights=weights) for a in errors] for b in errors]
-    )
-    products[0, 0] *= 1 - (1 - 1 / n_networks) * (1 - _correlation(errors[0], row, weights))
-    shares = _least(products)
-    shares[1:] *= shares[1:] >= LEAST_SHARE
-    if head.kind == "class":
-        shares[0] = max(shares[0], shares[1:].sum() * LEAST_OF_NETWORKS / (1 - LEAST_OF_NETWORKS))
-    total = shares.sum()
-    return (shares[1:] / total).tolist() if total > 0 else [0.0] * len(answers)
-
-
-def _least(products):
-    """Shares w, none below 0, whose sum is 1 and :math:`w^T C w` the least.
-
-    Where it is least, it is so among some of the parts, without a bound: few parts, all tried.
-    """
-    n = len(products)
-    best, least = np.eye(n)[0], products[0, 0]
-    for some in chain.from_iterable(combinations(range(n), k) for k in range(1, n + 1)):
-        among = products[np.ix_(some, some)]
-        try:
-            shares = np.linalg.solve(among, np.ones(len(some))) if len(some) > 1 else np.ones(1)
-        except np.linalg.LinAlgError:
-            continue
-        shares = shares / shares.sum() if shares.sum() else shares
-        error = shares @ among @ shares
-        if np.isfinite(error) and error < least and (shares >= 0).all():
-            best, least = np.zeros(n), error
-            best[list(some)] = shares
-    return best
-
-
-def _correlation(errors, row, weights):
-    """Of the errors that two networks make in one row; 1 where no row has two."""
-    product = square = 0.0
-    for a, b in pairs_of_rows(row):
-        product += weights[b] @ (errors[a] * errors[b]).sum(axis=1)
-        square += weights[b] @ (errors[a] ** 2 + errors[b] ** 2).sum(axis=1) / 2
-    return float(np.clip(product / square, 0, 1)) if square else 1.0

@@ -72,36 +72,44 @@ ACTIVATIONS = {
 }
 
 
-def _as_columns(X, block):
+def as_columns(X, block):
     """X transposed, in float64, with columns of zeros up to a multiple of the block."""
     columns = np.zeros((X.shape[1], -(-len(X) // block) * block))
     columns[:, : len(X)] = X.T
     return columns
 
 
-def _dense(layer, kernels, bias, *inputs):
-    """A layer's output: its kernel is transposed and in pieces, its bias repeated for a block."""
-    block = bias.shape[1]
-    output = _product(kernels, inputs[0] if len(inputs) == 1 else np.vstack(inputs), block)
-    output += bias if output.shape[1] == block else bias[:, :1]  # of one shape is faster
+class Product:
+    """A matrix times columns, a block of them at a time and, where it is large, in pieces."""
+
+    def __init__(self, matrix, block):
+        matrix = np.ascontiguousarray(matrix, dtype=np.float64)
+        height = max(1, PRODUCT_SIZE // (block * max(1, matrix.shape[1])))
+        self.pieces = [matrix[i : i + height] for i in range(0, len(matrix), height)]
+        self.block = block
+
+    def __call__(self, columns):
+        pieces, block = self.pieces, self.block
+        if columns.shape[1] == block:
+            if len(pieces) == 1:
+                return pieces[0] @ columns
+            return np.vstack([piece @ columns for piece in pieces])
+        output = np.empty((sum(map(len, pieces)), columns.shape[1]))
+        start = 0
+        for piece in pieces:
+            end = start + len(piece)
+            np.matmul(piece, _in_blocks(columns, block), out=_in_blocks(output[start:end], block))
+            start = end
+        return output
+
+
+def _dense(layer, product, bias, *inputs):
+    """A layer's output; its kernel is transposed, its bias repeated for a block."""
+    output = product(inputs[0] if len(inputs) == 1 else np.vstack(inputs))
+    output += bias if output.shape[1] == product.block else bias[:, :1]  # of one shape is faster
     if layer.is_output:
         output = output.astype(np.float32)
     return ACTIVATIONS[layer.activation](output)
-
-
-def _product(kernels, columns, block):
-    """The kernels, one above the other, times the columns: a block of them at a time."""
-    if columns.shape[1] == block:
-        if len(kernels) == 1:
-            return kernels[0] @ columns
-        return np.vstack([kernel @ columns for kernel in kernels])
-    output = np.empty((sum(map(len, kernels)), columns.shape[1]))
-    start = 0
-    for kernel in kernels:
-        end = start + len(kernel)
-        np.matmul(kernel, _in_blocks(columns, block), out=_in_blocks(output[start:end], block))
-        start = end
-    return output
 
 
 def _in_blocks(columns, block):
@@ -201,11 +209,9 @@ class FittedNetwork:
                 maps, bias = maps[:, :-1].transpose(0, 2, 1), maps[:, -1][:, :, None]
                 step = partial(_periodic, layer, waves, np.array(maps), bias, self._block)
             else:
-                kernel = np.ascontiguousarray(weights[0].T, dtype=np.float64)
-                height = max(1, PRODUCT_SIZE // (self._block * layer.n_inputs))
-                kernels = [kernel[i : i + height] for i in range(0, layer.n_units, height)]
+                product = Product(weights[0].T, self._block)
                 bias = np.repeat(weights[1].astype(np.float64)[:, None], self._block, axis=1)
-                step = partial(_dense, layer, kernels, bias)
+                step = partial(_dense, layer, product, bias)
             self._steps.append((layer, step))
 
     def member(self, i):
@@ -260,7 +266,7 @@ class FittedNetwork:
     def _forward(self, X, heads):
         # Rows are columns here: softmax adds up over units, and NumPy does that for many rows at
         # once and in one order only when they lie side by side.
-        tensors = {"input": _as_columns(X, self._block)}
+        tensors = {"input": as_columns(X, self._block)}
         # What overflows shows in the result; fit has made sure that training rows do not.
         with np.errstate(over="ignore", invalid="ignore"):
             for layer, step in self._steps_to(tuple(heads)):

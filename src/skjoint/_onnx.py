@@ -15,8 +15,8 @@ from numbers import Real
 import numpy as np
 
 import skjoint
+from skjoint._blending import TINY, Blend
 from skjoint._features import LARGE
-from skjoint._forest import Blend
 from skjoint._inference import Ensemble
 from skjoint._network import MIN_VARIANCE, TRUNK, Mixture, Periodic, weight_shapes
 from skjoint._onnx_layers import write_trunk
@@ -239,22 +239,20 @@ ACTIVATIONS = {
 def _outputs(graph, network, X):
     """What heads and variances give by name, float64 that was rounded to float32.
 
-    Of members the means, and of variances those of the mixture; with forests the weighed means.
+    Of members the means, and of variances those of the mixture; then those of a blend.
     """
     if isinstance(network, Blend):
         outputs = _outputs(graph, network.network, X)
-        parts = {
-            head: [_times(graph, output, 1 - network.share(head))]
-            for head, output in outputs.items()
-            if network.share(head)
-        }
-        for forest, shares in zip(network.forests, network.shares, strict=True):
-            said = _trees(graph, forest, X)
-            for head, share in shares.items():
-                found = graph("Gather", said, forest.places[head], axis=1)
-                parts[head].append(_times(graph, found, share))
-        for head, of_head in parts.items():
-            outputs[head] = graph.cast(graph.cast(graph("Sum", *of_head), FLOAT), DOUBLE)
+        parts = {head.name: [] for head in network.spec.heads}
+        for model, shares in zip(network.models, network.shares, strict=True):
+            write = _ridge if model.kind == "ridge" else _trees
+            for head, found in write(graph, model, X).items():
+                if head in shares:
+                    parts[head].append((shares[head], found))
+        for head in network.spec.heads:
+            if parts[head.name]:
+                own = outputs[head.name]
+                outputs[head.name] = _blend(graph, network, head, own, parts[head.name])
         return outputs
     if not isinstance(network, Ensemble):
         return _heads(graph, network, X)
@@ -273,8 +271,36 @@ def _outputs(graph, network, X):
     return outputs
 
 
+def _blend(graph, network, head, own, parts):
+    """As :func:`skjoint._blending.mean_of` or ``pooled``."""
+    terms = [(1 - sum(share for share, _ in parts), own), *parts]
+    is_geometric = network.is_geometric(head)
+    if is_geometric:
+        floor = _times(graph, own, network.floor)
+        rest = 1 - network.floor
+        with_floor = [(s, graph("Add", _times(graph, said, rest), floor)) for s, said in parts]
+        terms = [
+            (share, graph("Log", graph("Max", said, np.array(TINY))))
+            for share, said in [terms[0], *with_floor]
+        ]
+    whole = graph("Sum", *(_times(graph, said, share) for share, said in terms))
+    if is_geometric:
+        whole = graph("Softmax", whole, axis=-1)
+    return graph.cast(graph.cast(whole, FLOAT), DOUBLE)
+
+
+def _ridge(graph, ridge, X):
+    """As :meth:`skjoint._ridge.Ridge.predict`."""
+    waves, phases, coef, intercept = (
+        array.astype(np.float64)
+        for array in (ridge.waves, ridge.phases, ridge.coef, ridge.intercept)
+    )
+    sines = graph("Sin", graph("Gemm", X, waves, phases))
+    return {ridge.heads[0]: graph("Gemm", graph.side_by_side([X, sines]), coef, intercept)}
+
+
 def _trees(graph, forest, X):
-    """What the trees of a forest say together, as :meth:`skjoint._forest.Forest.predict`."""
+    """As :meth:`skjoint._forest.Forest.predict`."""
     helper = import_onnx().helper
 
     def doubles(name, array):
@@ -315,7 +341,8 @@ def _trees(graph, forest, X):
         **{name: array.tolist() for name, array in numbers.items()},
     )
     said = graph.cast(said, DOUBLE)
-    return graph("Softmax", said, axis=-1) if forest.link == "softmax" else said
+    said = graph("Softmax", said, axis=-1) if forest.link == "softmax" else said
+    return {head: graph("Gather", said, columns, axis=1) for head, columns in forest.places.items()}
 
 
 def _mean_of(graph, tensors):

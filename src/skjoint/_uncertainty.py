@@ -51,27 +51,37 @@ class Unseen:
         targets = np.concatenate([rows.targets[i] for rows in self.held_out])
         return targets, np.concatenate([rows.weights[i] for rows in self.held_out])
 
+    def by_row(self, said):
+        """What is said of each row, a mean over the members that held it out: (n_rows, n_units)."""
+        times = np.bincount(self.row)
+        total = np.zeros((len(times), said.shape[1]))
+        np.add.at(total, self.row, said / times[self.row, None])
+        return total
+
+    def truth_by_row(self, i):
+        """Targets and weights of head i, as :meth:`by_row`."""
+        first = np.unique(self.row, return_index=True)[1]
+        targets, weights = self.truth(i)
+        return targets[first], weights[first]
+
     def calibrate(self, targets):
         """Temperatures of all class targets, which the outputs then have.
 
         Predictions are means over members: so are those that the temperatures are
         learned from, over the members that held a row out.
         """
-        row, times = self.row, np.bincount(self.row)
-        first = np.unique(row, return_index=True)[1]
         temperatures = []
         for i, target in enumerate(targets.classes, start=len(targets.values)):
-            codes, weights = self.truth(i)
+            codes, weights = self.truth_by_row(i)
             if not weights.any():
                 raise ValueError(
                     f"No validation row is labelled for target '{target.name}': calibration="
                     "'temperature' has nothing to learn from. Hold out more with "
                     "validation_fraction."
                 )
-            proba = np.zeros((len(first), target.n_units))
-            np.add.at(proba, row, self.outputs[i] / times[row, None])
-            temperatures.append(learn_temperature(proba, codes[first], weights[first]))
-            self.outputs[i] = as_tempered(self.outputs[i].T, len(row), temperatures[-1])
+            proba = self.by_row(self.outputs[i])
+            temperatures.append(learn_temperature(proba, codes, weights))
+            self.outputs[i] = as_tempered(self.outputs[i].T, len(self.row), temperatures[-1])
         return temperatures
 
 

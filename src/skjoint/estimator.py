@@ -24,10 +24,11 @@ from sklearn.utils.validation import (
 from skjoint import _fused, _keras
 from skjoint._answers import CLASS_FROM, VALUE_FROM, Answers, choose_blend
 from skjoint._balancing import METHODS
+from skjoint._blending import Blend, blended, has_share
 from skjoint._boosting import boost
 from skjoint._callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from skjoint._features import FeatureEncoder, read_features
-from skjoint._forest import Blend, blended, grow, has_share
+from skjoint._forest import grow
 from skjoint._histogram import N_BINS, given_bins, is_histogram, with_places
 from skjoint._inference import as_codes, as_probabilities, as_rows
 from skjoint._losses import (
@@ -62,6 +63,7 @@ from skjoint._network import (
     nearest_name,
     with_idle_embedding,
 )
+from skjoint._ridge import MAX_FOURIER, regress
 from skjoint._routing import (
     listens_to_batches,
     make_callbacks,
@@ -101,6 +103,7 @@ ACCURATE = {
     "batch_size": 128,
     "n_members": 4,
     "n_trees": 100,
+    "n_fourier": 512,
     "early_stopping": "by_head",
     "validation_fraction": 0.2,
     "n_iter_no_change": 15,
@@ -315,17 +318,25 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     n_trees : int, default=0
         Trees beside the networks, for each target so many of a random forest [16]_ and
         as many rounds of gradient boosting [19]_: they find steps, exact values and
-        repeated rows that a network learns slowly. Answers are weighed means of
-        networks and trees; each target's shares are those of least squared error [17]_
-        on rows held out from the networks (10 % unless ``validation_fraction`` says
-        otherwise) and from the trees (out of the bag of a forest's, out of one of
-        three folds of boosting). Networks have a tenth of every probability at least,
-        since trees rule labels out too easily. Trees that do not help their target are
+        repeated rows that a network learns slowly. Numbers are weighed means of
+        networks and trees, with the shares of least squared error [17]_ on rows held out
+        from the networks (10 % unless ``validation_fraction`` says otherwise) and from
+        the trees (out of the bag of a forest's, out of one of three folds of boosting).
+        Probabilities are weighed geometric means that sum to 1 [20]_, with the shares of
+        least log loss on these rows. Trees that do not help their target are
         not kept. Numbers have a share of them with ``value_loss="mse"`` and
         ``"histogram"``, whose answer is the mean, and not with ``head_link="mixture"``.
         A tree of a forest is grown on at most 8,192 rows, boosting on at most 131,072,
         and for labels only up to eight. Trees cannot go with rows of more than one
         dimension; ``partial_fit``, which holds nothing out, drops them.
+    n_fourier : int, default=0
+        Random Fourier features [21]_ of a ridge regression beside the networks, for each
+        number, on the columns of X and so many (at most 8,192) sines of random
+        combinations of them: it
+        finds at once what is nearly linear or smooth. Its penalty and the width of its
+        kernel are those of least squared error on rows left out [22]_, one of all at a
+        time; its share in the answer comes, and is limited, as that of trees. It is
+        fitted on at most 65,536 rows, and not with more than 1,024 encoded columns.
     early_stopping : bool or "by_head", default=False
         Hold rows out, stop when the joint monitor has not improved for
         ``n_iter_no_change`` epochs and restore the best weights. The monitor
@@ -410,6 +421,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     forest_share_, boosting_share_ : ndarray of shape (n_outputs,)
         Share of its forest and of its boosted trees in each output, values first; only
         with ``n_trees``.
+    ridge_share_ : ndarray of shape (n_outputs,)
+        Share of its ridge regression in each output; only with ``n_fourier``.
     best_epoch_ : int, or ndarray of shape (n_outputs,), (n_members,) or (n_members, n_outputs)
         Index into ``history_`` of the epoch whose weights were kept; only with
         ``early_stopping``. By output, values first, with "by_head", and by
@@ -424,7 +437,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     model_ : keras.Model
         The network: encoded X in; out a list with the value (scaled units,
         without variance) and the class probabilities (before ``calibration``, and
-        without the trees of ``n_trees``). A new copy each time it is asked for.
+        without the models beside them). A new copy each time it is asked for.
 
     Notes
     -----
@@ -484,6 +497,12 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
        section 2.1.
     .. [19] J. Friedman, "Greedy Function Approximation: A Gradient Boosting Machine",
        Annals of Statistics 29 (2001), 1189-1232.
+    .. [20] C. Genest and J. Zidek, "Combining Probability Distributions: A Critique and
+       an Annotated Bibliography", Statistical Science 1 (1986), 114-135.
+    .. [21] A. Rahimi and B. Recht, "Random Features for Large-Scale Kernel Machines",
+       NeurIPS 2007.
+    .. [22] D. Allen, "The Relationship between Variable Selection and Data Augmentation
+       and a Method for Prediction", Technometrics 16 (1974), 125-127.
 
     Examples
     --------
@@ -540,6 +559,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "n_members": [Interval(Integral, 1, None, closed="left")],
         "n_trees": [Interval(Integral, 0, None, closed="left")],
+        "n_fourier": [Interval(Integral, 0, MAX_FOURIER, closed="both")],
         "early_stopping": ["boolean", StrOptions({"by_head"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -585,6 +605,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         batch_size=32,
         n_members=1,
         n_trees=0,
+        n_fourier=0,
         early_stopping=False,
         validation_fraction=None,
         n_iter_no_change=10,
@@ -628,6 +649,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         self.batch_size = batch_size
         self.n_members = n_members
         self.n_trees = n_trees
+        self.n_fourier = n_fourier
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -654,10 +676,12 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         dropout and decoupled weight decay [1]_, each stopped early by head on
         held-out rows of its own, which calibrate the probabilities and choose
         ``value_from``, too; then two more on all rows (``refit``); and for each
-        target a forest of 100 trees and 100 rounds of boosting, with the shares in the
-        answer which the held-out rows give them (``n_trees``). Beside a ``trunk`` give
-        ``numeric_embedding=None``, and ``n_trees=0`` where rows have a shape; with
-        ``head_link="mixture"`` or a ``value_activation`` give ``value_loss="mse"``.
+        target a forest of 100 trees and 100 rounds of boosting, and for each number a
+        ridge regression on 512 random features, with the shares in the
+        answer which the held-out rows give them (``n_trees``, ``n_fourier``). Beside a
+        ``trunk`` give ``numeric_embedding=None``, and ``n_trees=0, n_fourier=0`` where rows
+        have a shape; with ``head_link="mixture"`` or a ``value_activation`` give
+        ``value_loss="mse"``.
         Nothing but parameters: ``get_params`` shows them, and any of them may be given
         here or changed later. ``n_members=1`` needs little more than half the
         time and is not far behind.
@@ -889,8 +913,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         unseen = None
         if splits[0] is not None:
             held_out = [held_out for _, held_out in splits]
-            grown = self._grow(rows, plans[0], held_out) if self.n_trees else []
-            unseen = (replace(rows, weights=counted), grown)
+            companions = self._fit_companions(rows, plans[0], held_out)
+            unseen = (replace(rows, weights=counted), companions)
         self._carry_out(plans, refits, callbacks, unseen, whole, tasks)
 
     def _learn_encodings(self, X, y, sample_weight, classes):
@@ -1124,7 +1148,10 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         """Rows to train a member on, and to hold out; None if none are."""
         fraction = self.validation_fraction
         calibrates = self.calibration is not None and self._targets.classes
-        needs_rows = self.early_stopping or self.n_trees or self.value_from == "blend" or calibrates
+        has_companions = self.n_trees or self.n_fourier
+        needs_rows = (
+            self.early_stopping or has_companions or self.value_from == "blend" or calibrates
+        )
         if fraction is None and needs_rows:
             fraction = 0.1
         if fraction is None or not whole:
@@ -1197,18 +1224,26 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             optimizer_state=optimizer_state,
         )
 
-    def _grow(self, rows, plan, held_out):
-        """Forests beside the networks, for the heads that they may have a share in."""
+    def _fit_companions(self, rows, plan, held_out):
+        """Models beside the networks, for the heads that they may have a share in."""
+        if not (self.n_trees or self.n_fourier):
+            return []
         if rows.X.ndim > 2:
+            name = "n_trees" if self.n_trees else "n_fourier"
             raise ValueError(
-                f"n_trees must be 0 where rows of X have a shape, here {rows.X.shape[1:]}: trees "
-                f"read columns. Got {self.n_trees} instead."
+                f"{name} must be 0 where rows of X have a shape, here {rows.X.shape[1:]}: models "
+                f"beside the networks read columns. Got {getattr(self, name)} instead."
             )
         pairs = zip(plan.network.heads, plan.losses, strict=True)
         heads = {i: head for i, (head, loss) in enumerate(pairs) if has_share(head, loss)}
         columns, where = self._features.distinct_columns, np.unique(np.concatenate(held_out))
-        settings = rows, heads, columns, self.n_trees, self._seed, where
-        return [*grow(*settings), *boost(*settings)]
+        companions = []
+        if self.n_trees:
+            settings = rows, heads, columns, self.n_trees, self._seed, where
+            companions += [*grow(*settings), *boost(*settings)]
+        if self.n_fourier:
+            companions += regress(rows, heads, self.n_fourier, self._seed, where)
+        return companions
 
     def _check_unchanged(self):
         """What the network was built from must stay when training continues."""
@@ -1253,7 +1288,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
 
         ``callbacks`` decide about the engine; each member has its own. ``unseen`` are
         all rows with what the answers to those that members held out are judged by, and
-        the forests.
+        the models beside the networks.
         """
         stopping = None
         if whole and self.early_stopping:
@@ -1296,11 +1331,12 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         shares = [{"head": share, summary: round(1 - share, 2)} for summary, share in blends]
         self._set_or_delete("value_blend_", shares)
         self._set_or_delete("temperature_", self._temperatures)
-        for name, boosted in (("forest_share_", False), ("boosting_share_", True)):
+        asked = {"forest": self.n_trees, "boosting": self.n_trees, "ridge": self.n_fourier}
+        for kind, is_asked in asked.items():
             shares = [
-                _share_of_trees(self._network, head, boosted) for head in plans[0].network.heads
+                _share_of_companions(self._network, head, kind) for head in plans[0].network.heads
             ]
-            self._set_or_delete(name, [np.array(shares)] if whole and self.n_trees else [])
+            self._set_or_delete(f"{kind}_share_", [np.array(shares)] if whole and is_asked else [])
         in_order = [*trained[len(plans) :], *members]  # as the networks are, refits first
         self._member_states = [member.state for member in in_order[: len(plans)]]
         self._balanced_by = plans[0].balancing
@@ -1330,10 +1366,10 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         if whole:
             fitted["_blends"] = None
             if plans[0].validation is not None:
-                rows, grown = unseen
+                rows, companions = unseen
                 unseen = Unseen(stopped, [plan.validation for plan in plans])
                 # First of all: what is learned below is about the answers of both.
-                fitted["_network"] = blended(network, grown, unseen, len(networks))
+                fitted["_network"] = blended(network, companions, unseen, len(networks))
                 if self.calibration is not None:
                     fitted["_temperatures"] = unseen.calibrate(self._targets)
                 if self.value_from in ("blend", "auto"):
@@ -1350,10 +1386,10 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         return fitted
 
     def _growth(self, network, members):
-        """By value target, how much errors of unseen rows must grow; trees chose no epoch."""
+        """By value target, how much errors of unseen rows must grow: as far as networks answer."""
         growth = []
         for i, target in enumerate(self._targets.values):
-            of_networks = 1 - _share_of_trees(network, target)
+            of_networks = 1 - _share_of_companions(network, target)
             growth.append(1 + of_networks * (luck(members, i, f"val_{target.name}_mae") - 1))
         return growth
 
@@ -2012,9 +2048,9 @@ def _check_loss_weights(loss_weights, targets):
     return [float(w) for w in weights], None
 
 
-def _share_of_trees(network, head, boosted=None):
-    """Of all trees in a head, of those that are boosted or of those that are not."""
-    return network.share(head.name, boosted) if isinstance(network, Blend) else 0.0
+def _share_of_companions(network, head, kind=None):
+    """Of all models beside the networks in a head, or of those of one kind."""
+    return network.share(head.name, kind) if isinstance(network, Blend) else 0.0
 
 
 def _weights_by_name(loss_weights, targets):

@@ -23,25 +23,31 @@ from sklearn.utils.validation import check_is_fitted
 
 import skjoint
 from skjoint._answers import Answers
+from skjoint._blending import Blend
 from skjoint._composition import best_predictor, joint_estimator
 from skjoint._features import FeatureEncoder
 from skjoint._files import whole_file
-from skjoint._forest import Blend, Forest
+from skjoint._forest import Forest
 from skjoint._inference import Ensemble, FittedNetwork
 from skjoint._keras_import import first_line, import_keras
 from skjoint._network import TRUNK, Embedding, Head, NetworkSpec, weight_shapes
+from skjoint._ridge import Ridge
 from skjoint._targets import ClassTarget, Targets, ValueTarget
 from skjoint._trunk import Trunk
 from skjoint.estimator import JointRegressorClassifier
 
 __all__ = ["load", "register_onnx_converter", "save", "to_onnx"]
 
-FORMAT = 7  # raised when older readers would misread
+FORMAT = 8  # raised when older readers would misread
 DOCUMENT = "skjoint.json"
 MAX_DOCUMENT = 2**26  # bytes of JSON
 PLAIN_DATA = {
     cls.__name__: cls
-    for cls in (Embedding, Head, NetworkSpec, Trunk, Targets, ValueTarget, ClassTarget, Forest)
+    for cls in (
+        *(Embedding, Head, NetworkSpec, Trunk),
+        *(Targets, ValueTarget, ClassTarget),
+        *(Forest, Ridge),
+    )
 }
 # What Keras' configurations hold beside objects; "__lambda__" and "__typespec__" name code.
 DATA_NAMES = ("__keras_tensor__", "__slice__")
@@ -76,6 +82,7 @@ FITTED = (
     "temperature_",
     "forest_share_",
     "boosting_share_",
+    "ridge_share_",
     "n_features_in_",
     "feature_names_in_",
 )
@@ -518,11 +525,11 @@ class _Reader:
             _check_places(**fields)
             return Ensemble(**fields)
         if kind == "Blend":
+            if "forests" in fields:  # up to format 7: plain means
+                fields |= {"models": fields.pop("forests"), "floor": None}
             if isinstance(fields["shares"], dict):  # format 6: those of the networks
                 shares = {head: 1 - share for head, share in fields["shares"].items()}
-                of_head = [
-                    {h: shares[h] for h in f.heads if h in shares} for f in fields["forests"]
-                ]
+                of_head = [{h: shares[h] for h in f.heads if h in shares} for f in fields["models"]]
                 fields["shares"] = of_head
             return Blend(**fields)
         if kind == "FeatureEncoder":

@@ -1,0 +1,338 @@
+"""Models beside the networks: how much each of them counts."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.metrics import log_loss
+
+from skjoint import JointRegressorClassifier, _blending
+from skjoint._blending import FLOOR, Blend, Companion, blended, pooled
+from skjoint._forest import grow
+from skjoint._members import ensemble
+from skjoint._network import Head
+from skjoint._training import Rows, split_validation
+from skjoint._uncertainty import Unseen, learn_temperature
+
+FEW = {"hidden_layer_sizes": (12,), "epochs": 15, "learning_rate": 0.01, "random_state": 0}
+HEADS = {0: Head("value", "value", 1, "linear"), 1: Head("class", "class", 3, "softmax")}
+NAMES = ["value", "class"]
+
+
+def jumps(n_samples=300, seed=0):
+    """Number and label by the exact value of a column: for trees an easy thing."""
+    rng = np.random.default_rng(seed)
+    place = rng.integers(20, size=n_samples)
+    level = np.random.default_rng(1).permutation(20)
+    X = np.column_stack([place, rng.normal(size=(n_samples, 2))])
+    value = 100 + level[place] + rng.normal(size=n_samples)
+    label = np.array(["a", "b", "c"])[level[place] % 3]
+    return X, pd.DataFrame({"value": value, "label": label})
+
+
+X, Y = jumps()
+
+
+def fit(y=Y, **params):
+    est = JointRegressorClassifier(
+        **{**FEW, "n_trees": 100, "n_fourier": 50, "validation_fraction": 0.3, **params}
+    )
+    return est.fit(X, y)
+
+
+@pytest.fixture(scope="module")
+def est():
+    return fit(n_members=2, calibration="temperature")
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return fit(n_members=2, calibration="temperature", n_trees=0, n_fourier=0)
+
+
+def rows_of(n_samples=200, seed=0):
+    rng = np.random.default_rng(seed)
+    encoded = rng.normal(size=(n_samples, 5)).astype(np.float32).round(1)
+    number = (encoded[:, 0] * encoded[:, 1]).astype(np.float32)[:, None]
+    code = np.digitize(encoded[:, 2], [-0.5, 0.5]).astype(np.int32)
+    return Rows(encoded, [number, code], [np.ones(n_samples, np.float32)] * 2)
+
+
+class Judged(Unseen):
+    """Unseen rows of one head, as several members answer them."""
+
+    def __init__(self, outputs, truth, row, weights=None):
+        self.outputs, self.positions = {0: outputs}, row
+        self._truth = truth, np.ones(len(truth)) if weights is None else weights
+
+    def truth(self, i):
+        targets, weights = self._truth
+        return targets[self.positions], weights[self.positions]
+
+
+class Network:
+    def __init__(self, head):
+        self.spec = dataclasses.make_dataclass("Spec", ["heads", "n_inputs"])([head], 5)
+
+
+def blend_of(i, answers, judged, n_networks):
+    """Networks blended with one model for each array of answers to all rows."""
+    head = HEADS[i]
+    (grown,) = grow(rows_of(), {i: head}, np.arange(5), 5, 0, np.arange(9))
+    where = np.arange(len(answers[0]))
+    companions = [Companion(grown.model, where, {head.name: said}) for said in answers]
+    return blended(Network(head), companions, judged, n_networks)
+
+
+def share_of_model(outputs, answers, truth, row, n_networks, i=0):
+    found = blend_of(i, [answers], Judged(outputs, truth, row), n_networks)
+    return found.share(HEADS[i].name) if isinstance(found, Blend) else 0.0
+
+
+# ------------------------------------------------------------------- numbers
+@settings(deadline=None, max_examples=25)
+@given(st.floats(0.1, 3), st.floats(0.1, 3), st.floats(-0.5, 0.9), st.integers(0, 9))
+def test_share_has_the_least_squared_error(of_network, of_model, correlation, seed):
+    rng = np.random.default_rng(seed)
+    truth = rng.normal(size=(100, 1))
+    errors = rng.multivariate_normal([0, 0], [[1, correlation], [correlation, 1]], 100)
+    outputs = truth + of_network * errors[:, :1]
+    answers = truth + of_model * errors[:, 1:]
+    share = share_of_model(outputs, answers, truth, np.arange(100), 1)
+    shares = np.linspace(0, 1, 201)
+    squares = [np.mean(((1 - s) * outputs + s * answers - truth) ** 2) for s in shares]
+    best, least = shares[np.argmin(squares)], _blending.LEAST_SHARE["value"]
+    if abs(best - least) > 0.01:
+        assert share == pytest.approx(best if best > least else 0, abs=0.006)
+
+
+def test_share_is_that_beside_the_mean_of_the_networks():
+    """Held-out rows meet one network, or two; the answer is a mean of eight."""
+    rng = np.random.default_rng(0)
+    truth, common = rng.normal(size=(2, 20_000, 1))
+    members = truth + 0.5 * common + rng.normal(size=(8, 20_000, 1))
+    answers = truth + rng.normal(size=(20_000, 1))
+    row = np.tile(np.arange(20_000), 2)
+    found = share_of_model(np.vstack(members[:2]), answers, truth, row, 8)
+    of_mean = share_of_model(members.mean(axis=0), answers, truth, np.arange(20_000), 1)
+    assert found == pytest.approx(of_mean, abs=0.02)
+    assert share_of_model(np.vstack(members[:2]), answers, truth, row, 1) > found + 0.2
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(2, 4), st.integers(0, 99))
+def test_shares_are_the_best_there_are(n_parts, seed):
+    rng = np.random.default_rng(seed)
+    errors = rng.normal(size=(n_parts, 50)) + rng.normal(size=50) * rng.uniform(0, 3)
+    errors *= rng.uniform(0.3, 2, size=(n_parts, 1))
+    products = errors @ errors.T
+    shares = _blending._least(products)
+    assert shares.sum() == pytest.approx(1)
+    assert (shares >= 0).all()
+    others = rng.dirichlet(np.full(n_parts, 0.5), size=2000)
+    assert shares @ products @ shares <= np.min((others @ products * others).sum(1)) * (1 + 1e-9)
+
+
+# ------------------------------------------------------------- probabilities
+def probabilities(scores):
+    return np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 99), st.floats(0.05, 0.95))
+def test_geometric_means_sum_to_one_whatever_the_order_of_labels(seed, share):
+    rng = np.random.default_rng(seed)
+    own, other = (probabilities(3 * rng.normal(size=(20, 4))) for _ in range(2))
+    found = pooled(own, [(share, other)], FLOOR)
+    assert_allclose(found.sum(axis=1), 1, rtol=1e-6)
+    order = rng.permutation(4)
+    again = pooled(own[:, order], [(share, other[:, order])], FLOOR)
+    assert_allclose(again, found[:, order], rtol=1e-5)
+    assert_allclose(pooled(own, [(share, own)], FLOOR), own, rtol=1e-5)
+    # the ratio of two labels is the weighed geometric mean of the ratios
+    floored = (1 - FLOOR) * other + FLOOR * own
+    ratios = (own[:, 0] / own[:, 1]) ** (1 - share) * (floored[:, 0] / floored[:, 1]) ** share
+    assert_allclose(found[:, 0] / found[:, 1], ratios, rtol=1e-4)
+
+
+def two_experts(n_samples, seed=0):
+    """Codes, and what two see of them, each in another way: together they know more."""
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(3, size=n_samples)
+    seen = np.eye(3)[codes] * 1.5 + rng.normal(size=(2, n_samples, 3))
+    return codes, *(probabilities(1.5 * part) for part in seen)
+
+
+def tempered(proba, codes):
+    proba = proba ** (1 / learn_temperature(proba, codes, np.ones(len(codes))))
+    return proba / proba.sum(axis=1, keepdims=True)
+
+
+def test_exponents_have_the_least_log_loss():
+    codes, own, answers = two_experts(5000)
+    share = share_of_model(own, answers, codes, np.arange(5000), 1, i=1)
+    found = log_loss(codes, tempered(pooled(own, [(share, answers)], FLOOR), codes))
+    for other in np.linspace(0, 1, 21):
+        geometric = tempered(pooled(own, [(other, answers)], FLOOR), codes)
+        assert found < log_loss(codes, geometric) + 1e-4
+        plain_mean = tempered((1 - other) * own + other * answers, codes)
+        assert found < log_loss(codes, plain_mean) - 0.01
+
+
+def test_who_knows_nothing_of_a_label_has_no_share():
+    codes, own, _ = two_experts(5000)
+    nothing = np.random.default_rng(0).dirichlet(np.ones(3), 5000)
+    assert share_of_model(own, nothing, codes, np.arange(5000), 1, i=1) == 0
+    assert share_of_model(nothing, own, codes, np.arange(5000), 1, i=1) > 0.95
+
+
+def test_few_rows_leave_the_shares_of_least_squared_error():
+    codes, own, answers = two_experts(4)
+    share = share_of_model(own, answers, codes, np.arange(4), 1, i=1)
+    truth = np.eye(3)[codes]
+    errors = np.stack([own - truth, answers - truth]).reshape(2, -1)
+    assert share == pytest.approx(_blending._least(errors @ errors.T)[1], abs=0.25)
+
+
+def test_a_label_that_a_model_rules_out_is_not_ruled_out():
+    own, sure = np.full((1, 3), 1 / 3), np.eye(3)[:1]
+    assert pooled(own, [(1.0, sure)], FLOOR).min() == pytest.approx(FLOOR / 3, rel=1e-3)
+
+
+def test_rows_that_two_members_held_out_count_once():
+    codes, own, answers = two_experts(500)
+    row = np.arange(500)
+    once = share_of_model(own, answers, codes, row, 1, i=1)
+    twice = share_of_model(np.vstack([own, own]), answers, codes, np.tile(row, 2), 1, i=1)
+    assert twice == pytest.approx(once, abs=1e-6)
+
+
+def test_rows_without_label_or_weight_do_not_count():
+    codes, own, answers = two_experts(500)
+    weights = np.where(np.arange(500) < 300, 1.0, 0.0)
+    wild = np.where(weights > 0, codes, (codes + 1) % 3)
+    some = blend_of(1, [answers], Judged(own, wild, np.arange(500), weights), 1)
+    few = blend_of(1, [answers[:300]], Judged(own[:300], codes[:300], np.arange(300)), 1)
+    assert some.share("class") == pytest.approx(few.share("class"), abs=1e-6)
+    none = blend_of(1, [answers], Judged(own, wild, np.arange(500), np.zeros(500)), 1)
+    assert not isinstance(none, Blend)
+
+
+def test_many_rows_are_learned_from_in_part(monkeypatch):
+    codes, own, answers = two_experts(4000)
+    whole = share_of_model(own, answers, codes, np.arange(4000), 1, i=1)
+    monkeypatch.setattr(_blending, "MAX_ROWS", 1500)
+    part = share_of_model(own, answers, codes, np.arange(4000), 1, i=1)
+    assert part != whole
+    assert part == pytest.approx(whole, abs=0.1)
+
+
+# ------------------------------------------------------------ in the estimator
+def test_answers_are_means_of_networks_and_models(est, plain):
+    assert_array_equal(plain.history_["loss"], est.history_["loss"])  # the networks are the same
+    assert est.forest_share_.shape == est.boosting_share_.shape == est.ridge_share_.shape == (2,)
+    encoded, network = est._encode(X), est._network
+    own = dict(zip(NAMES, network.network.predict(encoded, NAMES), strict=True))
+    by_kind = {
+        "forest": est.forest_share_,
+        "boosting": est.boosting_share_,
+        "ridge": est.ridge_share_,
+    }
+    parts = {name: [] for name in NAMES}
+    for model in network.models:
+        for head, said in model.predict(encoded).items():
+            parts[head].append((by_kind[model.kind][NAMES.index(head)], said))
+    assert all(0.5 < sum(share for share, _ in of_head) <= 1 for of_head in parts.values())
+    mean = (1 - sum(share for share, _ in parts["value"])) * own["value"]
+    mean = mean + sum(share * said for share, said in parts["value"])
+    number = est._targets.values[0].decode(mean)
+    assert_allclose(est.predict_value(X), number.ravel(), rtol=1e-6)
+    proba = own["class"].astype(float) ** (1 - sum(share for share, _ in parts["class"]))
+    for share, said in parts["class"]:
+        proba *= (0.95 * said + 0.05 * own["class"]) ** share
+    assert_array_equal(est.predict_class(X), est.classes_[proba.argmax(axis=1)])
+    proba **= 1 / est.temperature_
+    proba /= proba.sum(axis=1, keepdims=True)
+    assert_allclose(est.predict_proba(X), proba, rtol=1e-4, atol=1e-7)
+    assert_array_equal(est.predict_proba(X[:1]), est.predict_proba(X)[:1])
+
+
+def test_new_rows_are_answered_better(est, plain):
+    test_X, test_y = jumps(1000, seed=2)
+    found, before = est.evaluate(test_X, test_y), plain.evaluate(test_X, test_y)
+    assert found["value_rmse"] < 0.8 * before["value_rmse"]
+    assert found["class_log_loss"] < 0.8 * before["class_log_loss"]
+    low, high = est.predict_interval(test_X, coverage=0.8).T
+    value = test_y["value"]
+    assert np.mean((low <= value) & (value <= high)) == pytest.approx(0.84, abs=0.08)
+    assert np.mean(high - low) < 0.8 * np.mean(np.diff(plain.predict_interval(test_X, 0.8)))
+
+
+def test_a_model_that_helps_nothing_is_not_kept():
+    plane = np.random.default_rng(0).normal(size=(400, 3))
+    y = plane.sum(axis=1)
+    params = {**FEW, "epochs": 60, "validation_fraction": 0.3, "class_columns": []}
+    est = JointRegressorClassifier(**params, n_trees=10).fit(plane, y)
+    assert_array_equal(est.forest_share_, [0])
+    assert_array_equal(est.boosting_share_, [0])
+    assert not isinstance(est._network, Blend)
+    without = JointRegressorClassifier(**params).fit(plane, y)
+    assert not hasattr(without, "forest_share_")
+    assert_array_equal(est.predict_value(plane), without.predict_value(plane))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"value_loss": "mae"},
+        {"value_loss": "gaussian_nll"},
+        {"head_link": "mixture"},
+        {"value_loss": lambda true, found: abs(true - found)[:, 0]},
+    ],
+)
+def test_numbers_that_are_no_plain_means_stay_the_networks(params):
+    est, plain = fit(**params), fit(**params, n_trees=0, n_fourier=0)
+    shares = est.forest_share_ + est.boosting_share_ + est.ridge_share_
+    assert shares[0] == 0 < shares[1]
+    assert_array_equal(est.predict_value(X), plain.predict_value(X))
+    if params.get("value_loss") == "gaussian_nll":
+        assert_array_equal(
+            est.predict_value(X, return_std=True)[1], plain.predict_value(X, return_std=True)[1]
+        )
+    if "head_link" in params:
+        assert_array_equal(
+            est.predict_value(X, given_class="a"), plain.predict_value(X, given_class="a")
+        )
+
+
+def test_a_head_without_unseen_labels_stays_the_networks():
+    codes = np.unique(Y["label"], return_inverse=True)[1]
+    seed = fit(n_trees=0, n_fourier=0)._seed
+    _, unseen = split_validation([codes], [np.ones(300, bool)], 0.3, seed)
+    y = Y.copy()
+    y.loc[unseen, "value"] = np.nan
+    found = fit(y)
+    shares = found.forest_share_ + found.boosting_share_ + found.ridge_share_
+    assert shares[0] == 0 < shares[1]
+
+
+def test_models_of_other_networks_are_refused(est):
+    network, forest = est._network, est._network.models[0]
+    wide = dataclasses.replace(forest, columns=forest.columns + 1)
+    strange = dataclasses.replace(forest, heads=("other",))
+    for models, shares in [
+        ([wide], [{"value": 0.5}]),
+        ([strange], [{"other": 0.5}]),
+        ([forest], [{"value": 2.0}]),
+        ([forest], [{"other": 0.5}]),
+        ([forest, forest], [{"value": 0.6}, {"value": 0.6}]),
+    ]:
+        with pytest.raises(ValueError, match="do not belong"):
+            Blend(ensemble([network.member(0)]), models, shares)
+    for floor in (0.0, 1.0, -0.5, float("nan")):
+        with pytest.raises(ValueError, match="do not belong"):
+            Blend(ensemble([network.member(0)]), [forest], [{"value": 0.5}], floor)
