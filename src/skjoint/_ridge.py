@@ -20,12 +20,14 @@ from skjoint._blending import Companion, in_units
 from skjoint._inference import MAX_THREADS, Product, as_columns, in_chunks
 
 WIDTHS = (0.1, 0.3, 1.0)  # of the kernel exp(-width d^2), d in units of the median distance
-PENALTIES = np.logspace(-8, 2, 21)  # for each row
+# For each row. With smaller ones a fit passes through all rows where these are few, and its
+# errors without a row are quotients of rounding errors.
+PENALTIES = np.logspace(-6, 2, 17)
 MAX_ROWS = 2**16  # to fit
 MAX_COLUMNS = 2**10  # of X: with more, products and eigenvectors take too long
 MAX_FOURIER = 2**13  # features, for the same reason
 LEAST_ROWS = 8
-LEAST_OUTSIDE = 1e-3  # of a row's influence on its own answer, for the division by it
+LEAST_OUTSIDE = 1e-12  # of an answer that is not the row's own doing, for the division by it
 N_PAIRED = 500  # rows whose distances are measured
 BLOCK = 16  # rows of a product
 CHUNK = 2**11  # rows at once
