@@ -23,7 +23,7 @@ WIDTHS = (0.1, 0.3, 1.0)  # of the kernel exp(-width d^2), d in units of the med
 # For each row. With smaller ones a fit passes through all rows where these are few, and its
 # errors without a row are quotients of rounding errors.
 PENALTIES = np.logspace(-6, 2, 17)
-MAX_ROWS = 2**16  # to fit
+MAX_ROWS = 2**15  # to fit
 MAX_COLUMNS = 2**10  # of X: with more, products and eigenvectors take too long
 MAX_FOURIER = 2**13  # features, for the same reason
 LEAST_ROWS = 8
@@ -194,12 +194,10 @@ class _Fit:
         self.cross = self.vectors.T @ cross
         # by penalty, what each eigenvector is multiplied by
         inverses = 1 / (np.maximum(values, 0) + PENALTIES[:, None] * self.total)
-        errors = np.zeros(len(PENALTIES))
-        for part in self._chunks():
-            rotated = self._rotated(part)
-            for j, inverse in enumerate(inverses):
-                missed = y[part] - self._without_each(rotated, inverse, part)
-                errors[j] += weights[part] @ (missed**2).sum(axis=1)
+        errors = sum(
+            weights[part] @ (self._missed(part, inverses) ** 2).sum(axis=2)
+            for part in self._chunks()
+        )
         best = np.argmin(errors)
         self.error, self.inverse = errors[best], inverses[best]
 
@@ -212,20 +210,22 @@ class _Fit:
         waves = np.sin(X @ self.waves + self.phases)
         return np.hstack([X * self.scale, waves * np.sqrt(2 / len(self.phases))])
 
-    def _rotated(self, part):
-        return (self._features(part) - self.mean) @ self.vectors
+    def _missed(self, part, inverses):
+        """By penalty ``e / (1 - h)``, what a fit without a row misses it by: (n, penalties, units).
 
-    def _without_each(self, rotated, inverse, part):
-        """``y - e / (1 - h)``: e what the fit leaves over, h the row's influence on its answer."""
-        y, weights = self.y[part], self.weights[part]
-        influence = weights * (rotated**2 @ inverse + 1 / self.total)
-        left_over = y - self.mean_y - rotated @ (self.cross * inverse[:, None])
-        return y - left_over / np.maximum(1 - influence, LEAST_OUTSIDE)[:, None]
+        e is what the fit with it leaves over, h the row's influence on its own answer.
+        """
+        rotated = (self._features(part) - self.mean) @ self.vectors
+        influence = self.weights[part, None] * (rotated**2 @ inverses.T + 1 / self.total)
+        coef = self.cross[:, None] * inverses.T[:, :, None]
+        said = (rotated @ coef.reshape(len(coef), -1)).reshape(-1, *coef.shape[1:])
+        left_over = (self.y[part] - self.mean_y)[:, None] - said
+        return left_over / np.maximum(1 - influence, LEAST_OUTSIDE)[:, :, None]
 
     def without_each(self):
         """What the fit without a row says of it, for all rows."""
-        parts = (self._without_each(self._rotated(p), self.inverse, p) for p in self._chunks())
-        return np.concatenate(list(parts))
+        missed = [self._missed(part, self.inverse[None])[:, 0] for part in self._chunks()]
+        return self.y - np.concatenate(missed)
 
     def coefficients(self):
         """``coef`` and ``intercept`` of a :class:`Ridge`."""

@@ -336,7 +336,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         finds at once what is nearly linear or smooth. Its penalty and the width of its
         kernel are those of least squared error on rows left out [22]_, one of all at a
         time; its share in the answer comes, and is limited, as that of trees. It is
-        fitted on at most 65,536 rows, and not with more than 1,024 encoded columns.
+        fitted on at most 32,768 rows, and not with more than 1,024 encoded columns.
     early_stopping : bool or "by_head", default=False
         Hold rows out, stop when the joint monitor has not improved for
         ``n_iter_no_change`` epochs and restore the best weights. The monitor
