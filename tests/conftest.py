@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from skjoint import JointRegressorClassifier
+from skjoint._training import Rows
 
 
 def pytest_report_header():
@@ -44,3 +45,23 @@ def fitted():
     return JointRegressorClassifier((16, 8), epochs=60, learning_rate=0.01, random_state=0).fit(
         X, y
     )
+
+
+def jumps(n_samples=300, seed=0):
+    """Number and label by the exact value of a column: for trees an easy thing."""
+    rng = np.random.default_rng(seed)
+    place = rng.integers(20, size=n_samples)
+    level = np.random.default_rng(1).permutation(20)
+    X = np.column_stack([place, rng.normal(size=(n_samples, 2))])
+    value = 100 + level[place] + rng.normal(size=n_samples)
+    label = np.array(["a", "b", "c"])[level[place] % 3]
+    return X, pd.DataFrame({"value": value, "label": label})
+
+
+def encoded_rows(n_samples=200, seed=0):
+    """Rows as an engine has them, with a number and three labels."""
+    rng = np.random.default_rng(seed)
+    encoded = rng.normal(size=(n_samples, 5)).astype(np.float32).round(1)
+    number = (encoded[:, 0] * encoded[:, 1]).astype(np.float32)[:, None]
+    code = np.digitize(encoded[:, 2], [-0.5, 0.5]).astype(np.int32)
+    return Rows(encoded, [number, code], [np.ones(n_samples, np.float32)] * 2)

@@ -3,35 +3,24 @@
 import dataclasses
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import log_loss
 
+from conftest import encoded_rows, jumps
 from skjoint import JointRegressorClassifier, _blending
 from skjoint._blending import FLOOR, Blend, Companion, blended, pooled
 from skjoint._forest import grow
 from skjoint._members import ensemble
 from skjoint._network import Head
-from skjoint._training import Rows, split_validation
+from skjoint._training import split_validation
 from skjoint._uncertainty import Unseen, learn_temperature
 
 FEW = {"hidden_layer_sizes": (12,), "epochs": 15, "learning_rate": 0.01, "random_state": 0}
 HEADS = {0: Head("value", "value", 1, "linear"), 1: Head("class", "class", 3, "softmax")}
 NAMES = ["value", "class"]
-
-
-def jumps(n_samples=300, seed=0):
-    """Number and label by the exact value of a column: for trees an easy thing."""
-    rng = np.random.default_rng(seed)
-    place = rng.integers(20, size=n_samples)
-    level = np.random.default_rng(1).permutation(20)
-    X = np.column_stack([place, rng.normal(size=(n_samples, 2))])
-    value = 100 + level[place] + rng.normal(size=n_samples)
-    label = np.array(["a", "b", "c"])[level[place] % 3]
-    return X, pd.DataFrame({"value": value, "label": label})
 
 
 X, Y = jumps()
@@ -54,14 +43,6 @@ def plain():
     return fit(n_members=2, calibration="temperature", n_trees=0, n_fourier=0)
 
 
-def rows_of(n_samples=200, seed=0):
-    rng = np.random.default_rng(seed)
-    encoded = rng.normal(size=(n_samples, 5)).astype(np.float32).round(1)
-    number = (encoded[:, 0] * encoded[:, 1]).astype(np.float32)[:, None]
-    code = np.digitize(encoded[:, 2], [-0.5, 0.5]).astype(np.int32)
-    return Rows(encoded, [number, code], [np.ones(n_samples, np.float32)] * 2)
-
-
 class Judged(Unseen):
     """Unseen rows of one head, as several members answer them."""
 
@@ -82,7 +63,7 @@ class Network:
 def blend_of(i, answers, judged, n_networks):
     """Networks blended with one model for each array of answers to all rows."""
     head = HEADS[i]
-    (grown,) = grow(rows_of(), {i: head}, np.arange(5), 5, 0, np.arange(9))
+    (grown,) = grow(encoded_rows(), {i: head}, np.arange(5), 5, 0, np.arange(9))
     where = np.arange(len(answers[0]))
     companions = [Companion(grown.model, where, {head.name: said}) for said in answers]
     return blended(Network(head), companions, judged, n_networks)

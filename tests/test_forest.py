@@ -15,7 +15,7 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PowerTransformer
 
-from conftest import make_data
+from conftest import encoded_rows, jumps, make_data
 from skjoint import JointRegressorClassifier, _forest
 from skjoint._blending import Blend
 from skjoint._forest import grow
@@ -27,17 +27,6 @@ FEW = {"hidden_layer_sizes": (12,), "epochs": 15, "learning_rate": 0.01, "random
 HEADS = {0: Head("value", "value", 1, "linear"), 1: Head("class", "class", 3, "softmax")}
 
 NAMES = ["value", "class"]
-
-
-def jumps(n_samples=300, seed=0):
-    """Number and label by the exact value of a column: for trees an easy thing."""
-    rng = np.random.default_rng(seed)
-    place = rng.integers(20, size=n_samples)
-    level = np.random.default_rng(1).permutation(20)
-    X = np.column_stack([place, rng.normal(size=(n_samples, 2))])
-    value = 100 + level[place] + rng.normal(size=n_samples)
-    label = np.array(["a", "b", "c"])[level[place] % 3]
-    return X, pd.DataFrame({"value": value, "label": label})
 
 
 X, Y = jumps()
@@ -58,17 +47,9 @@ def plain():
     return fit(n_members=2, calibration="temperature", n_trees=0)
 
 
-def rows_of(n_samples=200, seed=0):
-    rng = np.random.default_rng(seed)
-    encoded = rng.normal(size=(n_samples, 5)).astype(np.float32).round(1)
-    number = (encoded[:, 0] * encoded[:, 1]).astype(np.float32)[:, None]
-    code = np.digitize(encoded[:, 2], [-0.5, 0.5]).astype(np.int32)
-    return Rows(encoded, [number, code], [np.ones(n_samples, np.float32)] * 2)
-
-
 # ----------------------------------------------------------------- the forest
 def test_they_are_scikit_learns_forests():
-    rows = rows_of()
+    rows = encoded_rows()
     settings = {"max_features": 0.5, "max_samples": 200, "random_state": 7, "oob_score": True}
     columns = rows.X[:, [0, 1, 2, 4]]
     number = rows.targets[0].ravel().astype(float)
@@ -84,7 +65,7 @@ def test_they_are_scikit_learns_forests():
 
 
 def test_the_units_of_a_vector_do_not_matter():
-    rows = rows_of()
+    rows = encoded_rows()
     number = rows.targets[0]
     vector = np.hstack([number, number**2])
     heads = {0: Head("value", "value", 2, "linear")}
@@ -99,7 +80,7 @@ def test_the_units_of_a_vector_do_not_matter():
 
 
 def test_rows_without_weight_are_not_there():
-    rows, kept = rows_of(), np.arange(200) % 3 > 0
+    rows, kept = encoded_rows(), np.arange(200) % 3 > 0
     number, code = rows.weights[0] * kept, rows.weights[1]
     wild = np.where(kept[:, None], rows.targets[0], np.float32(1e6))
     masked = Rows(rows.X, [wild, rows.targets[1]], [number, code])
@@ -113,12 +94,12 @@ def test_rows_without_weight_are_not_there():
 
 def test_trees_of_large_tables_stay_small(monkeypatch):
     monkeypatch.setattr(_forest, "MAX_SAMPLES", 20)
-    for grown in grow(rows_of(), HEADS, np.arange(5), 20, 0, np.arange(9)):
+    for grown in grow(encoded_rows(), HEADS, np.arange(5), 20, 0, np.arange(9)):
         assert len(grown.model.values) <= 20 * 20
 
 
 def test_a_row_does_not_depend_on_the_others(monkeypatch):
-    rows = rows_of(300)
+    rows = encoded_rows(300)
     grown = grow(rows, HEADS, np.arange(5), 20, 0, np.arange(9))
     whole = [part.model.predict(rows.X) for part in grown]
     for chunk, entries in [(64, 2**14), (7, 40)]:
@@ -132,9 +113,9 @@ def test_a_row_does_not_depend_on_the_others(monkeypatch):
 
 
 def test_cores_do_not_matter(monkeypatch):
-    one = grow(rows_of(), HEADS, np.arange(5), 20, 0, np.arange(9))[0].model
+    one = grow(encoded_rows(), HEADS, np.arange(5), 20, 0, np.arange(9))[0].model
     monkeypatch.setattr(joblib, "cpu_count", lambda: 3)
-    two = grow(rows_of(), HEADS, np.arange(5), 20, 0, np.arange(9))[0].model
+    two = grow(encoded_rows(), HEADS, np.arange(5), 20, 0, np.arange(9))[0].model
     for name in ("children", "threshold", "values"):
         assert_array_equal(getattr(one, name), getattr(two, name))
 

@@ -299,13 +299,18 @@ class FeatureEncoder:
         return len(self.numbers_) * (2 if self.ranks else 1)
 
     @property
+    def n_ranks(self):
+        """Leading columns of encoded X that are ranks."""
+        return self.n_numbers // 2 if self.ranks else 0
+
+    @property
     def distinct_columns(self):
         """Columns of encoded X that say something new: ranks and values repeat the numbers."""
         columns = np.arange(self.output_shape_[0])
         if not self.enabled or not self.ranks:
             return columns
-        n_ranks, n_levels = self.n_numbers // 2, self.levels_.shape[1]
-        return np.delete(columns[n_ranks:], np.arange(n_levels) + n_ranks)
+        n_levels = self.levels_.shape[1]
+        return np.delete(columns[self.n_ranks :], np.arange(n_levels) + self.n_ranks)
 
     @np.errstate(over="ignore", invalid="ignore")
     def encode(self, X):

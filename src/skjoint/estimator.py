@@ -87,7 +87,7 @@ EMBEDDINGS = ("rank", "periodic")
 MAX_UNITS = 2**20
 # All measured by benchmarks/quality.py.
 AUTO_SIZES = (256, 64)
-AUTO_ALPHA = 5e-5  # for each column of encoded X
+AUTO_ALPHA = 5e-5  # for each column of encoded X but ranks
 MAX_AUTO_ALPHA = 0.01
 ACCURATE = {
     "hidden_layer_sizes": (128, 128, 128),
@@ -154,7 +154,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
     alpha : float or "auto", default="auto"
         L2 penalty ``alpha * sum(W**2)`` over all kernels (Keras' convention:
         no division by 2 nor by the number of rows). "auto" is 0.00005 for each
-        column of encoded X (ranks and values not counted), at most 0.01, with
+        column of encoded X (ranks not counted), at most 0.01, with
         ``hidden_layer_sizes="auto"``, but for ``loss_weights="famo"``, and 0.0
         with layers or a ``trunk`` of your own. It grows with the columns as if
         weights were the smaller, a priori, the more of them share in an answer
@@ -1098,7 +1098,9 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         is_famo = isinstance(self.loss_weights, str) and self.loss_weights == "famo"
         if not self._has_auto_layers() or is_famo:
             return 0.0
-        return min(AUTO_ALPHA * len(self._features.distinct_columns), MAX_AUTO_ALPHA)
+        features = self._features
+        n_columns = features.output_shape_[0] - features.n_ranks
+        return min(AUTO_ALPHA * n_columns, MAX_AUTO_ALPHA)
 
     def _embeddings(self):
         """What ``numeric_embedding`` stands for, for one member after the other."""
