@@ -270,8 +270,10 @@ def test_rows_with_a_shape_are_an_error():
 
     trunk = keras.Sequential([keras.Input((4, 1)), keras.layers.Flatten()])
     est = JointRegressorClassifier(trunk=trunk, n_fourier=5, epochs=1)
-    with pytest.raises(ValueError, match=r"n_fourier must be 0 where rows of X have a shape"):
+    with pytest.raises(ValueError, match=r"^n_fourier must be 0 where rows of X have a shape"):
         est.fit(X[:, :, None], Y)
+    with pytest.raises(ValueError, match=r"^n_trees and n_fourier must .* n_trees=3, n_fourier=5"):
+        est.set_params(n_trees=3).fit(X[:, :, None], Y)
     for n_fourier in (-1, 10**6):
         with pytest.raises(ValueError, match="'n_fourier' parameter"):
             JointRegressorClassifier(n_fourier=n_fourier).fit(X, Y)

@@ -1231,10 +1231,11 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         if not (self.n_trees or self.n_fourier):
             return []
         if rows.X.ndim > 2:
-            name = "n_trees" if self.n_trees else "n_fourier"
+            asked = {n: getattr(self, n) for n in ("n_trees", "n_fourier") if getattr(self, n)}
             raise ValueError(
-                f"{name} must be 0 where rows of X have a shape, here {rows.X.shape[1:]}: models "
-                f"beside the networks read columns. Got {getattr(self, name)} instead."
+                f"{' and '.join(asked)} must be 0 where rows of X have a shape, here "
+                f"{rows.X.shape[1:]}: models beside the networks read columns. Got "
+                f"{', '.join(f'{name}={value}' for name, value in asked.items())} instead."
             )
         pairs = zip(plan.network.heads, plan.losses, strict=True)
         heads = {i: head for i, (head, loss) in enumerate(pairs) if has_share(head, loss)}
