@@ -290,6 +290,19 @@ def test_numbers_that_are_no_plain_means_stay_the_networks(params):
         )
 
 
+@pytest.mark.parametrize("activation", ["relu", "softplus"])
+def test_numbers_that_cannot_be_negative_are_not(activation):
+    plane = np.random.default_rng(0).normal(size=(400, 3))
+    number = np.maximum(0, 10 * plane[:, 0] + plane[:, 1])
+    y = pd.DataFrame({"value": number, "label": np.where(plane[:, 2] > 0, "a", "b")})
+    est = JointRegressorClassifier(
+        **FEW, value_activation=activation, n_trees=50, n_fourier=50, validation_fraction=0.3
+    ).fit(plane, y)
+    assert est.forest_share_[0] > 0
+    assert est.boosting_share_[0] == est.ridge_share_[0] == 0
+    assert est.predict_value(np.random.default_rng(1).normal(size=(2000, 3))).min() >= 0
+
+
 def test_a_head_without_unseen_labels_stays_the_networks():
     codes = np.unique(Y["label"], return_inverse=True)[1]
     seed = fit(n_trees=0, n_fourier=0)._seed

@@ -325,7 +325,9 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         Probabilities are weighed geometric means that sum to 1 [20]_, with the shares of
         least log loss on these rows. Trees that do not help their target are
         not kept. Numbers have a share of them with ``value_loss="mse"`` and
-        ``"histogram"``, whose answer is the mean, and not with ``head_link="mixture"``.
+        ``"histogram"``, whose answer is the mean, and not with ``head_link="mixture"``;
+        with a ``value_activation`` a share of the forest alone, whose answers lie among
+        the numbers to train on.
         A tree of a forest is grown on at most 8,192 rows, boosting on at most 131,072,
         and for labels only up to eight. Trees cannot go with rows of more than one
         dimension; ``partial_fit``, which holds nothing out, drops them.
@@ -335,7 +337,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         combinations of them: it
         finds at once what is nearly linear or smooth. Its penalty and the width of its
         kernel are those of least squared error on rows left out [22]_, one of all at a
-        time; its share in the answer comes, and is limited, as that of trees. It is
+        time; its share in the answer comes, and is limited, as that of boosting. It is
         fitted on at most 32,768 rows, and not with more than 1,024 encoded columns.
     early_stopping : bool or "by_head", default=False
         Hold rows out, stop when the joint monitor has not improved for
@@ -1239,13 +1241,20 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             )
         pairs = zip(plan.network.heads, plan.losses, strict=True)
         heads = {i: head for i, (head, loss) in enumerate(pairs) if has_share(head, loss)}
+        # Means of a forest lie among the numbers to train on, sums may leave what an activation
+        # allows: a number that cannot be negative would be.
+        free = {
+            i: head
+            for i, head in heads.items()
+            if head.kind == "class" or head.activation == "linear"
+        }
         columns, where = self._features.distinct_columns, np.unique(np.concatenate(held_out))
         companions = []
         if self.n_trees:
-            settings = rows, heads, columns, self.n_trees, self._seed, where
-            companions += [*grow(*settings), *boost(*settings)]
+            settings = columns, self.n_trees, self._seed, where
+            companions += [*grow(rows, heads, *settings), *boost(rows, free, *settings)]
         if self.n_fourier:
-            companions += regress(rows, heads, self.n_fourier, self._seed, where)
+            companions += regress(rows, free, self.n_fourier, self._seed, where)
         return companions
 
     def _check_unchanged(self):
