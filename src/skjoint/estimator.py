@@ -333,12 +333,12 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         dimension; ``partial_fit``, which holds nothing out, drops them.
     n_fourier : int, default=0
         Random Fourier features [21]_ of a ridge regression beside the networks, for each
-        number, on the columns of X and so many (at most 8,192) sines of random
-        combinations of them: it
-        finds at once what is nearly linear or smooth. Its penalty and the width of its
-        kernel are those of least squared error on rows left out [22]_, one of all at a
-        time; its share in the answer comes, and is limited, as that of boosting. It is
-        fitted on at most 32,768 rows, and not with more than 1,024 encoded columns.
+        number: its columns are those of X and so many sines, at most 8,192, of random
+        combinations of them. It finds at once what is nearly linear or smooth. Its
+        penalty and the width of its kernel are those of least squared error on rows left
+        out [22]_, one of all at a time; its share in the answer comes, and is limited, as
+        that of boosting. It is fitted on at most 32,768 rows, and not with more than
+        1,024 encoded columns.
     early_stopping : bool or "by_head", default=False
         Hold rows out, stop when the joint monitor has not improved for
         ``n_iter_no_change`` epochs and restore the best weights. The monitor
@@ -677,13 +677,12 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         and half with ranks, whose number is the mean of a distribution, a little
         dropout and decoupled weight decay [1]_, each stopped early by head on
         held-out rows of its own, which calibrate the probabilities and choose
-        ``value_from``, too; then two more on all rows (``refit``); and for each
-        target a forest of 100 trees and 100 rounds of boosting, and for each number a
-        ridge regression on 512 random features, with the shares in the
-        answer which the held-out rows give them (``n_trees``, ``n_fourier``). Beside a
-        ``trunk`` give ``numeric_embedding=None``, and ``n_trees=0, n_fourier=0`` where rows
-        have a shape; with ``head_link="mixture"`` or a ``value_activation`` give
-        ``value_loss="mse"``.
+        ``value_from``, too; then two more on all rows (``refit``). Beside them, with the
+        shares in the answer that held-out rows give them, for each target a forest of 100
+        trees and 100 rounds of boosting (``n_trees``), and for each number a ridge
+        regression on 512 random features (``n_fourier``). Beside a ``trunk`` give
+        ``numeric_embedding=None``, and ``n_trees=0, n_fourier=0`` where rows have a shape;
+        with ``head_link="mixture"`` or a ``value_activation`` give ``value_loss="mse"``.
         Nothing but parameters: ``get_params`` shows them, and any of them may be given
         here or changed later. ``n_members=1`` needs little more than half the
         time and is not far behind.
