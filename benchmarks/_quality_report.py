@@ -87,11 +87,10 @@ def print_seconds(found):
         ]
         if ratios:
             rows.append([model, *(f"{r:.4f}" for r in np.exp(np.mean(np.log(ratios), axis=0)))])
-    print_table(
-        "Seconds / those of RealMLP's pair, geometric mean over the sets",
-        ("", "fit", "predict"),
-        rows,
-    )
+    if rows:
+        header = ("", "fit", "predict")
+        title = "Seconds / those of RealMLP's pair, geometric mean over the sets"
+        print_table(title, header, rows)
 
 
 def print_coverage(entries):

@@ -332,9 +332,15 @@ def main():
     pairs = [name for name in PAIRS if not (args.more and name == WITHOUT)]
     if args.more:
         models = ["joint", "joint, accurate", *pairs]
+        if args.plot:
+            parser.error("--plot draws the seven sets, not those of --more")
+    known = MORE_SETS if args.more else SEVEN
+    strange = [name for name in args.sets or () if name not in known]
+    if strange:
+        parser.error(f"--sets of another kind, see --more: {', '.join(strange)}")
     args.json = args.json or (more if args.more else own)
     args.models = args.models or models
-    args.sets = args.sets or list(MORE_SETS if args.more else SEVEN)
+    args.sets = args.sets or list(known)
     args.seeds = args.seeds or (SEEDS[:2] if args.more else SEEDS)
     # Defaults are what is compared, converged or not.
     warnings.simplefilter("ignore", ConvergenceWarning)

@@ -61,17 +61,17 @@ class Network:
         self.spec = dataclasses.make_dataclass("Spec", ["heads", "n_inputs"])([head], 5)
 
 
-def blend_of(i, answers, judged, n_networks):
+def blend_of(i, answers, judged, n_networks, tempers=True):
     """Networks blended with one model for each array of answers to all rows."""
     head = HEADS[i]
     (grown,) = grow(encoded_rows(), {i: head}, np.arange(5), 5, 0, np.arange(9))
     where = np.arange(len(answers[0]))
     companions = [Companion(grown.model, where, {head.name: said}) for said in answers]
-    return blended(Network(head), companions, judged, n_networks)
+    return blended(Network(head), companions, judged, n_networks, tempers)
 
 
-def share_of_model(outputs, answers, truth, row, n_networks, i=0):
-    found = blend_of(i, [answers], Judged(outputs, truth, row), n_networks)
+def share_of_model(outputs, answers, truth, row, n_networks, i=0, tempers=True):
+    found = blend_of(i, [answers], Judged(outputs, truth, row), n_networks, tempers)
     return found.share(HEADS[i].name) if isinstance(found, Blend) else 0.0
 
 
@@ -163,6 +163,21 @@ def test_exponents_have_the_least_log_loss():
         assert found < log_loss(codes, geometric) + 1e-4
         plain_mean = tempered((1 - other) * own + other * answers, codes)
         assert found < log_loss(codes, plain_mean) - 0.01
+
+
+@pytest.mark.parametrize("shrunk", [1, 0.3, 0.05])
+def test_without_temperatures_the_plain_geometric_mean_is_the_best(shrunk):
+    """Who is too unsure would have a large exponent, which only a temperature makes right."""
+    codes, own, answers = two_experts(5000)
+    answers = probabilities(shrunk * np.log(answers))
+    settings = own, answers, codes, np.arange(5000), 1, 1
+    share = share_of_model(*settings, tempers=False)
+    losses = [
+        log_loss(codes, pooled(own, [(other, answers)], FLOOR)) for other in np.linspace(0, 1, 41)
+    ]
+    assert log_loss(codes, pooled(own, [(share, answers)], FLOOR)) < min(losses) + 2e-3
+    if shrunk < 1:
+        assert share_of_model(*settings, tempers=True) > share + 0.2
 
 
 def test_who_knows_nothing_of_a_label_has_no_share():

@@ -180,7 +180,7 @@ def test_named_layers_make_the_plain_network_unless_all_is_said(data):
 def test_the_penalty_of_auto_layers_grows_with_the_columns_of_x():
     rng = np.random.default_rng(0)
     numbers = pd.DataFrame(rng.normal(size=(60, 4))).add_prefix("x")
-    numbers["few"] = np.arange(60) % 3  # has columns of ranks and of its values, which do not count
+    numbers["few"] = np.arange(60) % 3  # has a column for each value; ranks do not count
     text = numbers.assign(letter=np.array(list("abcde"))[np.arange(60) % 5])
     y = np.column_stack([numbers["x0"], np.arange(60) % 2])
 
@@ -188,8 +188,8 @@ def test_the_penalty_of_auto_layers_grows_with_the_columns_of_x():
         est = JointRegressorClassifier(epochs=1, random_state=0, **params)
         return est.fit(X, y).network_.alpha
 
-    assert alpha(numbers) == pytest.approx(5 * 5e-5)
-    assert alpha(text) == pytest.approx(10 * 5e-5)
+    assert alpha(numbers) == pytest.approx(8 * 5e-5)
+    assert alpha(text) == pytest.approx(13 * 5e-5)
     assert alpha(text, numeric_embedding=None) == pytest.approx(10 * 5e-5)
     assert alpha(numbers.to_numpy(), preprocess=None) == pytest.approx(5 * 5e-5)
     assert alpha(rng.normal(size=(60, 300))) == 0.01

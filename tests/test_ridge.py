@@ -4,6 +4,7 @@ import dataclasses
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import Ridge as Referee
+from threadpoolctl import threadpool_info
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier, _ridge
@@ -168,6 +170,17 @@ def test_cores_do_not_matter(monkeypatch):
         assert_array_equal(*(getattr(model, name) for model in models))
 
 
+def test_fits_in_threads_leave_blas_as_it_was():
+    before = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    rows = rows_of(2000, n_columns=20)
+    with ThreadPoolExecutor(3) as pool:
+        fits = list(pool.map(lambda n: regressed(rows, n_fourier=n), [50, 300, 20, 200, 20, 100]))
+    assert len(fits) == 6
+    after = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    assert after == before
+    assert_array_equal(fits[1].model.coef, regressed(rows, n_fourier=300).model.coef)
+
+
 def test_large_tables_are_learned_from_in_part(monkeypatch):
     rows = rows_of(300)
     monkeypatch.setattr(_ridge, "MAX_ROWS", 200)
@@ -286,6 +299,8 @@ CROOKED = {
     "too many numbers": ("coef", lambda a: np.hstack([a, a])),
     "whole numbers": ("coef", lambda a: a.astype(int)),
     "no number": ("intercept", lambda a: a * np.nan),
+    "two heads": ("heads", lambda heads: (*heads, "class")),
+    "no head": ("n_units", lambda n_units: ()),
 }
 
 

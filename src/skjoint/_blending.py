@@ -82,8 +82,7 @@ class Blend:
     """
 
     def __init__(self, network, models, shares, floor=FLOOR):
-        heads = {head.name: head for head in network.spec.heads}
-        n_units = {name: head.n_units for name, head in heads.items()}
+        n_units = {head.name: head.n_units for head in network.spec.heads}
         if not (
             all(
                 dict(zip(m.heads, m.n_units, strict=True)).items() <= n_units.items()
@@ -172,7 +171,7 @@ def _with_floor(found, network, floor):
 
 
 # -------------------------------------------------------------------- learning
-def blended(network, companions, unseen, n_networks):
+def blended(network, companions, unseen, n_networks, tempers):
     """The networks with those models that make their answers better.
 
     Parameters
@@ -183,6 +182,8 @@ def blended(network, companions, unseen, n_networks):
         With answers for the unseen rows.
     unseen : Unseen
         Its outputs become those of networks and models.
+    tempers : bool
+        Whether temperatures will be learned of the probabilities.
 
     Returns
     -------
@@ -199,13 +200,14 @@ def blended(network, companions, unseen, n_networks):
             answers.append(np.where(np.isnan(found), own, found))
         found = _best_shares(unseen, i, head, answers, n_networks)
         if head.kind == "class":
-            own, *answers = (unseen.by_row(said) for said in (own, *answers))
-            found = _best_exponents(own, answers, found, *unseen.truth_by_row(i))
-            parts = list(zip(found, answers, strict=True))
-            unseen.outputs[i] = pooled(own, parts, FLOOR)[unseen.row]
+            by_row = [unseen.by_row(said) for said in (own, *answers)]
+            found = _best_exponents(by_row, found, *unseen.truth_by_row(i), tempers)
         else:
-            found = _without_small(found, head)
-            unseen.outputs[i] = mean_of(own, list(zip(found, answers, strict=True)))
+            found = _without_small(found, LEAST_SHARE["value"])
+        if any(found):
+            parts = list(zip(found, answers, strict=True))
+            is_class = head.kind == "class"
+            unseen.outputs[i] = pooled(own, parts, FLOOR) if is_class else mean_of(own, parts)
         for j, share in zip(of_head, found, strict=True):
             if share:
                 shares[j][head.name] = share
@@ -240,12 +242,11 @@ def _best_shares(unseen, i, head, answers, n_networks):
     return _least(products)
 
 
-def _without_small(shares, head):
-    """Shares of the models, of which the small ones go to the others."""
-    kept = shares * (shares >= LEAST_SHARE[head.kind])
+def _without_small(shares, least):
+    """Shares of the models, of which the small ones go to the others; at most a few models."""
+    kept = shares * (shares >= least)
     kept[0] = shares[0]
-    total = kept.sum()
-    return (kept[1:] / total).tolist() if total > 0 else [0.0] * (len(shares) - 1)
+    return (kept[1:] / kept.sum()).tolist()
 
 
 def _least(products):
@@ -269,31 +270,38 @@ def _least(products):
     return best
 
 
-def _best_exponents(own, answers, shares, codes, weights):
+def _best_exponents(proba, shares, codes, weights, tempers):
     """Of the models in the geometric mean of least log loss, a share of all exponents each.
 
     The mode of a posterior: beforehand an exponent is normal around its share of least squared
-    error. Their sum is the inverse of a temperature, which is learned for itself.
+    error. Where temperatures follow, the sum of the exponents is free here, since it is the
+    inverse of one. ``proba`` are those of the networks, then those of the models.
     """
     labelled = np.flatnonzero(weights > 0)
-    if not len(labelled):
-        return [0.0] * len(answers)
-    some = labelled[:: -(-len(labelled) // MAX_ROWS)]
-    logs = [_log(own[some]), *(_log(_with_floor(said, own, FLOOR)[some]) for said in answers)]
+    some = labelled[:: -(-len(labelled) // MAX_ROWS) or 1]
+    if not len(some):
+        return [0.0] * (len(proba) - 1)
+    own = proba[0][some]
+    logs = [_log(own), *(_log(_with_floor(said[some], own, FLOOR)) for said in proba[1:])]
     codes, weights, rows = codes[some], weights[some], np.arange(len(some))
 
     def learn(logs, shares):
         # Sums of products, not matrix products, whose last bits depend on the number of threads.
         def loss(exponents):
-            total = sum(e * log for e, log in zip(exponents, logs, strict=True))
+            size = 1.0 if tempers else max(np.sum(exponents), TINY)
+            total = sum(e / size * log for e, log in zip(exponents, logs, strict=True))
             norm = logsumexp(total, axis=1)
-            proba = np.exp(total - norm[:, None])
+            of_labels = np.exp(total - norm[:, None])
+            slopes = np.array(
+                [
+                    np.average(np.sum(of_labels * log, axis=1) - log[rows, codes], weights=weights)
+                    for log in logs
+                ]
+            )
+            if not tempers:
+                slopes = (slopes - np.sum(slopes * exponents) / size) / size
             away = exponents - shares
             prior = np.sum(away**2) / (2 * PRIOR_VARIANCE * len(labelled))
-            slopes = [
-                np.average(np.sum(proba * log, axis=1) - log[rows, codes], weights=weights)
-                for log in logs
-            ]
             log_loss = np.average(norm - total[rows, codes], weights=weights)
             return log_loss + prior, slopes + away / (PRIOR_VARIANCE * len(labelled))
 
@@ -304,19 +312,17 @@ def _best_exponents(own, answers, shares, codes, weights):
     kept = found >= LEAST_SHARE["class"] * found.sum()
     kept[0] = True
     if not kept.all():
-        again = learn(
-            [log for log, is_kept in zip(logs, kept, strict=True) if is_kept], shares[kept]
-        )
-        found = np.zeros(len(found))
+        again = learn([logs[part] for part in np.flatnonzero(kept)], shares[kept])
+        found = np.zeros(len(kept))
         found[kept] = again
     total = found.sum()
-    return (found[1:] / total).tolist() if total > 0 else [0.0] * len(answers)
+    return (found[1:] / total).tolist() if total > 0 else [0.0] * (len(proba) - 1)
 
 
 def _correlation(errors, row, weights):
     """Of the errors that two networks make in one row; 1 where no row has two."""
     product = square = 0.0
     for a, b in pairs_of_rows(row):
-        product += weights[b] @ (errors[a] * errors[b]).sum(axis=1)
-        square += weights[b] @ (errors[a] ** 2 + errors[b] ** 2).sum(axis=1) / 2
+        product += np.sum(weights[b, None] * errors[a] * errors[b])
+        square += np.sum(weights[b, None] * (errors[a] ** 2 + errors[b] ** 2)) / 2
     return float(np.clip(product / square, 0, 1)) if square else 1.0

@@ -9,6 +9,7 @@ one fit (Allen 1974), which is what penalty and width of the kernel are chosen b
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -25,12 +26,14 @@ WIDTHS = (0.1, 0.3, 1.0)  # of the kernel exp(-width d^2), d in units of the med
 PENALTIES = np.logspace(-6, 2, 17)
 MAX_ROWS = 2**15  # to fit
 MAX_COLUMNS = 2**10  # of X: with more, products and eigenvectors take too long
-MAX_FOURIER = 2**13  # features, for the same reason
+MAX_FOURIER = 2**11  # features, for the same reason
 LEAST_ROWS = 8
 LEAST_OUTSIDE = 1e-12  # of an answer that is not the row's own doing, for the division by it
 N_PAIRED = 500  # rows whose distances are measured
 BLOCK = 16  # rows of a product
 CHUNK = 2**11  # rows at once
+
+one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +60,12 @@ class Ridge:
             (n_columns + n_fourier, n_units),
             (n_units,),
         ]
-        if shapes != expected or not all(
-            array.dtype.kind == "f" and np.isfinite(array).all() for array in arrays
+        if (
+            len(self.heads) != 1
+            or len(self.n_units) != 1
+            or not n_fourier
+            or shapes != expected
+            or not all(array.dtype.kind == "f" and np.isfinite(array).all() for array in arrays)
         ):
             raise ValueError("these arrays are no ridge regression")
         kernels = (self.waves.T, self.coef[:n_columns].T, self.coef[n_columns:].T)
@@ -115,8 +122,10 @@ def regress(rows, heads, n_fourier, seed, where):
     if rows.X.shape[1] > MAX_COLUMNS:
         return []
     found = []
-    # Sums over threads depend in bits on how many there are; widths have a thread each.
+    # Sums over threads depend in bits on how many there are; widths have a thread each. The limit
+    # is the process': fits in several threads would take it from each other.
     with (
+        one_at_a_time,
         ThreadpoolController().limit(limits=1, user_api="blas"),
         ThreadPoolExecutor(joblib.cpu_count()) as pool,
     ):

@@ -155,8 +155,8 @@ def _own_share(errors, weights, row):
     both = each = 0.0
     for i, j in pairs_of_rows(row):
         a, b, w = errors[i], errors[j], weights[j]
-        both += w @ np.abs(a + b)
-        each += w @ (np.abs(a) + np.abs(b))
+        both += np.sum(w * np.abs(a + b))  # a product's last bits depend on the number of threads
+        each += np.sum(w * (np.abs(a) + np.abs(b)))
     return 2 * (1 - (both / each) ** 2) if each else 0.0
 
 

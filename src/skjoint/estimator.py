@@ -326,14 +326,14 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         least log loss on these rows. Trees that do not help their target are
         not kept. Numbers have a share of them with ``value_loss="mse"`` and
         ``"histogram"``, whose answer is the mean, and not with ``head_link="mixture"``;
-        with a ``value_activation`` a share of the forest alone, whose answers lie among
+        with a ``value_activation`` but "linear" one of the forest alone, whose answers lie among
         the numbers to train on.
         A tree of a forest is grown on at most 8,192 rows, boosting on at most 131,072,
         and for labels only up to eight. Trees cannot go with rows of more than one
         dimension; ``partial_fit``, which holds nothing out, drops them.
     n_fourier : int, default=0
         Random Fourier features [21]_ of a ridge regression beside the networks, for each
-        number: its columns are those of X and so many sines, at most 8,192, of random
+        number: its columns are those of X and so many sines, at most 2,048, of random
         combinations of them. It finds at once what is nearly linear or smooth. Its
         penalty and the width of its kernel are those of least squared error on rows left
         out [22]_, one of all at a time; its share in the answer comes, and is limited, as
@@ -354,7 +354,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         Share of rows to hold out, shuffled and stratified on the label; a
         label's only row stays in training. Encodings of X and y are learned
         from all rows. None means 0.1 with ``early_stopping``, ``calibration``,
-        ``n_trees`` or ``value_from="blend"``, and no validation without.
+        ``n_trees``, ``n_fourier`` or ``value_from="blend"``, and no validation without.
     n_iter_no_change : int, default=10
         Epochs without improvement before early stopping.
     refit : bool or int, default=False
@@ -1380,8 +1380,9 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
                 rows, companions = unseen
                 unseen = Unseen(stopped, [plan.validation for plan in plans])
                 # First of all: what is learned below is about the answers of both.
-                fitted["_network"] = blended(network, companions, unseen, len(networks))
-                if self.calibration is not None:
+                tempers = self.calibration is not None
+                fitted["_network"] = blended(network, companions, unseen, len(networks), tempers)
+                if tempers:
                     fitted["_temperatures"] = unseen.calibrate(self._targets)
                 if self.value_from in ("blend", "auto"):
                     fitted["_blends"] = self._choose_blends(unseen)
