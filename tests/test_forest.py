@@ -26,8 +26,6 @@ from skjoint.persistence import load, save, to_onnx
 FEW = {"hidden_layer_sizes": (12,), "epochs": 15, "learning_rate": 0.01, "random_state": 0}
 HEADS = {0: Head("value", "value", 1, "linear"), 1: Head("class", "class", 3, "softmax")}
 
-NAMES = ["value", "class"]
-
 
 X, Y = jumps()
 

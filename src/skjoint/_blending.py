@@ -117,9 +117,9 @@ class Blend:
         pairs = zip(self.models, self.shares, strict=True)
         return sum(shares.get(head, 0.0) for m, shares in pairs if kind in (None, m.kind))
 
-    def is_geometric(self, head):
-        """Whether this head's answers are geometric means."""
-        return head.kind == "class" and self.floor is not None
+    def floor_of(self, head):
+        """The floor of a head whose answers are geometric means, None of others."""
+        return self.floor if head.kind == "class" else None
 
     def __getstate__(self):
         names = ("network", "models", "shares", "floor")
@@ -135,15 +135,18 @@ class Blend:
                 found = model.predict(X)
                 for head in wanted:
                     parts[head].append((shares[head], found[head]))
-        geometric = {head.name for head in self.spec.heads if self.is_geometric(head)}
+        floors = {head.name: self.floor_of(head) for head in self.spec.heads}
         answers = []
         for head, form, output in zip(heads, forms or [as_rows] * len(heads), outputs, strict=True):
-            if parts[head] and head in geometric:
-                output = pooled(output, parts[head], self.floor)
-            elif parts[head]:
-                output = mean_of(output, parts[head])
+            if parts[head]:
+                output = joined(output, parts[head], floors[head])
             answers.append(output if form is as_rows else form(output.T, len(X)))
         return answers
+
+
+def joined(network, parts, floor):
+    """What networks and models say of a head as one: a geometric mean where there is a floor."""
+    return mean_of(network, parts) if floor is None else pooled(network, parts, floor)
 
 
 def mean_of(network, parts):
@@ -199,15 +202,15 @@ def blended(network, companions, unseen, n_networks, tempers):
             found = one.answers[head.name][np.searchsorted(one.where, unseen.positions)]
             answers.append(np.where(np.isnan(found), own, found))
         found = _best_shares(unseen, i, head, answers, n_networks)
+        floor = None
         if head.kind == "class":
             by_row = [unseen.by_row(said) for said in (own, *answers)]
             found = _best_exponents(by_row, found, *unseen.truth_by_row(i), tempers)
+            floor = FLOOR
         else:
-            found = _without_small(found, LEAST_SHARE["value"])
+            found = _without_small(found)
         if any(found):
-            parts = list(zip(found, answers, strict=True))
-            is_class = head.kind == "class"
-            unseen.outputs[i] = pooled(own, parts, FLOOR) if is_class else mean_of(own, parts)
+            unseen.outputs[i] = joined(own, list(zip(found, answers, strict=True)), floor)
         for j, share in zip(of_head, found, strict=True):
             if share:
                 shares[j][head.name] = share
@@ -242,9 +245,9 @@ def _best_shares(unseen, i, head, answers, n_networks):
     return _least(products)
 
 
-def _without_small(shares, least):
-    """Shares of the models, of which the small ones go to the others; at most a few models."""
-    kept = shares * (shares >= least)
+def _without_small(shares):
+    """Shares of the models in a number, of which the small ones go to the others."""
+    kept = shares * (shares >= LEAST_SHARE["value"])
     kept[0] = shares[0]
     return (kept[1:] / kept.sum()).tolist()
 

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import softmax
 
 from skjoint._blending import Companion, in_units
-from skjoint._inference import MAX_THREADS, in_chunks
+from skjoint._inference import in_chunks
 
 MAX_FEATURES = 0.5  # share of the columns that a split may choose from
 MAX_SAMPLES = 2**13  # rows of a tree, so that a forest on millions of rows stays small
@@ -94,10 +94,7 @@ class Forest:
                 found += self.values.take(leaf, axis=0)
             return [found]
 
-        if len(X) <= CHUNK:
-            (found,) = total(X)
-        else:
-            (found,) = in_chunks(total, X, CHUNK, min(joblib.cpu_count(), MAX_THREADS))
+        (found,) = in_chunks(total, X, CHUNK)
         if self.link == "mean":
             found /= self.n_trees
         elif self.link == "softmax":

@@ -18,6 +18,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+import joblib
 import numpy as np
 from scipy.special import erf, expit
 
@@ -405,8 +406,15 @@ class Ensemble:
             return keras.Model(X, means)
 
 
-def in_chunks(function, X, size, n_threads):
-    """``function(X)``, a list of arrays with an entry per row, from ``size`` rows at a time."""
+def in_chunks(function, X, size, n_threads=None):
+    """``function(X)``, a list of arrays with an entry per row, from ``size`` rows at a time.
+
+    In so many threads, or in one for each core.
+    """
+    if len(X) <= size:
+        return function(X)
+    if n_threads is None:
+        n_threads = min(joblib.cpu_count(), MAX_THREADS)  # which takes longer than a row
     like = function(X[:1])
     outputs = [np.empty((len(X), *part.shape[1:]), part.dtype) for part in like]
 

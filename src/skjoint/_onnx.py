@@ -251,8 +251,8 @@ def _outputs(graph, network, X):
                     parts[head].append((shares[head], found))
         for head in network.spec.heads:
             if parts[head.name]:
-                own = outputs[head.name]
-                outputs[head.name] = _blend(graph, network, head, own, parts[head.name])
+                own, floor = outputs[head.name], network.floor_of(head)
+                outputs[head.name] = _joined(graph, own, parts[head.name], floor)
         return outputs
     if not isinstance(network, Ensemble):
         return _heads(graph, network, X)
@@ -271,20 +271,20 @@ def _outputs(graph, network, X):
     return outputs
 
 
-def _blend(graph, network, head, own, parts):
-    """As :func:`skjoint._blending.mean_of` or ``pooled``."""
-    terms = [(1 - sum(share for share, _ in parts), own), *parts]
-    is_geometric = network.is_geometric(head)
-    if is_geometric:
-        floor = _times(graph, own, network.floor)
-        rest = 1 - network.floor
-        with_floor = [(s, graph("Add", _times(graph, said, rest), floor)) for s, said in parts]
-        terms = [
-            (share, graph("Log", graph("Max", said, np.array(TINY))))
-            for share, said in [terms[0], *with_floor]
-        ]
-    whole = graph("Sum", *(_times(graph, said, share) for share, said in terms))
-    if is_geometric:
+def _joined(graph, own, parts, floor):
+    """As :func:`skjoint._blending.joined`."""
+    said, shares = [own], [1 - sum(share for share, _ in parts)]
+    for share, of_model in parts:
+        shares.append(share)
+        if floor is not None:
+            rest = _times(graph, of_model, 1 - floor)
+            of_model = graph("Add", rest, _times(graph, own, floor))
+        said.append(of_model)
+    if floor is not None:
+        said = [graph("Log", graph("Max", proba, np.array(TINY))) for proba in said]
+    terms = [_times(graph, one, share) for one, share in zip(said, shares, strict=True)]
+    whole = graph("Sum", *terms)
+    if floor is not None:
         whole = graph("Softmax", whole, axis=-1)
     return graph.cast(graph.cast(whole, FLOAT), DOUBLE)
 

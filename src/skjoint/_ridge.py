@@ -18,7 +18,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from skjoint._blending import Companion, in_units
-from skjoint._inference import MAX_THREADS, Product, as_columns, in_chunks
+from skjoint._inference import Product, as_columns, in_chunks
 
 WIDTHS = (0.1, 0.3, 1.0)  # of the kernel exp(-width d^2), d in units of the median distance
 # For each row. With smaller ones a fit passes through all rows where these are few, and its
@@ -94,10 +94,7 @@ class Ridge:
             numbers = linear(columns) + smooth(np.sin(waves, out=waves))
             return [numbers.T[: len(X)] + self.intercept]
 
-        if len(X) <= CHUNK:
-            (found,) = answer(X)
-        else:
-            (found,) = in_chunks(answer, X, CHUNK, min(joblib.cpu_count(), MAX_THREADS))
+        (found,) = in_chunks(answer, X, CHUNK)
         return {self.heads[0]: found}
 
 

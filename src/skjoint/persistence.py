@@ -44,9 +44,15 @@ MAX_DOCUMENT = 2**26  # bytes of JSON
 PLAIN_DATA = {
     cls.__name__: cls
     for cls in (
-        *(Embedding, Head, NetworkSpec, Trunk),
-        *(Targets, ValueTarget, ClassTarget),
-        *(Forest, Ridge),
+        Embedding,
+        Head,
+        NetworkSpec,
+        Trunk,
+        Targets,
+        ValueTarget,
+        ClassTarget,
+        Forest,
+        Ridge,
     )
 }
 # What Keras' configurations hold beside objects; "__lambda__" and "__typespec__" name code.
