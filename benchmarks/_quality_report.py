@@ -8,7 +8,7 @@ import numpy as np
 
 from _common import print_table
 from _pairs import PAIRS
-from skjoint._files import whole_file
+from skjoint._support.files import whole_file
 
 CELLS = {"rmse": "RMSE", "log_loss": "log loss"}
 METRICS = {  # name in the file: (title, digits)

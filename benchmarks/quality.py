@@ -73,7 +73,7 @@ from _quality_report import draw, report, summary
 from _tables import MORE_SETS
 from cross_validation import LOADERS, read
 from skjoint import JointRegressorClassifier
-from skjoint._files import whole_file
+from skjoint._support.files import whole_file
 from skjoint.metrics import agreement_score, expected_calibration_error
 from zero_inflated import ADULT_COLUMNS
 

@@ -31,8 +31,8 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from _common import count, option_parser, print_table, print_versions, write_json
 from fit_speed import BATCH, HIDDEN, make_data
 from skjoint import JointRegressorClassifier
-from skjoint._keras_import import import_keras
-from skjoint._programs import training_programs
+from skjoint._engines.fused.cache import training_programs
+from skjoint._support.keras_import import import_keras
 
 RATES = [1e-3, 3e-3, 1e-2]
 PENALTIES = [0.0, 1e-4, 1e-3, 1e-2]

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from skjoint import JointRegressorClassifier
-from skjoint._programs import training_programs
+from skjoint._engines.fused.cache import training_programs
 from skjoint.datasets import make_joint
 
 MARKS = 8

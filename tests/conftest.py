@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from skjoint import JointRegressorClassifier
-from skjoint._training import Rows
+from skjoint._engines.plan import Rows
 
 
 def pytest_report_header():

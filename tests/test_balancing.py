@@ -11,8 +11,8 @@ from sklearn.model_selection import GridSearchCV
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
-from skjoint._balancing import METHODS
-from skjoint._programs import training_programs
+from skjoint._engines.balancing import METHODS
+from skjoint._engines.fused.cache import training_programs
 
 KINDS = ["value", "class"]
 BOTH = np.ones(2, np.float32)

@@ -11,13 +11,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import log_loss
 
 from conftest import encoded_rows, jumps
-from skjoint import JointRegressorClassifier, _blending
-from skjoint._blending import FLOOR, Blend, Companion, blended, pooled
-from skjoint._forest import grow
-from skjoint._members import ensemble
-from skjoint._network import Head
-from skjoint._training import split_validation
-from skjoint._uncertainty import Unseen, learn_temperature
+from skjoint import JointRegressorClassifier
+from skjoint._engines.plan import split_validation
+from skjoint._ensemble import blending as _blending
+from skjoint._ensemble.blending import FLOOR, Blend, Companion, blended, pooled
+from skjoint._ensemble.companions.forest import grow
+from skjoint._ensemble.held_out import Unseen, learn_temperature
+from skjoint._fitting.members import ensemble
+from skjoint._network.spec import Head
 
 FEW = {"hidden_layer_sizes": (12,), "epochs": 15, "learning_rate": 0.01, "random_state": 0}
 HEADS = {0: Head("value", "value", 1, "linear"), 1: Head("class", "class", 3, "softmax")}

@@ -9,10 +9,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from threadpoolctl import threadpool_info
 
-from skjoint import _boosting, _forest
-from skjoint._boosting import N_FOLDS, boost
-from skjoint._network import Head
-from skjoint._training import Rows
+from skjoint._engines.plan import Rows
+from skjoint._ensemble.companions import boosting as _boosting
+from skjoint._ensemble.companions import forest as _forest
+from skjoint._ensemble.companions.boosting import N_FOLDS, boost
+from skjoint._network.spec import Head
 
 COLUMNS = np.array([0, 1, 2, 4])
 EVERY = np.arange(300)

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from conftest import make_data
-from skjoint import JointRegressorClassifier, _fused
+from skjoint import JointRegressorClassifier
+from skjoint._engines.fused import program as _fused
 
 SETTINGS = {"hidden_layer_sizes": (16,), "learning_rate": 0.01, "random_state": 0}
 FEATURES, TARGETS = ["a", "b", "c", "town"], ["value", "label"]

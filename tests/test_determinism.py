@@ -11,8 +11,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from conftest import make_data
-from skjoint import JointRegressorClassifier, _fused
-from skjoint._programs import training_programs
+from skjoint import JointRegressorClassifier
+from skjoint._engines.fused import program as _fused
+from skjoint._engines.fused.cache import training_programs
 
 HERE = Path(__file__).parent
 

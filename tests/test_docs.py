@@ -15,7 +15,8 @@ from scipy import sparse
 
 import skjoint
 
-MODULES = [m.name for m in pkgutil.iter_modules(skjoint.__path__) if m.name != "__main__"]
+MODULES = [m.name for m in pkgutil.walk_packages(skjoint.__path__, "skjoint.")]
+MODULES.remove("skjoint.__main__")
 README = Path(__file__).parents[1] / "README.md"
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -24,7 +25,7 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 def test_docstring_examples(name):
     mpl = pytest.importorskip("matplotlib")
     mpl.use("Agg")
-    module = importlib.import_module(f"skjoint.{name}")
+    module = importlib.import_module(name)
     result = doctest.testmod(module, optionflags=FLAGS)
     assert result.failed == 0
 

@@ -8,9 +8,11 @@ import pytest
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
-from skjoint._features import N_KNOTS, FeatureEncoder
-from skjoint._inference import FittedNetwork
-from skjoint._network import (
+from skjoint._data.features import N_KNOTS, FeatureEncoder
+from skjoint._engines.fused.cache import training_programs
+from skjoint._engines.optimizers import new_optimizer
+from skjoint._engines.routing import optimizer_spec
+from skjoint._network.spec import (
     Embedding,
     Head,
     NetworkSpec,
@@ -19,9 +21,7 @@ from skjoint._network import (
     with_idle_embedding,
     without_idle_embedding,
 )
-from skjoint._optimizers import new_optimizer
-from skjoint._programs import training_programs
-from skjoint._routing import optimizer_spec
+from skjoint._prediction.forward import FittedNetwork
 from skjoint.persistence import load, save
 
 X, Y = make_data(150)
@@ -79,7 +79,7 @@ def test_engines_and_models_agree(data, params):
 def test_its_cosine_is_the_cosine_and_so_is_its_slope():
     import tensorflow as tf
 
-    from skjoint._layers import periodic
+    from skjoint._network.layers import periodic
 
     x = np.linspace(-20, 20, 4001, dtype=np.float32)[:, None]
     layer = periodic()(1, 1, 1)

@@ -10,8 +10,9 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.preprocessing import StandardScaler
 
-from skjoint import JointRegressorClassifier, _features
-from skjoint._features import FeatureEncoder, read_features
+from skjoint import JointRegressorClassifier
+from skjoint._data import features as _features
+from skjoint._data.features import FeatureEncoder, read_features
 
 RNG = np.random.default_rng(0)
 NUMBERS = RNG.normal(5, 3, size=(30, 2))

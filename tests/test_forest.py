@@ -16,11 +16,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PowerTransformer
 
 from conftest import encoded_rows, jumps, make_data
-from skjoint import JointRegressorClassifier, _forest
-from skjoint._blending import Blend
-from skjoint._forest import grow
-from skjoint._network import Head
-from skjoint._training import Rows
+from skjoint import JointRegressorClassifier
+from skjoint._engines.plan import Rows
+from skjoint._ensemble.blending import Blend
+from skjoint._ensemble.companions import forest as _forest
+from skjoint._ensemble.companions.forest import grow
+from skjoint._network.spec import Head
 from skjoint.persistence import load, save, to_onnx
 
 FEW = {"hidden_layer_sizes": (12,), "epochs": 15, "learning_rate": 0.01, "random_state": 0}

@@ -18,10 +18,12 @@ from sklearn.model_selection import GridSearchCV
 from tensorflow.python.framework.func_graph import FuncGraph
 
 from conftest import make_data
-from skjoint import JointRegressorClassifier, _fused, _programs
-from skjoint._fused import bucket
-from skjoint._network import call_model
-from skjoint._programs import ProgramCache, training_programs
+from skjoint import JointRegressorClassifier
+from skjoint._engines.fused import cache as _programs
+from skjoint._engines.fused import program as _fused
+from skjoint._engines.fused.cache import ProgramCache, training_programs
+from skjoint._engines.fused.program import bucket
+from skjoint._network.spec import call_model
 
 SMALL = {"hidden_layer_sizes": (12, 8), "epochs": 5, "random_state": 0}
 
@@ -389,7 +391,7 @@ def test_tensorboard(engine, tmp_path):
     ],
 )
 def test_who_asks_for_every_batch(callback, asks):
-    from skjoint._routing import listens_to_batches
+    from skjoint._engines.routing import listens_to_batches
 
     assert listens_to_batches(callback) == asks
 

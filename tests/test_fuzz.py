@@ -16,7 +16,7 @@ from sklearn.base import clone
 from sklearn.exceptions import UndefinedMetricWarning
 
 from skjoint import JointRegressorClassifier, estimator
-from skjoint._training import Result, log_names
+from skjoint._engines.plan import Result, log_names
 
 # Where scikit-learn checks parameters and arrays for us, in words of its own.
 CHECKS = ("utils/validation.py", "utils/_param_validation.py", "sklearn/base.py")

@@ -10,7 +10,7 @@ from scipy.stats import entropy, norm
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
-from skjoint._histogram import (
+from skjoint._network.histogram import (
     N_BEYOND,
     N_BINS,
     SPREAD,
@@ -19,8 +19,8 @@ from skjoint._histogram import (
     is_histogram,
     places,
 )
-from skjoint._losses import constant_loss
-from skjoint._network import weights_of
+from skjoint._network.losses import constant_loss
+from skjoint._network.spec import weights_of
 from skjoint.persistence import load, save
 
 X, Y = make_data(400)

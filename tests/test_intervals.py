@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
-from skjoint._members import luck
-from skjoint._uncertainty import conformal, learn_residuals
+from skjoint._ensemble.held_out import conformal, learn_residuals
+from skjoint._fitting.members import luck
 from skjoint.persistence import load, save
 
 HELD_OUT = {"validation_fraction": 0.3}

@@ -8,9 +8,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
-from skjoint._network import build_model, get_weights, initial_weights, restart_model
-from skjoint._routing import make_callbacks, optimizer_spec, scikeras_tools
-from skjoint._training import epoch_order
+from skjoint._engines.plan import epoch_order
+from skjoint._engines.routing import make_callbacks, optimizer_spec, scikeras_tools
+from skjoint._network.spec import build_model, get_weights, initial_weights, restart_model
 
 
 def plain_keras(est, X, y, *, loss, optimizer, epochs, batch_size, weights):

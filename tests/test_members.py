@@ -10,7 +10,7 @@ from sklearn.base import clone
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
-from skjoint._programs import training_programs
+from skjoint._engines.fused.cache import training_programs
 from skjoint.persistence import load, save
 from skjoint.plots import TrainingCurveDisplay
 
@@ -77,7 +77,8 @@ def test_side_by_side_is_the_same_as_one_after_another(params):
 
 
 def test_a_member_that_fails_stops_the_others(monkeypatch):
-    from skjoint import _fused, estimator
+    from skjoint import estimator
+    from skjoint._engines.fused import program as _fused
 
     begun = []
 
@@ -152,7 +153,8 @@ def test_a_row_does_not_depend_on_the_rows_around_it():
 
 
 def test_every_member_holds_out_rows_of_its_own(monkeypatch):
-    from skjoint import _fused, estimator
+    from skjoint import estimator
+    from skjoint._engines.fused import program as _fused
 
     held_out = []
 
@@ -174,7 +176,8 @@ def test_every_member_holds_out_rows_of_its_own(monkeypatch):
 
 
 def test_members_and_refits_share_one_table(monkeypatch):
-    from skjoint import _fused, estimator
+    from skjoint import estimator
+    from skjoint._engines.fused import program as _fused
 
     plans = []
 
@@ -191,7 +194,7 @@ def test_members_and_refits_share_one_table(monkeypatch):
 
 
 def test_a_table_is_one_tensor_while_someone_has_it():
-    from skjoint import _fused
+    from skjoint._engines.fused import program as _fused
 
     table = np.arange(12, dtype=np.float32).reshape(4, 3)
     tensor = _fused.shared_table(table, 8)

@@ -8,21 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skjoint._inference import (
-    ACTIVATIONS,
-    CHUNK,
-    FittedNetwork,
-    as_codes,
-    as_probabilities,
-    as_rows,
-)
-from skjoint._network import (
+from skjoint._network.spec import (
     Head,
     NetworkSpec,
     build_model,
     get_weights,
     initial_weights,
     set_weights,
+)
+from skjoint._prediction.forward import (
+    ACTIVATIONS,
+    CHUNK,
+    FittedNetwork,
+    as_codes,
+    as_probabilities,
+    as_rows,
 )
 
 X = np.random.default_rng(0).normal(size=(50, 10)).astype(np.float32)

@@ -36,10 +36,12 @@ from sklearn.preprocessing import (
 )
 
 from conftest import make_data
-from skjoint import JointRegressorClassifier, _inference, _onnx
-from skjoint._composition import joint_estimator
-from skjoint._inference import FittedNetwork
-from skjoint._network import weight_shapes
+from skjoint import JointRegressorClassifier
+from skjoint._network.spec import weight_shapes
+from skjoint._onnx import model as _onnx
+from skjoint._prediction import forward as _inference
+from skjoint._prediction.forward import FittedNetwork
+from skjoint._support.composition import joint_estimator
 from skjoint.persistence import register_onnx_converter, to_onnx
 from skjoint.views import as_regressor
 

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
-from skjoint._composition import joint_estimator
+from skjoint._support.composition import joint_estimator
 from skjoint.metrics import agreement_score
 from skjoint.plots import JointPredictionDisplay, TrainingCurveDisplay, _contrast, plot_network
 

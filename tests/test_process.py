@@ -95,7 +95,7 @@ assert keras.Model.__deepcopy__ is scikeras._saving_utils.deepcopy_model
 def test_a_log_level_of_the_user_stands():
     code = """
 import os
-from skjoint._keras_import import import_keras
+from skjoint._support.keras_import import import_keras
 import_keras()
 print(os.environ["TF_CPP_MIN_LOG_LEVEL"])
 """
@@ -105,7 +105,7 @@ print(os.environ["TF_CPP_MIN_LOG_LEVEL"])
 def test_other_writing_during_startup_comes_through():
     code = """
 import os
-from skjoint._keras_import import _quiet_startup
+from skjoint._support.keras_import import _quiet_startup
 with _quiet_startup():
     os.write(2, b"I0000 00:00:1 note of TensorFlow\\n")
     os.write(2, b"something else\\n")
@@ -117,7 +117,7 @@ def test_a_service_without_standard_error():
     code = """
 import os
 os.close(2)
-from skjoint._keras_import import import_keras
+from skjoint._support.keras_import import import_keras
 import_keras()
 print("imported")
 """
@@ -145,7 +145,7 @@ import sys, types
 keras = types.ModuleType("keras")
 keras.backend = types.SimpleNamespace(backend=lambda: "torch")
 sys.modules["keras"] = keras
-from skjoint._keras_import import import_keras
+from skjoint._support.keras_import import import_keras
 try:
     import_keras()
 except ImportError as error:
@@ -238,7 +238,7 @@ before = settings()
 import skjoint
 from skjoint import JointRegressorClassifier, persistence
 assert settings() == before
-from skjoint._keras_import import import_keras
+from skjoint._support.keras_import import import_keras
 import_keras()
 filters, environment = settings()[1], settings()[3]
 # TensorFlow and what it imports add to both when they are imported; nothing else changes.

@@ -7,7 +7,7 @@ import pytest
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
-from skjoint._programs import training_programs
+from skjoint._engines.fused.cache import training_programs
 from skjoint.persistence import load, save
 
 X, Y = make_data(150)

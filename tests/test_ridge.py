@@ -18,11 +18,12 @@ from sklearn.linear_model import Ridge as Referee
 from threadpoolctl import threadpool_info
 
 from conftest import make_data
-from skjoint import JointRegressorClassifier, _ridge
-from skjoint._blending import Blend
-from skjoint._network import Head
-from skjoint._ridge import regress
-from skjoint._training import Rows
+from skjoint import JointRegressorClassifier
+from skjoint._engines.plan import Rows
+from skjoint._ensemble.blending import Blend
+from skjoint._ensemble.companions import ridge as _ridge
+from skjoint._ensemble.companions.ridge import regress
+from skjoint._network.spec import Head
 from skjoint.persistence import load, save, to_onnx
 
 FEW = {"hidden_layer_sizes": (12,), "epochs": 5, "random_state": 0, "validation_fraction": 0.3}

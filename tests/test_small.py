@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-import skjoint._fused as fused
+import skjoint._engines.fused.program as fused
 from conftest import make_data
 from skjoint import JointRegressorClassifier
-from skjoint._programs import training_programs
-from skjoint._small import MAX_NUMBERS, SmallVariables
+from skjoint._engines.fused.cache import training_programs
+from skjoint._engines.fused.small import MAX_NUMBERS, SmallVariables
 
 SETTINGS = {"hidden_layer_sizes": (40, 30), "epochs": 4, "random_state": 0}  # kernel 2 is large
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skjoint._targets import Targets
+from skjoint._data.targets import Targets
 
 VALUE = np.linspace(-3.0, 7.0, 20)
 CODES = np.arange(20) % 3

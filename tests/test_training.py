@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skjoint._losses import class_loss, constant_loss, value_loss
-from skjoint._training import (
+from skjoint._engines.plan import (
     EarlyStopping,
     ProgressBar,
     Rows,
@@ -19,6 +18,7 @@ from skjoint._training import (
     split_validation,
     stop_at_nan,
 )
+from skjoint._network.losses import class_loss, constant_loss, value_loss
 
 
 def test_epoch_order_depends_on_seed_and_epoch_only():

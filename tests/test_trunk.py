@@ -15,8 +15,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from conftest import make_data
-from skjoint import JointRegressorClassifier, _fused
-from skjoint._programs import training_programs
+from skjoint import JointRegressorClassifier
+from skjoint._engines.fused import program as _fused
+from skjoint._engines.fused.cache import training_programs
 
 
 @pytest.fixture(autouse=True)

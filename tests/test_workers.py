@@ -29,7 +29,7 @@ def expected():
 
 def worker_state():
     """Process and programs of the worker that answers, which is held up for the other's turn."""
-    from skjoint._programs import training_programs
+    from skjoint._engines.fused.cache import training_programs
 
     time.sleep(0.2)
     return os.getpid(), training_programs.n_built

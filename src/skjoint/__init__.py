@@ -6,7 +6,7 @@ first ``fit`` or plot that needs them.
 
 import importlib
 
-from skjoint._keras_import import untouched_random
+from skjoint._support.keras_import import untouched_random
 
 with untouched_random():  # importing scikit-learn draws from Python's global generator
     from skjoint.estimator import JointRegressorClassifier

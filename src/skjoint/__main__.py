@@ -21,9 +21,9 @@ from sklearn.base import clone
 from sklearn.model_selection import train_test_split
 
 from skjoint import JointRegressorClassifier, __version__
-from skjoint._files import whole_file
-from skjoint._keras_import import import_keras
-from skjoint._network import nearest_name
+from skjoint._support.files import whole_file
+from skjoint._support.keras_import import import_keras
+from skjoint._support.names import nearest_name
 from skjoint.datasets import load_diabetes_bands
 from skjoint.metrics import agreement_score
 from skjoint.model_selection import JointStratifiedKFold

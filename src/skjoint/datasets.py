@@ -16,7 +16,7 @@ from sklearn.datasets import get_data_home, load_diabetes
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
-from skjoint._files import whole_file
+from skjoint._support.files import whole_file
 
 __all__ = ["fetch_abalone", "load_diabetes_bands", "make_joint"]
 

@@ -21,26 +21,26 @@ from sklearn.utils.validation import (
     check_is_fitted,
 )
 
-from skjoint import _fused, _keras
-from skjoint._answers import CLASS_FROM, VALUE_FROM, Answers, choose_blend
-from skjoint._balancing import METHODS
-from skjoint._blending import Blend, blended, has_share
-from skjoint._boosting import boost
-from skjoint._callbacks import CallbackSupportMixin, FitTasks, with_callbacks
-from skjoint._features import FeatureEncoder, read_features
-from skjoint._forest import grow
-from skjoint._histogram import N_BINS, given_bins, is_histogram, with_places
-from skjoint._inference import as_codes, as_probabilities, as_rows
-from skjoint._losses import (
-    check_loss,
-    class_loss,
-    is_batch_mean,
-    is_gaussian,
-    mixture_loss,
-    per_sample,
-    value_loss,
+from skjoint._data.features import FeatureEncoder, read_features
+from skjoint._data.table import check_container, read_table
+from skjoint._data.targets import Targets, known_values, normalise
+from skjoint._engines import keras_fit
+from skjoint._engines.balancing import METHODS
+from skjoint._engines.fused import program as fused
+from skjoint._engines.plan import Plan, Rows, split_validation
+from skjoint._engines.routing import (
+    listens_to_batches,
+    make_callbacks,
+    make_trunk,
+    optimizer_spec,
+    sets_rate,
 )
-from skjoint._members import (
+from skjoint._ensemble.blending import Blend, blended, has_share
+from skjoint._ensemble.companions.boosting import boost
+from skjoint._ensemble.companions.forest import grow
+from skjoint._ensemble.companions.ridge import MAX_FOURIER, regress
+from skjoint._ensemble.held_out import Unseen, as_tempered, conformal, learn_residuals
+from skjoint._fitting.members import (
     best_epochs,
     ensemble,
     fitted_network,
@@ -51,7 +51,17 @@ from skjoint._members import (
     train_member,
     train_side_by_side,
 )
-from skjoint._network import (
+from skjoint._network.histogram import N_BINS, given_bins, is_histogram, with_places
+from skjoint._network.losses import (
+    check_loss,
+    class_loss,
+    is_batch_mean,
+    is_gaussian,
+    mixture_loss,
+    per_sample,
+    value_loss,
+)
+from skjoint._network.spec import (
     LINKS,
     TRUNK,
     Embedding,
@@ -60,28 +70,19 @@ from skjoint._network import (
     check_identifier,
     initial_weights,
     is_non_negative,
-    nearest_name,
     with_idle_embedding,
 )
-from skjoint._ridge import MAX_FOURIER, regress
-from skjoint._routing import (
-    listens_to_batches,
-    make_callbacks,
-    make_trunk,
-    optimizer_spec,
-    sets_rate,
-)
-from skjoint._table import check_container, read_table
-from skjoint._targets import Targets, known_values, normalise
-from skjoint._training import Plan, Rows, split_validation
-from skjoint._uncertainty import Unseen, as_tempered, conformal, learn_residuals
-from skjoint._warn import warn
+from skjoint._prediction.decoding import CLASS_FROM, VALUE_FROM, Answers, choose_blend
+from skjoint._prediction.forward import as_codes, as_probabilities, as_rows
+from skjoint._support.names import nearest_name
+from skjoint._support.sklearn_callbacks import CallbackSupportMixin, FitTasks, with_callbacks
+from skjoint._support.warn import warn
 from skjoint.metrics import agreement_score, class_metrics, value_metrics
 from skjoint.views import as_classifier, as_regressor
 
 __all__ = ["JointRegressorClassifier"]
 
-ENGINES = {"fused": _fused.train, "keras": _keras.train}
+ENGINES = {"fused": fused.train, "keras": keras_fit.train}
 ROUTED = ("optimizer", "callbacks", TRUNK)
 EMBEDDINGS = ("rank", "periodic")
 MAX_UNITS = 2**20

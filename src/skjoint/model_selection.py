@@ -16,10 +16,10 @@ from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.metadata_routing import MetadataRequest
 from sklearn.utils.parallel import Parallel, delayed
 
-from skjoint._composition import best_predictor, joint_estimator, joint_prefix, weight_name
-from skjoint._table import read_table
-from skjoint._targets import Targets
-from skjoint._warn import warn
+from skjoint._data.table import read_table
+from skjoint._data.targets import Targets
+from skjoint._support.composition import best_predictor, joint_estimator, joint_prefix, weight_name
+from skjoint._support.warn import warn
 from skjoint.views import ClassView, ValueView
 
 __all__ = [

@@ -22,18 +22,18 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 import skjoint
-from skjoint._answers import Answers
-from skjoint._blending import Blend
-from skjoint._composition import best_predictor, joint_estimator
-from skjoint._features import FeatureEncoder
-from skjoint._files import whole_file
-from skjoint._forest import Forest
-from skjoint._inference import Ensemble, FittedNetwork
-from skjoint._keras_import import first_line, import_keras
-from skjoint._network import TRUNK, Embedding, Head, NetworkSpec, weight_shapes
-from skjoint._ridge import Ridge
-from skjoint._targets import ClassTarget, Targets, ValueTarget
-from skjoint._trunk import Trunk
+from skjoint._data.features import FeatureEncoder
+from skjoint._data.targets import ClassTarget, Targets, ValueTarget
+from skjoint._ensemble.blending import Blend
+from skjoint._ensemble.companions.forest import Forest
+from skjoint._ensemble.companions.ridge import Ridge
+from skjoint._network.spec import TRUNK, Embedding, Head, NetworkSpec, weight_shapes
+from skjoint._network.trunk import Trunk
+from skjoint._prediction.decoding import Answers
+from skjoint._prediction.forward import Ensemble, FittedNetwork
+from skjoint._support.composition import best_predictor, joint_estimator
+from skjoint._support.files import whole_file
+from skjoint._support.keras_import import first_line, import_keras
 from skjoint.estimator import JointRegressorClassifier
 
 __all__ = ["load", "register_onnx_converter", "save", "to_onnx"]
@@ -300,11 +300,11 @@ def to_onnx(estimator, path):
     joint = joint_estimator(estimator)
     # Imported here: load, which processes start with, needs nothing of it.
     if estimator is joint:
-        from skjoint._onnx import estimator_model
+        from skjoint._onnx.model import estimator_model
 
         model = estimator_model(estimator)
     else:
-        from skjoint._skl2onnx import pipeline_model
+        from skjoint._onnx.pipeline import pipeline_model
 
         model = pipeline_model(estimator)
     with whole_file(path) as stream:
@@ -323,7 +323,7 @@ def register_onnx_converter():
     ImportError
         If skl2onnx is not installed.
     """
-    from skjoint._skl2onnx import register
+    from skjoint._onnx.pipeline import register
 
     register(JointRegressorClassifier)
 

@@ -11,9 +11,9 @@ import pandas as pd
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import confusion_matrix
 
-from skjoint._composition import best_predictor, joint_estimator
-from skjoint._network import TRUNK
-from skjoint._targets import codes_of_numbers
+from skjoint._data.targets import codes_of_numbers
+from skjoint._network.spec import TRUNK
+from skjoint._support.composition import best_predictor, joint_estimator
 
 __all__ = ["JointPredictionDisplay", "TrainingCurveDisplay", "plot_network"]
 

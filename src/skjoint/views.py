@@ -10,8 +10,12 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, check_is_fitted, column_or_1d
 
-from skjoint._callbacks import CallbackSupportMixin, sub_estimator_task, with_callbacks
-from skjoint._composition import best_predictor, joint_estimator, joint_prefix, weight_name
+from skjoint._support.composition import best_predictor, joint_estimator, joint_prefix, weight_name
+from skjoint._support.sklearn_callbacks import (
+    CallbackSupportMixin,
+    sub_estimator_task,
+    with_callbacks,
+)
 
 __all__ = ["ClassView", "ValueView", "as_classifier", "as_regressor"]
 

@@ -1,0 +1,1 @@
+"""What trains a network: the contract, and two engines that keep it."""

@@ -1,0 +1,1 @@
+"""Whole epochs inside one compiled TensorFlow program, shared by fits of one shape."""

@@ -1,0 +1,261 @@
+"""Engine: ``keras.Model.fit``, with every Keras callback.
+
+Batches come from a ``tf.data`` pipeline in the order of
+:func:`skjoint._engines.plan.epoch_order`, because the shuffling of ``Model.fit``
+draws from TensorFlow's global seed. Without a callback that asks for single
+batches, a whole epoch runs in one call (``steps_per_execution``), which is
+the same mathematics about four times faster on small networks.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from skjoint._engines.balancing import METHODS, label_means
+from skjoint._engines.optimizers import make_optimizer, optimizer_state, resume_optimizer
+from skjoint._engines.plan import (
+    METRICS,
+    Result,
+    epoch_order,
+    log_names,
+    weight_names,
+)
+from skjoint._engines.routing import listens_to_batches, release
+from skjoint._network.losses import per_sample
+from skjoint._network.spec import build_model, get_weights, restart_model
+from skjoint._support.keras_import import import_keras, no_retracing_advice, untouched_random
+
+ROW_LOSS = "loss_by_row"
+
+
+def train(plan, on_epoch, callbacks=()):
+    """Carry out a plan.
+
+    Parameters
+    ----------
+    plan : Plan
+    on_epoch : callable
+        ``(epoch, logs, get_weights) -> stop``, see :mod:`skjoint._engines.plan`.
+    callbacks : list of keras.callbacks.Callback
+        The user's; they see the logs that ``on_epoch`` has completed.
+
+    Returns
+    -------
+    Result
+    """
+    keras = import_keras()
+    model = build_model(plan.network, keep_parts=True)
+    if plan.balancing:
+        model = balanced_model()(model.input, model.outputs, plan=plan)
+    # Dropout of continued training must not repeat the masks of the first epochs.
+    restart_model(model, plan.network, [plan.seed, plan.first_epoch], plan.weights)
+    with untouched_random():
+        optimizer = make_optimizer(plan)
+        optimizer.build(model.trainable_variables)
+    resume_optimizer(optimizer, plan)
+    every_batch = any(map(listens_to_batches, callbacks))
+    model.compile(
+        optimizer=optimizer,
+        loss=list(plan.losses),
+        loss_weights=list(plan.loss_weights),
+        weighted_metrics=_metrics(keras, plan),
+        steps_per_execution=1 if every_batch else plan.n_steps,
+    )
+    _build_metrics(model, plan)
+
+    history = {}
+
+    class EpochHook(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs):
+            _name_logs(logs, plan)
+            if plan.balancing:
+                model.end_epoch(logs)
+            if on_epoch(epoch, logs, lambda: get_weights(model, plan.network)):
+                model.stop_training = True
+            for name, value in logs.items():
+                history.setdefault(name, []).append(float(value))
+
+    try:
+        with no_retracing_advice():
+            model.fit(
+                _batches(plan),
+                initial_epoch=plan.first_epoch,
+                epochs=plan.last_epoch,
+                steps_per_epoch=plan.n_steps,
+                validation_data=_validation(plan) if plan.validation else None,
+                callbacks=[EpochHook(), *callbacks],
+                shuffle=False,
+                verbose=0,
+            )
+    finally:
+        release(callbacks)
+    state = model.balancing_state.numpy() if plan.balancing else None
+    return Result(get_weights(model, plan.network), optimizer_state(optimizer), history, state)
+
+
+def _build_metrics(model, plan):
+    """Create the variables of loss and metrics: in ``fit`` they cost a second trace of all."""
+    rows = plan.rows.take([0])
+    # Of any numbers: calling the model would draw random ones in layers that augment images.
+    outputs = [np.zeros((1, *output.shape[1:]), np.float32) for output in model.outputs]
+    row = rows.X, *map(_one_or_many, (rows.targets, outputs, rows.weights))
+    model.compute_loss(*row, training=False)
+    model.compute_metrics(*row)
+    model.reset_metrics()
+
+
+def _batches(plan):
+    """The batches of all epochs, one after another."""
+    import tensorflow as tf
+
+    n_samples, n_heads = len(plan.rows), len(plan.rows.targets)
+    table, positions = tf.constant(plan.rows.table), tf.constant(plan.rows.positions)
+    arrays = [tf.constant(a) for a in (*plan.rows.targets, *plan.rows.weights)]
+
+    # AutoGraph, which nothing here needs, would write a source file for each.
+    @tf.autograph.experimental.do_not_convert
+    def order(epoch):
+        rows = tf.numpy_function(
+            lambda epoch: epoch_order(plan.seed, int(epoch), n_samples), [epoch], tf.int32
+        )
+        rows.set_shape((n_samples,))
+        return tf.data.Dataset.from_tensor_slices(rows).batch(plan.batch_size)
+
+    @tf.autograph.experimental.do_not_convert
+    def gather(rows):
+        X = tf.gather(table, tf.gather(positions, rows))
+        rest = [tf.gather(array, rows) for array in arrays]
+        return X, _one_or_many(rest[:n_heads]), _one_or_many(rest[n_heads:])
+
+    epochs = tf.data.Dataset.range(plan.first_epoch, plan.last_epoch)
+    return epochs.flat_map(order).map(gather).prefetch(2)
+
+
+def _validation(plan):
+    """Held-out rows as the batches that ``validation_data`` takes."""
+    import tensorflow as tf
+
+    rows = plan.validation
+    # many at once, but a trunk may hold large activations for each
+    batch_size = 4096 if plan.network.trunk is None else 256
+    data = (rows.X, _one_or_many(rows.targets), _one_or_many(rows.weights))
+    return tf.data.Dataset.from_tensor_slices(data).batch(batch_size).cache()
+
+
+def _one_or_many(arrays):
+    # tf.data reads a list as one stacked tensor, a tuple as a structure.
+    return tuple(arrays) if len(arrays) > 1 else arrays[0]
+
+
+def _name_logs(logs, plan):
+    """Names of the heads instead of Keras' layers, and in their order, in place."""
+    layers, heads = plan.network.output_names(), plan.network.heads
+    keras_names = ["loss", *(f"{layers[head.name]}_{ROW_LOSS}" for head in heads)]
+    keras_names += [f"{layers[head.name]}_{METRICS[head.kind]}" for head in heads]
+    if plan.validation:
+        keras_names += [f"val_{name}" for name in keras_names]
+    if plan.balancing:
+        keras_names += weight_names(heads)
+    names = zip(log_names(plan), keras_names, strict=True)
+    # An epoch whose validation Keras left out has no log of it.
+    found = {name: logs[keras_name] for name, keras_name in names if keras_name in logs}
+    logs.clear()
+    logs.update(found)
+
+
+@functools.cache
+def balanced_model():
+    """The class of models whose heads' losses are balanced; made when Keras is loaded."""
+    keras = import_keras()
+    import tensorflow as tf
+
+    class BalancedModel(keras.Model):
+        """``keras.Model`` with a method of balancing in the place of fixed loss weights."""
+
+        def __init__(self, inputs, outputs, plan):
+            super().__init__(inputs, outputs)
+            heads = plan.network.heads
+            self.method = METHODS[plan.balancing]([head.kind for head in heads])
+            state = plan.balancing_state
+            self.balancing_state = tf.Variable(self.method.init() if state is None else state)
+            self.last_weights = tf.Variable(tf.ones(len(heads)))
+            self.row_losses = [per_sample(loss) for loss in plan.losses]
+            self.trackers = [keras.metrics.Mean(name) for name in weight_names(heads)]
+            self.logged_losses = [f"{head.name}_loss" for head in heads]
+
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            losses, sums = self._head_losses(y, y_pred, sample_weight)
+            n_rows = tf.cast(tf.shape(sample_weight[0])[0], tf.float32)
+            if training:
+                means, present = label_means(tf.stop_gradient(losses), sums)
+                self.batch = means, present, sums
+                self.last_weights.assign(self.method.weigh(self.balancing_state, means, present))
+                for tracker, weight in zip(
+                    self.trackers, tf.unstack(self.last_weights), strict=True
+                ):
+                    tracker.update_state(weight, n_rows)
+            total = tf.reduce_sum(self.last_weights * losses) / n_rows
+            return tf.add_n([total, *self.losses])
+
+        def train_step(self, data):
+            logs = super().train_step(data)
+            if not self.method.by_epoch:
+                means, present, sums = self.batch
+                later = means
+                if self.method.looks_ahead:
+                    x, y, sample_weight = data
+                    losses, _ = self._head_losses(y, self(x, training=True), sample_weight)
+                    later, _ = label_means(losses, sums)
+                state = self.method.update(self.balancing_state, means, later, present)
+                self.balancing_state.assign(state)
+            return logs
+
+        def end_epoch(self, logs):
+            """Update a method of the epoch from the epoch's mean losses."""
+            if self.method.by_epoch:
+                losses = tf.constant([logs[name] for name in self.logged_losses], tf.float32)
+                state = self.method.update(self.balancing_state, losses, losses, None)
+                self.balancing_state.assign(state)
+
+        def _head_losses(self, y, y_pred, sample_weight):
+            """Per head the weighted sum of the rows' losses, and the sum of the weights."""
+            heads = zip(self.row_losses, y, y_pred, sample_weight, strict=True)
+            losses = [tf.reduce_sum(w * loss(t, p)) for loss, t, p, w in heads]
+            return tf.stack(losses), tf.stack([tf.reduce_sum(w) for w in sample_weight])
+
+    return BalancedModel
+
+
+def _metrics(keras, plan):
+    """Per head: its loss, and the error of the number in original units or the accuracy.
+
+    Keras logs the losses of heads too, but as the mean over batches, in which
+    the rows of a short last batch count for more, and not at all for a single
+    head. Weights have mean 1, so a metric's weighted mean is the head's loss.
+    """
+    metrics = []
+    scales = iter(plan.value_scales)
+    single = len(plan.network.heads) == 1
+    for head, loss in zip(plan.network.heads, plan.losses, strict=True):
+        # Keras puts the name of the head before the metric's only when there are several.
+        prefix = f"{plan.network.output_names()[head.name]}_" if single else ""
+        name = f"{prefix}{METRICS[head.kind]}"
+        if head.kind == "value":
+            metric = _absolute_error(keras, name, head.n_units, next(scales))
+        else:
+            metric = keras.metrics.SparseCategoricalAccuracy(name=name)
+        row_loss = keras.metrics.MeanMetricWrapper(per_sample(loss), name=f"{prefix}{ROW_LOSS}")
+        metrics.append([metric, row_loss])
+    return metrics[0] if single else metrics
+
+
+def _absolute_error(keras, name, n_units, scale):
+    scale = scale.astype(np.float32)
+
+    def absolute_error(y_true, y_pred):
+        error = y_true[:, :n_units] - y_pred[:, :n_units]  # the rest is for the loss
+        return keras.ops.mean(keras.ops.abs(error) * scale, axis=-1)
+
+    return keras.metrics.MeanMetricWrapper(absolute_error, name=name)

@@ -1,0 +1,1 @@
+"""Networks and the models beside them, joined by what held-out rows show."""

@@ -1,0 +1,1 @@
+"""The models beside the networks, one file each."""

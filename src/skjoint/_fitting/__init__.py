@@ -1,0 +1,1 @@
+"""A fit: what is decided, planned, trained and put together."""

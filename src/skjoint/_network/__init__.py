@@ -1,0 +1,1 @@
+"""The network as plain data, its Keras model, its layers, outputs and losses."""

@@ -1,0 +1,1 @@
+"""A fitted estimator or pipeline as an ONNX graph."""

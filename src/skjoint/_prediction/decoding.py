@@ -1,0 +1,170 @@
+"""From what the heads say to one number and one label per target.
+
+Where a label is cut from the number, its probabilities are a distribution
+over the number: its mean and median are numbers, too, and the number has a
+label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skjoint._data.targets import Targets, codes_of_numbers
+
+VALUE_FROM = ("head", "mean", "median", "blend")
+CLASS_FROM = ("head", "value")
+SHARES = [i / 20 for i in range(21)]  # of the value head in a blend
+
+
+@dataclass(frozen=True)
+class Answers:
+    """How outputs of the network become numbers in original units and labels.
+
+    ``is_mixture``: known numbers are part of the network already. ``blends``
+    holds (what the head is blended with, share of the head) for every value
+    whose label is cut from it, by index.
+    """
+
+    targets: Targets
+    is_mixture: bool = False
+    value_from: str = "head"
+    class_from: str = "head"
+    blends: dict | None = None
+
+    def needs(self, kind=None):
+        """Indices of the outputs from which "value", "class", "proba" or all are made."""
+        n_values, n_outputs = len(self.targets.values), len(self.targets.outputs)
+        values, classes = list(range(n_values)), list(range(n_values, n_outputs))
+        if kind == "value":
+            return values + [i for i in classes if self._shapes_a_value(i)]
+        if kind == "proba" or (kind == "class" and self.class_from == "head"):
+            return classes
+        return values + classes
+
+    def _shapes_a_value(self, i):
+        from_class = self.value_from != "head" and self.targets.outputs[i].source is not None
+        return from_class or self.class_decides
+
+    @property
+    def class_decides(self):
+        """Whether a number follows the predicted class where this has a known one."""
+        return bool(self.targets.known_values) and not self.is_mixture
+
+    def decode(self, outputs, kind=None):
+        """Numbers and labels by output index, from the outputs that :meth:`needs` names.
+
+        Class outputs are probabilities, or the codes of the most probable labels.
+        """
+        n_values = len(self.targets.values)
+        numbers = {}
+        if kind != "class" or self.class_from == "value":
+            numbers = {i: self._number(i, outputs) for i in range(n_values)}
+        if kind == "value":
+            return numbers
+        labels = {}
+        for i, target in enumerate(self.targets.classes, start=n_values):
+            if self.class_from == "value" and target.source is not None:
+                number = numbers[target.source]
+                labels[i] = target.classes[codes_of_numbers(number, target.classes, target.edges)]
+            else:
+                labels[i] = target.classes[_codes(outputs[i])]
+        return labels if kind == "class" else {**numbers, **labels}
+
+    def _number(self, i, outputs):
+        number = self.targets.values[i].decode(outputs[i])
+        by_class = self.distribution_of(i)
+        if by_class is not None and self.value_from != "head":
+            proba, target = outputs[by_class], self.targets.outputs[by_class]
+            if self.value_from == "blend":
+                summary, share = self.blends[i]
+                number = share * number + (1 - share) * summarise(summary, proba, target)
+            else:
+                number = summarise(self.value_from, proba, target)
+        if self.class_decides:
+            self.put_known(number, _codes(outputs[len(self.targets.values)]))
+        return number
+
+    def stds(self, outputs, known=True):
+        """Standard deviations in original units by index, of heads with a variance.
+
+        Variances lie behind the outputs: of value i at index ``n_outputs + i``. With
+        ``known`` they are 0 where a label decides the number.
+        """
+        n_outputs = len(self.targets.outputs)
+        stds = {
+            i: target.decode_variance(outputs[n_outputs + i])
+            for i, target in enumerate(self.targets.values)
+            if n_outputs + i in outputs
+        }
+        if known and self.class_decides:
+            codes = _codes(outputs[len(self.targets.values)])
+            for std in stds.values():
+                std[np.isin(codes, list(self.targets.known_values))] = 0
+        return stds
+
+    def distribution_of(self, i):
+        """Index of the class output that is a distribution over value i, or None."""
+        n_values = len(self.targets.values)
+        found = (j for j, t in enumerate(self.targets.classes, n_values) if t.source == i)
+        return next(found, None)
+
+    def put_known(self, values, codes):
+        """Write the numbers that the classes of these codes have, in place."""
+        for code, number in self.targets.known_values.items():
+            values[codes == code] = number
+
+    def check(self):
+        """Raise unless there is a label cut from the number where one is asked for."""
+        asked = [("value_from", self.value_from), ("class_from", self.class_from)]
+        for (name, source), known in zip(asked, (VALUE_FROM, CLASS_FROM), strict=True):
+            if source not in known:
+                raise ValueError(f"{name} must be one of {known}. Got {source!r} instead.")
+        asked = [f"{name}={source!r}" for name, source in asked if source != "head"]
+        if asked and all(target.source is None for target in self.targets.classes):
+            raise ValueError(
+                f"{' and '.join(asked)} needs a label that is cut from the number: a y of one "
+                "column, or class_bins on a column that is the value, too. Use 'head'."
+            )
+
+
+def _codes(output):
+    """Codes of the most probable labels, from probabilities or as they are."""
+    return output if output.ndim == 1 else output.argmax(axis=1)
+
+
+def summarise(name, proba, target):
+    """Mean or median of the number under the probabilities of its labels."""
+    proba = proba.astype(np.float64)
+    # Running sums have one order of adding up, so that a row does not depend on its batch.
+    below = np.cumsum(proba, axis=1)
+    total = below[:, -1]
+    if name == "mean":
+        return np.cumsum(proba * target.centres, axis=1)[:, -1] / total
+    middle = (below < 0.5 * total[:, None]).sum(axis=1)
+    if target.edges is None:
+        return target.centres[middle]
+    # A band is no point: the median lies in it where so much of its training numbers lies below.
+    rows = np.arange(len(proba))
+    share = 1 - (below[rows, middle] - 0.5 * total) / proba[rows, middle]
+    quantiles = target.quantiles[middle]
+    place = share * (quantiles.shape[1] - 1)
+    left = np.minimum(place.astype(int), quantiles.shape[1] - 2)
+    low, high = quantiles[rows, left], quantiles[rows, left + 1]
+    return low + (place - left) * (high - low)
+
+
+def choose_blend(head, proba, target, loss):
+    """The blend of least loss on validation rows: (summary, share of the head).
+
+    ``loss`` takes numbers in original units and gives their mean loss.
+    """
+    candidates = [
+        (loss(share * head + (1 - share) * numbers), summary, share)
+        for summary in ("mean", "median")
+        for numbers in [summarise(summary, proba, target)]
+        for share in SHARES
+    ]
+    _, summary, share = min(candidates)
+    return summary, share
