@@ -7,7 +7,10 @@ import pandas as pd
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.utils import check_consistent_length
 
+from skjoint._data.table import read_table
 from skjoint._data.targets import codes_of_numbers
+from skjoint._data.weights import check_weights
+from skjoint._support.warn import warn
 
 __all__ = ["agreement_score", "expected_calibration_error", "joint_score"]
 
@@ -230,3 +233,61 @@ def _target_pairs(true, pred):
     if true.ndim == 1:
         return [(true, pred)]
     return list(zip(true.T, pred.T, strict=True))
+
+
+def evaluate_answers(targets, answers, outputs, y, sample_weight=None):
+    """What ``evaluate`` of the estimator returns.
+
+    ``answers`` and ``outputs`` are numbers and labels, and probabilities, by output index.
+    """
+    y = read_table(y)
+    check_consistent_length(answers[0], y)
+    weights = targets.split_weights(check_weights(sample_weight, len(y)), len(y))
+    metrics, scores = {}, []
+    columns = zip(targets.outputs, targets.read(y), strict=True)
+    for i, (target, column) in enumerate(columns):
+        mask = column.mask & (weights[i] > 0)
+        if not mask.any():
+            continue
+        if target.kind == "value":
+            found = value_metrics(column.data[mask], answers[i][mask], weights[i][mask])
+        else:
+            codes = _true_codes(target, column.data[mask[column.mask]])
+            predicted = target.codes(answers[i][mask])
+            found = class_metrics(codes, predicted, outputs[i][mask], weights[i][mask])
+        metrics |= {f"{target.name}_{name}": figure for name, figure in found.items()}
+        scores.append(found["r2" if target.kind == "value" else "accuracy"])
+    if not scores:
+        raise ValueError(
+            "No target of y has a labelled row of positive weight: there is nothing to score."
+        )
+    agreements = _agreements(targets, answers, weights)
+    return {"score": float(np.mean(scores)), **metrics, **agreements}
+
+
+def _agreements(targets, answers, weights):
+    """How often label and number agree, where the label is cut from the number."""
+    agreements = {}
+    for i, target in enumerate(targets.classes, start=len(targets.values)):
+        if target.source is not None:
+            name = "agreement" if target.name == "class" else f"{target.name}_agreement"
+            agreements[name] = agreement_score(
+                answers[target.source],
+                answers[i],
+                classes=target.classes,
+                bin_edges=target.edges,
+                sample_weight=weights[i] if weights[i].any() else None,
+            )
+    return agreements
+
+
+def _true_codes(target, labels):
+    """Codes of true labels; -1, which no prediction equals, for unseen ones, with a warning."""
+    codes = target.codes(labels)
+    if (codes < 0).any():
+        unseen = sorted(set(labels[codes < 0].tolist()))
+        warn(
+            f"y holds labels of target '{target.name}' that training never saw; they count as "
+            f"wrong: {unseen[:10]}{' and more' if len(unseen) > 10 else ''}."
+        )
+    return codes

@@ -1,44 +1,91 @@
-"""Carrying out the plans of one fit: a plan, and so a network, per member of the ensemble."""
+"""Carrying out the plans of one fit: a plan, and so a network, per member and refit."""
 
 from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import permutations
+from dataclasses import dataclass, field
 
 import joblib
 import numpy as np
 
-from skjoint._engines.plan import (
+from skjoint._engines.choice import choose_engine
+from skjoint._engines.hooks import (
     EarlyStopping,
     GivenEpochs,
     JointMonitor,
-    ProgressBar,
     chain,
     divergence,
-    epoch_lines,
     stop_at_nan,
-    weight_names,
 )
-from skjoint._network.spec import without_idle_embedding
-from skjoint._prediction.forward import Ensemble, FittedNetwork
+from skjoint._engines.plan import weight_names
+from skjoint._engines.progress import ProgressBar, epoch_lines
+from skjoint._network.weights import without_idle_embedding
+from skjoint._prediction.average import Average
+from skjoint._prediction.forward import FittedNetwork
 
 
 @dataclass
 class Member:
     """One trained network, or several of its epochs, and what continued training needs."""
 
-    network: FittedNetwork | Ensemble
+    network: FittedNetwork | Average
     state: tuple  # of the optimizer, of the balancing
     history: dict[str, list[float]]
     loss_weights: np.ndarray  # (n_epochs, n_heads)
-    best_epochs: list[int] | None
+    best_epochs: list[int] | None  # of all heads, or of each
 
 
-def seed_of(member, seed):
-    """Seed of a member; the first one has the seed of a fit without others."""
-    return seed if member == 0 else int(np.random.SeedSequence([seed, member]).generate_state(1)[0])
+@dataclass
+class Trained:
+    """The networks of a fit: those with held-out rows of their own, and those of all rows."""
+
+    members: list[Member] = field(default_factory=list)
+    refits: list[Member] = field(default_factory=list)
+
+
+def train_all(members, refits, settings, listener=None):
+    """Carry out the plans of members, then those of refits.
+
+    Parameters
+    ----------
+    members, refits : list of Plan
+    settings : Settings
+    listener : callable, default=None
+        ``(plan, on_epoch, trained) -> on_epoch``: what else is called at epochs, given what
+        has been trained so far.
+
+    Returns
+    -------
+    Trained
+    """
+    engine = choose_engine(settings.engine, members[0], settings.new_callbacks())
+
+    def run(plan, on_epoch):
+        return engine(plan, on_epoch, settings.new_callbacks())
+
+    trained = Trained()
+    one_by_one = not engine.runs_in_threads or settings.new_callbacks() or listener
+    one_by_one = one_by_one or settings.verbose
+
+    def carry_out(plans, stopping, name, found):
+        if len(plans) > 1 and not one_by_one:
+            found.extend(train_side_by_side(plans, run, stopping))
+            return
+        for i, plan in enumerate(plans, start=1):
+            title = f"{name} {i}/{len(plans)} " if len(plans) > 1 else ""
+            around = None if listener is None else _with_trained(listener, trained)
+            found.append(train_member(plan, run, stopping, settings.verbose, around, title))
+
+    carry_out(members, settings.stopping, "Member", trained.members)
+    if refits:
+        best = np.mean([member.best_epochs for member in trained.members], axis=0)
+        carry_out(refits, np.rint(best).astype(int).tolist(), "Refit", trained.refits)
+    return trained
+
+
+def _with_trained(listener, trained):
+    return lambda plan, on_epoch: listener(plan, on_epoch, trained)
 
 
 def train_member(plan, engine, stopping, verbose, around=None, title=""):
@@ -49,12 +96,11 @@ def train_member(plan, engine, stopping, verbose, around=None, title=""):
     plan : Plan
     engine : callable
         ``(plan, on_epoch) -> Result``.
-    stopping : None, (kind, patience) or list of int
-        What early stopping looks at, "joint" or "by_head", and its epochs without
-        improvement; or the epochs to keep, for all heads or for each.
+    stopping : None, Stopping or list of int
+        Early stopping, or the epochs to keep, for all heads or for each.
     verbose : {0, 1, 2}
     around : callable, default=None
-        ``(plan, on_epoch) -> on_epoch``: what else wants to hear of the epochs.
+        ``(plan, on_epoch) -> on_epoch``: what else is called at epochs.
     title : str, default=""
         What lines of progress begin with.
 
@@ -62,48 +108,54 @@ def train_member(plan, engine, stopping, verbose, around=None, title=""):
     -------
     Member
     """
-    heads = plan.network.heads
-    hooks = [stop_at_nan([head.name for head in heads])]
-    early = bar = None
-    if isinstance(stopping, list):
-        early = GivenEpochs(stopping)
-        hooks.append(early)
-    elif plan.validation:
-        monitor = JointMonitor(plan)
-        hooks.append(monitor)
-        if stopping is not None:
-            kind, patience = stopping
-            names = ["val_joint_loss"]
-            if kind == "by_head":
-                names = [monitor.monitor_of(head) for head in heads]
-            early = EarlyStopping(patience, names)
-            hooks.append(early)
-    if verbose == 2:
-        hooks.append(epoch_lines(plan.last_epoch, title=title))
-    elif verbose:
-        bar = ProgressBar(plan.first_epoch, plan.last_epoch, title=title)
-        hooks.append(bar)
-    on_epoch = chain(hooks)
+    monitor = JointMonitor(plan) if plan.validation else None
+    early = _keeper(plan, monitor, stopping)
+    bar = ProgressBar(plan.first_epoch, plan.last_epoch, title=title) if verbose == 1 else None
+    on_epoch = chain(_hooks(plan, monitor, early, verbose, bar, title))
     try:
         result = engine(plan, on_epoch if around is None else around(plan, on_epoch))
     finally:
         if bar is not None:
             bar.close()
-    n_epochs = len(result.history["loss"])
-    last = plan.first_epoch + n_epochs
+    last = plan.first_epoch + len(result.history["loss"])
     epochs = early.best_epochs if early else [last]
     weights = early.weights if early else {last: result.weights}
     if isinstance(stopping, list):  # before whose end a callback may have stopped the training
         epochs = [min(epoch, last - 1) for epoch in epochs]
         weights = {last - 1: result.weights, **weights}
-    network = one_network(plan.network, weights, epochs)
+    network = _network_of(plan, weights, epochs)
     check_finite(network, plan.rows.take(slice(1000)).X, last)
-    if plan.balancing:
-        loss_weights = np.transpose([result.history[name] for name in weight_names(heads)])
-    else:
-        loss_weights = np.tile(plan.loss_weights, (n_epochs, 1))
     state = (result.optimizer_state, result.balancing_state)
+    loss_weights = _loss_weights(plan, result.history)
     return Member(network, state, result.history, loss_weights, early and epochs)
+
+
+def _keeper(plan, monitor, stopping):
+    """The hook that keeps weights of epochs, or None where the last ones count."""
+    if isinstance(stopping, list):
+        return GivenEpochs(stopping)
+    if monitor is None or stopping is None:
+        return None
+    names = ["val_joint_loss"]
+    if stopping.kind == "by_head":
+        names = [monitor.monitor_of(head) for head in plan.network.heads]
+    return EarlyStopping(stopping.patience, names)
+
+
+def _hooks(plan, monitor, early, verbose, bar, title):
+    """What is called at the end of each epoch, in order."""
+    hooks = [stop_at_nan([head.name for head in plan.network.heads])]
+    hooks += [hook for hook in (monitor, early) if hook is not None]
+    if verbose == 2:
+        hooks.append(epoch_lines(plan.last_epoch, title=title))
+    return hooks if bar is None else [*hooks, bar]
+
+
+def _loss_weights(plan, history):
+    """Factors of the heads' losses by epoch, (n_epochs, n_heads)."""
+    if plan.balancing:
+        return np.transpose([history[name] for name in weight_names(plan.network.heads)])
+    return np.tile(plan.loss_weights, (len(history["loss"]), 1))
 
 
 def train_side_by_side(plans, engine, stopping):
@@ -143,60 +195,34 @@ def train_side_by_side(plans, engine, stopping):
             raise
 
 
-def fitted_network(spec, weights):
+def fitted_network(plan, weights):
     """The network that was trained, without an embedding that it had for company only."""
-    return FittedNetwork(*without_idle_embedding(spec, weights))
+    if plan.idle_embedding:
+        return FittedNetwork(*without_idle_embedding(plan.network, weights))
+    return FittedNetwork(plan.network, weights)
 
 
-def one_network(spec, weights, epochs):
+def _network_of(plan, weights, epochs):
     """A network from weights by epoch, and the epoch to use for each head or for all."""
     order = sorted(weights)
-    networks = [fitted_network(spec, weights[epoch]) for epoch in order]
+    networks = [fitted_network(plan, weights[epoch]) for epoch in order]
     if len(networks) == 1:
         return networks[0]
-    return Ensemble(networks, [tuple(order.index(epoch) for epoch in epochs)])
-
-
-def ensemble(networks):
-    """One network that answers with the mean of all."""
-    if len(networks) == 1:
-        return networks[0]
-    parts, places = [], []
-    for network in networks:
-        n_heads, start = len(network.spec.heads), len(parts)
-        inside = network.places if isinstance(network, Ensemble) else [(0,) * n_heads]
-        places += [tuple(start + place for place in member) for member in inside]
-        parts += network.networks if isinstance(network, Ensemble) else [network]
-    return Ensemble(parts, places)
+    return Average(networks, [tuple(order.index(epoch) for epoch in epochs)])
 
 
 def check_finite(network, X, n_epochs):
     """The losses were taken before the last updates, which may have been one too many."""
-    names = [*(head.name for head in network.spec.heads), *network.spec.variances.values()]
+    names = [name for head in network.spec.heads for name in head.parts.values()]
     if network.spec.trunk is None:
         outputs = network.predict(X, names)
     else:  # whose prediction is slow to build
-        networks = network.networks if isinstance(network, Ensemble) else [network]
+        networks = network.networks if isinstance(network, Average) else [network]
         weights = [w.ravel() for part in networks for w in part.weights]
         outputs = [np.concatenate(weights)] * len(names)
     broken = [n for n, out in zip(names, outputs, strict=True) if not np.isfinite(out).all()]
     if broken:
         raise divergence("The predictions became infinite", n_epochs, broken)
-
-
-def luck(members, i, name):
-    """How many times larger the loss ``name`` of head i is in epochs that other members chose.
-
-    Part of what makes a member's epoch the best on the rows it held out is luck. An epoch that
-    another member chose, on its own rows, promises as much for new rows and owes these nothing.
-    """
-    own = others = 0.0
-    for member, other in permutations(members, 2):
-        curve, place = member.history[name], i if len(member.best_epochs) > 1 else 0
-        own += curve[member.best_epochs[place]]
-        others += curve[min(other.best_epochs[place], len(curve) - 1)]
-    growth = others / own if own else 1.0
-    return max(1.0, growth) if np.isfinite(growth) else 1.0
 
 
 def mean_history(histories):
@@ -221,9 +247,8 @@ def mean_by_epoch(curves):
     return total / count.reshape(-1, *[1] * (total.ndim - 1))
 
 
-def best_epochs(members):
-    """Kept epochs: one, or by member, by head, or by member and head."""
-    epochs = np.array([member.best_epochs for member in members])
-    epochs = epochs[0] if len(members) == 1 else epochs
-    epochs = epochs[..., 0] if epochs.shape[-1] == 1 else epochs
-    return int(epochs) if epochs.ndim == 0 else epochs
+def best_epochs(members, n_heads):
+    """Epochs that were kept, (n_members, n_heads); None without early stopping."""
+    if any(member.best_epochs is None for member in members):
+        return None
+    return np.array([np.broadcast_to(member.best_epochs, n_heads) for member in members])

@@ -1,4 +1,4 @@
-"""Keras layers of our own: cheap dropout, embeddings of numbers, the mixture over classes."""
+"""Keras layers of our own: cheap dropout, embeddings of numbers, the mean over classes."""
 
 from __future__ import annotations
 
@@ -132,28 +132,26 @@ def periodic():
 
 
 @functools.cache
-def mixture():
-    """One number per class, and their mean under the class probabilities.
+def mean_over_classes():
+    """The mean of one number per class under the class probabilities.
 
     The class is made on first use because Keras is loaded then.
     """
     keras = import_keras()
 
     @keras.saving.register_keras_serializable("skjoint")
-    class Mixture(keras.layers.Layer):
+    class MeanOverClasses(keras.layers.Layer):
         r"""``E[value] = sum_c p(c) mu_c``, where classes of known number have it for mu.
 
         Reads ``[by_class, proba]`` of shapes (n, n_classes * n_units) and
         (n, n_classes). ``known`` is 1 for classes whose number is a constant
-        and ``constants`` holds these. With ``keep_parts`` the numbers by class
-        follow the mean.
+        and ``constants`` holds these.
         """
 
-        def __init__(self, n_classes, n_units, keep_parts=False, **kwargs):
+        def __init__(self, n_classes, n_units, **kwargs):
             super().__init__(**kwargs)
             self.n_classes = n_classes
             self.n_units = n_units
-            self.keep_parts = keep_parts
 
         def build(self, input_shape):
             fixed = {"initializer": "zeros", "trainable": False}
@@ -166,14 +164,10 @@ def mixture():
             by_class, proba = inputs
             by_class = keras.ops.reshape(by_class, (-1, self.n_classes, self.n_units))
             by_class = keras.ops.where(self.known > 0, self.constants, by_class)
-            mean = keras.ops.sum(proba[:, :, None] * by_class, axis=1)
-            if not self.keep_parts:
-                return mean
-            parts = keras.ops.reshape(by_class, (-1, self.n_classes * self.n_units))
-            return keras.ops.concatenate([mean, parts], axis=1)
+            return keras.ops.sum(proba[:, :, None] * by_class, axis=1)
 
         def get_config(self):
-            settings = ("n_classes", "n_units", "keep_parts")
+            settings = ("n_classes", "n_units")
             return {**super().get_config(), **{name: getattr(self, name) for name in settings}}
 
-    return Mixture
+    return MeanOverClasses

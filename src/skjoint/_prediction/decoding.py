@@ -1,4 +1,4 @@
-"""From what the heads say to one number and one label per target.
+"""From outputs of the heads to one number and one label per target.
 
 Where a label is cut from the number, its probabilities are a distribution
 over the number: its mean and median are numbers, too, and the number has a
@@ -7,11 +7,13 @@ label.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from skjoint._data.targets import Targets, codes_of_numbers
+from skjoint._network.outputs import Output
+from skjoint._prediction.numpy_math import NumPyMath
 
 VALUE_FROM = ("head", "mean", "median", "blend")
 CLASS_FROM = ("head", "value")
@@ -19,19 +21,28 @@ SHARES = [i / 20 for i in range(21)]  # of the value head in a blend
 
 
 @dataclass(frozen=True)
-class Answers:
+class Decoding:
     """How outputs of the network become numbers in original units and labels.
 
-    ``is_mixture``: known numbers are part of the network already. ``blends``
-    holds (what the head is blended with, share of the head) for every value
-    whose label is cut from it, by index.
+    Outputs are in a dict: of head i at ``i``, another part of it at ``(i, part)``.
+
+    Parameters
+    ----------
+    targets : Targets
+    outputs : tuple of Output
+        Of the heads, values first.
+    value_from : {"head", "mean", "median", "blend"}
+    class_from : {"head", "value"}
+    blends : dict
+        By index of a value whose label is cut from it: what the head is blended with, and the
+        share of the head.
     """
 
     targets: Targets
-    is_mixture: bool = False
+    outputs: tuple[Output, ...]
     value_from: str = "head"
     class_from: str = "head"
-    blends: dict | None = None
+    blends: dict = field(default_factory=dict)
 
     def needs(self, kind=None):
         """Indices of the outputs from which "value", "class", "proba" or all are made."""
@@ -50,7 +61,18 @@ class Answers:
     @property
     def class_decides(self):
         """Whether a number follows the predicted class where this has a known one."""
-        return bool(self.targets.known_values) and not self.is_mixture
+        in_network = any(output.uses_known_values for output in self._value_outputs)
+        return bool(self.targets.known_values) and not in_network
+
+    @property
+    def _value_outputs(self):
+        return self.outputs[: len(self.targets.values)]
+
+    @property
+    def deviation_parts(self):
+        """What :meth:`deviations` reads beside the numbers: pairs of index and part."""
+        pairs = enumerate(self._value_outputs)
+        return [(i, part) for i, output in pairs for part in output.deviation_parts]
 
     def decode(self, outputs, kind=None):
         """Numbers and labels by output index, from the outputs that :meth:`needs` names.
@@ -86,23 +108,22 @@ class Answers:
             self.put_known(number, _codes(outputs[len(self.targets.values)]))
         return number
 
-    def stds(self, outputs, known=True):
-        """Standard deviations in original units by index, of heads with a variance.
+    def deviations(self, outputs, known=True):
+        """Standard deviations in original units by index, of the heads that have one.
 
-        Variances lie behind the outputs: of value i at index ``n_outputs + i``. With
-        ``known`` they are 0 where a label decides the number.
+        With ``known`` they are 0 where a label decides the number.
         """
-        n_outputs = len(self.targets.outputs)
-        stds = {
-            i: target.decode_variance(outputs[n_outputs + i])
-            for i, target in enumerate(self.targets.values)
-            if n_outputs + i in outputs
-        }
-        if known and self.class_decides:
+        found = {}
+        for i, output in enumerate(self._value_outputs):
+            if output.deviation_parts and (i, output.deviation_parts[0]) in outputs:
+                parts = {part: outputs[i, part] for part in output.deviation_parts}
+                scaled = output.deviation(parts, NumPyMath)
+                found[i] = self.targets.values[i].decode_deviation(scaled)
+        if known and found and self.class_decides:
             codes = _codes(outputs[len(self.targets.values)])
-            for std in stds.values():
-                std[np.isin(codes, list(self.targets.known_values))] = 0
-        return stds
+            for deviation in found.values():
+                deviation[np.isin(codes, list(self.targets.known_values))] = 0
+        return found
 
     def distribution_of(self, i):
         """Index of the class output that is a distribution over value i, or None."""
@@ -145,7 +166,8 @@ def summarise(name, proba, target):
     middle = (below < 0.5 * total[:, None]).sum(axis=1)
     if target.edges is None:
         return target.centres[middle]
-    # A band is no point: the median lies in it where so much of its training numbers lies below.
+    # The median lies inside a band, where half of the probability lies below by the band's own
+    # training numbers.
     rows = np.arange(len(proba))
     share = 1 - (below[rows, middle] - 0.5 * total) / proba[rows, middle]
     quantiles = target.quantiles[middle]

@@ -1,0 +1,129 @@
+"""What cannot go together: one table of conditions and messages, checked before any training."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import numpy as np
+
+from skjoint._data.encoding import FeatureEncoder
+from skjoint._data.targets import Targets, known_values
+from skjoint._network.outputs import Request, asked_outputs
+
+
+class Case(NamedTuple):
+    """One fit, as far as it is known before anything is built."""
+
+    p: SimpleNamespace  # parameters
+    targets: Targets
+    features: FeatureEncoder
+    mode: str
+    balancing: str | None
+
+    @property
+    def names(self):
+        return [target.name for target in self.targets.outputs]
+
+    @property
+    def row_shape(self):
+        return self.features.output_shape_
+
+    @property
+    def trunk_arguments(self):
+        return sorted(name for name in vars(self.p) if name.startswith("trunk__"))
+
+
+# Rows of (condition, message), both functions of the case.
+CONFLICTS = [
+    (
+        lambda c: c.p.n_refits and not c.p.early_stopping and c.mode != "chunk",
+        lambda c: (
+            f"n_refits={c.p.n_refits} trains for the epochs that early stopping finds best. Use it "
+            "with early_stopping=True or 'by_head', or set n_refits=0."
+        ),
+    ),
+    (
+        lambda c: c.p.n_refits and c.p.warm_start and c.mode != "chunk",
+        lambda c: (
+            f"n_refits={c.p.n_refits} starts anew on all rows, warm_start=True does not. Set "
+            "n_refits=0 or warm_start=False."
+        ),
+    ),
+    (
+        lambda c: c.p.head_link is not None and not (c.targets.values and c.targets.classes),
+        lambda c: f"head_link={c.p.head_link!r} needs a value and a class target. Got {c.names}.",
+    ),
+    (
+        lambda c: c.p.trunk is None and c.trunk_arguments,
+        lambda c: f"trunk__... needs trunk. Got {c.trunk_arguments} without one.",
+    ),
+    (
+        lambda c: c.p.trunk is not None and "periodic" in _as_list(c.p.numeric_embedding),
+        lambda c: (
+            "numeric_embedding must be 'rank' or None beside a trunk, which reads encoded X "
+            f"itself. Got {c.p.numeric_embedding!r} instead."
+        ),
+    ),
+    (
+        lambda c: len(c.p.companions) and len(c.row_shape) > 1 and c.mode != "chunk",
+        lambda c: (
+            "companions must be () where rows of X have a shape, here "
+            f"{c.row_shape}: models beside the networks read columns. Got {c.p.companions!r} "
+            "instead."
+        ),
+    ),
+]
+
+
+def check_conflicts(case):
+    """Raise for the first row of the table, or of an output's own, whose condition is true."""
+    for is_refused, message in CONFLICTS:
+        if is_refused(case):
+            raise ValueError(message(case))
+    if case.targets.values:
+        for kind in asked_outputs(case.p.value_loss, case.p.head_link):
+            for is_refused, message in kind.refusals(_request_of(case)):
+                if is_refused:
+                    raise ValueError(message)
+
+
+def _request_of(case):
+    return Request(
+        value_loss=case.p.value_loss,
+        value_activation=case.p.value_activation,
+        head_link=case.p.head_link,
+        balancing=case.balancing,
+        widths={target.name: target.n_units for target in case.targets.values},
+        class_names=[target.name for target in case.targets.classes],
+    )
+
+
+def _as_list(kinds):
+    return [kinds] if kinds is None or isinstance(kinds, str) else list(kinds)
+
+
+def check_unchanged(params, settings, previous):
+    """Raise where training cannot go on, because what the network was built from has changed."""
+    if settings.mode == "chunk" and params["value_from"] == "blend":
+        if previous is None or not previous.blends:
+            raise ValueError(
+                "value_from='blend' is chosen on validation rows, which partial_fit has none "
+                "of. Use 'mean' or 'median'."
+            )
+    if previous is None:
+        return
+    targets, (trunk, arguments) = previous.targets, previous.resumption.trunk
+    now = settings.trunk_arguments
+    same_trunk = settings.trunk is trunk and now.keys() == arguments.keys()
+    known = known_values(params["value_by_class"], targets.values, targets.classes)
+    for name, unchanged in {
+        "trunk": same_trunk and all(np.all(now[name] == arguments[name]) for name in now),
+        "value_by_class": known == targets.known_values,
+        "n_members": settings.n_members == len(previous.resumption.states),
+    }.items():
+        if not unchanged:
+            raise ValueError(
+                f"{name} must stay as it is when training continues. To start anew with "
+                "another, call fit with warm_start=False."
+            )

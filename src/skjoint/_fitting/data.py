@@ -1,0 +1,124 @@
+"""From the user's X, y and weights to encoded rows, each parsed once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sklearn.utils import check_consistent_length
+
+from skjoint._data.encoding import FeatureEncoder
+from skjoint._data.features import Features, read_features
+from skjoint._data.rows import Rows
+from skjoint._data.split import label_codes
+from skjoint._data.table import Table, read_table
+from skjoint._data.targets import Targets
+from skjoint._data.weights import check_weights, drop_unweighted
+from skjoint._fitting.settings import uses_ranks
+from skjoint._network.identifiers import is_non_negative
+from skjoint._network.outputs import value_output
+from skjoint._prediction.decoding import Decoding
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """X, y and weights of a fit, checked; rows of weight 0 are left out."""
+
+    X: Features
+    y: Table
+    sample_weight: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class EncodedData:
+    """Encoded rows, and the weights that answers to held-out ones are compared by.
+
+    Numbers that their label alone decides have weight 0 in ``rows``. They count in
+    ``held_out_weights`` where they are part of what the network predicts, and in
+    ``interval_weights`` always. ``known`` are these numbers by name of the value target: marks
+    of their labels, (n_classes, 1), and scaled numbers.
+    """
+
+    rows: Rows
+    held_out_weights: list[np.ndarray]
+    interval_weights: list[np.ndarray]
+    known: dict[str, tuple[np.ndarray, np.ndarray]]
+
+
+def read_training_data(X, y, sample_weight, params, previous):
+    """What the user gave, checked; with ``previous``, a FittedModel, in its form."""
+    if previous is None:
+        encode, has_trunk = params["preprocess"] is not None, params["trunk"] is not None
+        X = read_features(X, encode=encode, allow_nd=has_trunk)
+    else:
+        X = previous.features.read(X)
+    y = read_table(y)
+    check_consistent_length(X, y)
+    sample_weight = check_weights(sample_weight, len(y))
+    return TrainingData(*drop_unweighted(X, y, sample_weight))
+
+
+def learn_encoders(data, params, classes):
+    """Encoders of y and X, learned from all rows."""
+    output = value_output(params["value_loss"], params["head_link"])
+    targets = Targets.learn(
+        data.y,
+        **{name: params[name] for name in ("value_columns", "class_columns", "class_bins")},
+        classes=classes,
+        scale_value=params["scale_value"],
+        non_negative=is_non_negative(params["value_activation"], params["scale_value"]),
+        value_by_class=params["value_by_class"],
+        is_mixture=output.uses_known_values,
+        sample_weight=data.sample_weight,
+    )
+    value_from = "head" if params["value_from"] == "auto" else params["value_from"]
+    Decoding(targets, (), value_from, params["class_from"]).check()
+    row_weight = data.sample_weight
+    if row_weight is not None and row_weight.ndim == 2:
+        # A weight of 0 for one target is a missing label, not half a row.
+        row_weight = row_weight.max(axis=1)
+    encoder = FeatureEncoder(params["preprocess"] is not None, uses_ranks(params))
+    return targets, encoder.learn(data.X, row_weight)
+
+
+def encode_rows(data, targets, features, settings):
+    """Encoded rows of X and y with their weights."""
+    columns = targets.read(data.y)
+    targets.warn_of_other_values(columns)
+    arrays, masks = targets.encode(columns)
+
+    def weigh(masks):
+        strict = settings.mode != "chunk"
+        return targets.row_weights(arrays, masks, data.sample_weight, settings.class_weight, strict)
+
+    weights = every_weight = weigh(masks)
+    if targets.known_values:
+        every_weight = weigh([column.mask for column in columns])
+    in_network = any(h.output.uses_known_values for h in settings.heads if h.kind == "value")
+    # A table of this fit's own also where it is the user's array (preprocess=None).
+    rows = Rows(
+        features.encode(data.X).view(),
+        arrays,
+        weights,
+        codes=label_codes(arrays, masks, len(targets.values)),
+    )
+    return EncodedData(
+        rows,
+        every_weight if in_network else weights,
+        every_weight,
+        _known_numbers(targets) if in_network else {},
+    )
+
+
+def _known_numbers(targets):
+    """Marks and scaled numbers of the labels that decide the number, by value target."""
+    known = targets.known_values
+    n_classes = targets.classes[0].n_units
+    marks = np.isin(np.arange(n_classes), list(known)).astype(np.float32)[:, None]
+    numbers = np.array([known.get(code, np.nan) for code in range(n_classes)])[:, None]
+    return {target.name: (marks, target.encode(numbers)) for target in targets.values}
+
+
+def held_out_rows(data):
+    """The rows with the weights that count where they are held out."""
+    return replace(data.rows, weights=data.held_out_weights)

@@ -1,0 +1,191 @@
+"""What each network of a fit is trained on, as plain data; writing plans has no side effects."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from skjoint._data.split import split_validation
+from skjoint._data.weights import normalised
+from skjoint._engines.plan import Plan
+from skjoint._engines.routing import make_trunk
+from skjoint._fitting.data import held_out_rows
+from skjoint._network.spec import TRUNK, NetworkSpec
+from skjoint._network.weights import initial_weights, weights_of, with_idle_embedding
+from skjoint._support.warn import warn
+
+
+def seed_of(member, seed):
+    """Seed of a member; the first one has the seed of a fit without others."""
+    return seed if member == 0 else int(np.random.SeedSequence([seed, member]).generate_state(1)[0])
+
+
+def write_plans(data, targets, features, settings, previous=None):
+    """Plans of the members, and of the refits on all rows after them.
+
+    Parameters
+    ----------
+    data : EncodedData
+    targets : Targets
+    features : FeatureEncoder
+    settings : Settings
+    previous : FittedModel, default=None
+        Whose training goes on.
+
+    Returns
+    -------
+    members, refits : list of Plan
+    """
+    writer = _PlanWriter(data, targets, features, settings, previous)
+    members = [writer.plan(i, writer.split(i)) for i in range(settings.n_members)]
+    refits = []
+    for i in range(settings.n_members, settings.n_networks):
+        plan = writer.plan(i, None)
+        # No rows to validate on are as None, but the refit shares the members' program.
+        refits.append(replace(plan, validation=plan.rows.take([])))
+    return members, refits
+
+
+class _PlanWriter:
+    """The plans of one fit: what they share, and what each has of its own."""
+
+    def __init__(self, data, targets, features, settings, previous):
+        self.data = data
+        self.targets = targets
+        self.features = features
+        self.settings = settings
+        self.previous = previous
+
+    def split(self, member):
+        """Places of the rows to train a member on, and of those to hold out; None if none are."""
+        settings, rows = self.settings, self.data.rows
+        if settings.held_out_share is None:
+            return None
+        seed = seed_of(member, settings.seed)
+        return split_validation(rows.codes, len(rows), settings.held_out_share, seed)
+
+    def plan(self, member, split):
+        settings, seed = self.settings, seed_of(member, self.settings.seed)
+        network, trunk_weights = self._network(member, seed)
+        rows, validation = self._rows(split)
+        weights = self._weights(network, member, seed, rows, trunk_weights)
+        idle = network.embedding is None and settings.any_embedding is not None
+        if idle:
+            network, weights = with_idle_embedding(network, weights, settings.any_embedding)
+        optimizer_state = balancing_state = None
+        if self.previous is not None:
+            resumption = self.previous.resumption
+            optimizer_state, balancing_state = resumption.states[member]
+            if resumption.balancing != settings.balancing:
+                balancing_state = None
+        return Plan(
+            network=network,
+            rows=_with_training_targets(rows, rows.codes, network, weights),
+            validation=_with_training_targets(validation, None, network, weights),
+            losses=list(settings.losses),
+            loss_weights=list(settings.loss_weights),
+            balancing=settings.balancing,
+            balancing_state=balancing_state,
+            value_scales=[target.scale for target in self.targets.values],
+            optimizer=settings.optimizer,
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            seed=seed,
+            n_alike=settings.n_networks,
+            first_epoch=0 if self.previous is None else self.previous.n_iter,
+            weights=weights,
+            idle_embedding=idle,
+            optimizer_state=optimizer_state,
+        )
+
+    # ---------------------------------------------------------------- network
+    def _network(self, member, seed):
+        """The network of a member, and the weights of a new trunk."""
+        previous, settings, trunk_weights = self.previous, self.settings, None
+        embedding = settings.embeddings[member % len(settings.embeddings)]
+        if previous is None:
+            trunk, trunk_weights = self._new_trunk(seed)
+            if member == 0 and trunk is not None and trunk.embeds and self.features.enabled:
+                warn(
+                    "trunk has an Embedding layer, which reads whole numbers, but "
+                    "preprocess='auto' standardises them. Use preprocess=None."
+                )
+        else:
+            spec = previous.network.member(member).spec
+            trunk = spec.trunk
+            if spec.embedding in settings.embeddings:  # of a refit, which had another turn
+                embedding = spec.embedding
+        network = NetworkSpec(
+            input_shape=self.features.output_shape_,
+            hidden=settings.hidden,
+            heads=settings.heads,
+            activation=settings.activation,
+            kernel_initializer=settings.kernel_initializer,
+            dropout=settings.dropout,
+            alpha=settings.alpha,
+            trunk=trunk,
+            link=settings.link,
+            embedding=embedding,
+        )
+        if previous is not None and network.layers() != spec.layers():
+            raise ValueError(
+                "Layers and activations must stay as they are when training continues. To start "
+                "anew with others, call fit with warm_start=False."
+            )
+        if trunk is not None:
+            trunk.check_codes(self.data.rows.X)
+        return network, trunk_weights
+
+    def _new_trunk(self, seed):
+        """The user's own trunk as plain data, and its weights to start from."""
+        settings = self.settings
+        if settings.trunk is None:
+            return None, None
+        shape = self.features.output_shape_
+        classes = [target.classes for target in self.targets.classes]
+        meta = {
+            "input_shape": shape,
+            "n_features_in_": self.features.schema.n_features,
+            "X_shape_": (len(self.data.rows), *shape),
+            "classes_": classes[0] if len(classes) == 1 else classes,
+            "n_classes_": len(classes[0]) if len(classes) == 1 else [len(c) for c in classes],
+        }
+        return make_trunk(settings.trunk, meta, settings.trunk_arguments, seed)
+
+    # ------------------------------------------------------------------- rows
+    def _rows(self, split):
+        """Rows to train on and rows to validate on, or None, weighed to mean 1 each."""
+        rows = self.data.rows
+        if split is None:
+            return rows, None
+        train, held_out = split
+        names = [target.name for target in self.targets.outputs]
+        validation = held_out_rows(self.data).take(held_out)
+        return normalised(rows.take(train), names), normalised(validation, names, strict=False)
+
+    # ---------------------------------------------------------------- weights
+    def _weights(self, network, member, seed, rows, trunk_weights):
+        """Weights to start from."""
+        if self.previous is not None:
+            return self.previous.network.member(member).weights
+        given = {TRUNK: trunk_weights}
+        for head, target, weight in zip(network.heads, rows.targets, rows.weights, strict=True):
+            known = self.data.known.get(head.name)
+            given |= head.output.given_weights(head.name, target[weight > 0], known)
+        return initial_weights(network, [seed, 0], given)
+
+
+def _with_training_targets(rows, codes, network, weights):
+    """Rows with targets as the losses read them; labels are not used in validation."""
+    if rows is None:
+        return None
+    if codes is None:
+        codes = np.full(len(rows), -1)
+    targets = [
+        head.output.training_targets(
+            head.name, target, codes, lambda name: weights_of(network, weights, name)
+        )
+        for head, target in zip(network.heads, rows.targets, strict=True)
+    ]
+    return replace(rows, targets=targets)

@@ -1,0 +1,206 @@
+"""What every kind of output answers; the kinds of a value head are one file each.
+
+A head ends in an *output*: plain frozen data that holds all that is special to it. The network
+gives a head's answer in *parts*, each the output of a named layer; the first part is the number,
+or the probabilities of the labels. In training the parts of a head lie side by side in one
+array, and its targets in another: only the output itself knows how they are laid out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+
+from skjoint._network.graph import Dense
+
+OUTPUTS: dict[str, type[Output]] = {}  # by name
+
+
+def register(cls):
+    """Add a kind of output, or put another in the place of the one of this name; returns it."""
+    OUTPUTS[cls.name] = cls
+    return cls
+
+
+def names_of_losses():
+    """Names of ``value_loss`` that ask for an output of their own."""
+    return [name for cls in OUTPUTS.values() if (name := getattr(cls, "value_loss", None))]
+
+
+class Request(NamedTuple):
+    """What the parameters ask of the value heads, for an output to refuse what it cannot do."""
+
+    value_loss: object
+    value_activation: object
+    head_link: str | None
+    balancing: str | None
+    widths: dict[str, int]  # numbers under each value head, by its name
+    class_names: list[str]
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a head ends in.
+
+    Parameters
+    ----------
+    n_units : int
+        Numbers of a value head, labels of a class head.
+    activation : str or callable
+        Of the layer that gives the first part.
+    """
+
+    n_units: int
+    activation: object
+
+    name: ClassVar[str]  # in files
+    target: ClassVar[str]  # "value" or "class"
+    metric: ClassVar[str]  # in the logs
+    first_part: ClassVar[str]
+    monitor: ClassVar[str] = "loss"  # the held-out log that stops a head by itself
+    is_likelihood: ClassVar[bool] = False  # whether its loss may be negative
+    needs_classes: ClassVar[bool] = False  # whether its layers read the class probabilities
+
+    # ------------------------------------------------------------------ layers
+    def parts(self, head: str) -> dict[str, str]:
+        """Names of the layers by part, the number or the probabilities first."""
+        return {self.first_part: head}
+
+    def layers(self, head, inputs, n_inputs, gate=None):
+        """Layers above the features, each after those it reads.
+
+        Parameters
+        ----------
+        head : str
+            Name of the head, and of the layer of its first part.
+        inputs : tuple of str
+            Names of the layers to read.
+        n_inputs : int
+            Units of these together.
+        gate : Head, default=None
+            The first class head; only with ``needs_classes``.
+        """
+        return [self.dense(head, head, inputs, n_inputs)]
+
+    def dense(self, name, head, inputs, n_inputs, **changes):
+        """A dense layer of the head, by default that of its first part."""
+        settings = {"n_units": self.n_units, "activation": self.activation, **changes}
+        return Dense(name, inputs, n_inputs, branch=head, is_output=True, **settings)
+
+    def given_weights(self, head, numbers, known):
+        """Weights that are not drawn, by name of layer.
+
+        Parameters
+        ----------
+        head : str
+        numbers : ndarray of shape (n_labelled, n_units)
+            Scaled numbers to train on.
+        known : None or (marks, numbers)
+            Of the labels that decide the number alone, (n_classes, 1) and (n_classes, n_units).
+        """
+        return {}
+
+    # ---------------------------------------------------------------- training
+    def training_targets(self, head, targets, codes, weights_of):
+        """Targets as the loss reads them, from the encoded ones.
+
+        Parameters
+        ----------
+        head : str
+        targets : ndarray
+            Scaled numbers (n_samples, n_units), or codes (n_samples,).
+        codes : ndarray of shape (n_samples,) or None
+            Codes of the first class target's labels, -1 where there is none.
+        weights_of : callable
+            Arrays of a layer, by its name, that the network starts from.
+        """
+        return targets
+
+    def row_metric(self, targets, outputs, scale):
+        """The metric of each row, as Keras tensors; numbers in original units by ``scale``."""
+        raise NotImplementedError
+
+    def constants(self, targets, weights) -> Iterable[np.ndarray]:
+        """Answers of candidates for the best constant prediction, all parts side by side."""
+        raise NotImplementedError
+
+    def relative_loss(self, loss, reference):
+        """A loss beside that of the best constant prediction: 1 where nothing was learned."""
+        return 1 + loss - reference if self.is_likelihood else loss / reference
+
+    # -------------------------------------------------------------- prediction
+    def combine(self, parts, math):
+        """Parts of an ensemble from those of its members: a dict of one tensor from lists.
+
+        ``math`` does the arithmetic on NumPy arrays or on tensors of an ONNX graph, so that
+        one formula serves both.
+        """
+        return {part: math.mean(members) for part, members in parts.items()}
+
+
+@dataclass(frozen=True)
+class ValueOutput(Output):
+    """What a value head ends in; a kind of its own is a subclass that :func:`register` takes.
+
+    A kind is chosen by the ``value_loss`` or the ``head_link`` that it names.
+    """
+
+    target: ClassVar[str] = "value"
+    metric: ClassVar[str] = "mae"
+    first_part: ClassVar[str] = "number"
+    value_loss: ClassVar[str | None] = None
+    head_link: ClassVar[str | None] = None
+    # Where a label alone decides the number, whether that enters through the network's weights.
+    uses_known_values: ClassVar[bool] = False
+    deviation_parts: ClassVar[tuple[str, ...]] = ()  # of the standard deviation; () without one
+    class_parts: ClassVar[tuple[str, ...]] = ()  # of numbers given the class; () without any
+
+    @classmethod
+    def create(cls, n_units, activation, n_classes):
+        """The output for so many numbers; ``n_classes`` of the first class target, or None."""
+        return cls(n_units, activation)
+
+    @classmethod
+    def refusals(cls, request):
+        """Pairs of what does not go together, as a boolean, and the message that says so."""
+        return []
+
+    def loss(self, value_loss):
+        """The Keras loss of rows, on training targets and all parts side by side."""
+        raise NotImplementedError
+
+    @classmethod
+    def number_loss(cls, value_loss):
+        """The ``value_loss`` by which numbers alone are compared."""
+        return value_loss
+
+    def takes_means(self, loss):
+        """Whether its number of least loss is the mean, so that models beside may share in it."""
+        return False
+
+    def numbers(self, columns):
+        """The numbers among training targets or parts side by side: they come first."""
+        return columns[:, : self.n_units]
+
+    def row_metric(self, targets, outputs, scale):
+        from skjoint._support.keras_import import import_keras
+
+        ops = import_keras().ops
+        error = self.numbers(targets) - self.numbers(outputs)
+        return ops.mean(ops.abs(error) * scale, axis=-1)
+
+    def constants(self, targets, weights):
+        numbers = self.numbers(targets)
+        labelled = weights > 0
+        return [np.average(numbers, axis=0, weights=weights), np.median(numbers[labelled], axis=0)]
+
+    def deviation(self, parts, math):
+        """Standard deviation of the number, in scaled units, from its ``deviation_parts``."""
+        raise NotImplementedError
+
+    def number_by_class(self, parts, codes):
+        """The number if each row were of the class of its code, from its ``class_parts``."""
+        raise NotImplementedError

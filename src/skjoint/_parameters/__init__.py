@@ -1,0 +1,1 @@
+"""Parameters of the estimator: what each may be, routed and former names, presets."""

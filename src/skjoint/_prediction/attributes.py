@@ -1,0 +1,152 @@
+"""Fitted attributes: what users may read of the model behind an estimator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+
+from skjoint._network.spec import NetworkSpec
+from skjoint._prediction.fitted_model import FittedModel
+
+if TYPE_CHECKING:
+    import keras
+
+NOT_THERE = "This {} has no attribute {!r}: {}."
+
+
+class FittedAttributes:
+    """Properties that read ``_model``; before ``fit`` there are none of them."""
+
+    _model: FittedModel
+
+    def _fitted(self) -> FittedModel:
+        """The model of the moment, for one call: another ``fit`` may put a new one in its place."""
+        try:
+            return self._model
+        except AttributeError:
+            check_is_fitted(self)
+            raise
+
+    def _attribute(self, name: str) -> FittedModel:
+        try:
+            return self._model
+        except AttributeError:
+            why = "call fit first"
+            raise AttributeError(NOT_THERE.format(type(self).__name__, name, why)) from None
+
+    def _absent(self, name: str, why: str) -> AttributeError:
+        return AttributeError(NOT_THERE.format(type(self).__name__, name, why))
+
+    # ------------------------------------------------------------------- input
+    @property
+    def n_features_in_(self) -> int:
+        """Number of columns of X."""
+        return self._attribute("n_features_in_").features.schema.n_features
+
+    @property
+    def feature_names_in_(self) -> NDArray[Any]:
+        """Names of X's columns, if all are strings."""
+        names = self._attribute("feature_names_in_").features.schema.feature_names
+        if names is None:
+            raise self._absent("feature_names_in_", "X had no column names, or not all of text")
+        return names
+
+    # ----------------------------------------------------------------- targets
+    @property
+    def classes_(self) -> Any:
+        """Labels, in the order of ``predict_proba``'s columns; a list with several targets."""
+        targets = self._attribute("classes_").targets.classes
+        if not targets:
+            raise self._absent("classes_", "it was trained without a class target")
+        return one_or_list([target.classes.copy() for target in targets])
+
+    @property
+    def class_bin_edges_(self) -> Any:
+        """Inner edges of the bands; a list with several class targets."""
+        targets = self._attribute("class_bin_edges_").targets.classes
+        edges = [target.edges.copy() for target in targets if target.edges is not None]
+        if not edges:
+            raise self._absent("class_bin_edges_", "class_bins cut no label")
+        return one_or_list(edges)
+
+    @property
+    def value_names_(self) -> list[str]:
+        """Names of the value targets, as in ``history_``."""
+        return [target.name for target in self._attribute("value_names_").targets.values]
+
+    @property
+    def class_names_(self) -> list[str]:
+        """Names of the class targets, as in ``history_``."""
+        return [target.name for target in self._attribute("class_names_").targets.classes]
+
+    # ---------------------------------------------------------------- training
+    @property
+    def history_(self) -> dict[str, list[float]]:
+        """Logs by epoch."""
+        return {name: list(c) for name, c in self._attribute("history_").history.items()}
+
+    @property
+    def loss_weights_(self) -> NDArray[np.float64]:
+        """Factor of each head's loss in every epoch."""
+        return self._attribute("loss_weights_").loss_weights.copy()
+
+    @property
+    def n_iter_(self) -> int:
+        """Epochs trained."""
+        return self._attribute("n_iter_").n_iter
+
+    @property
+    def best_epoch_(self) -> NDArray[np.int64]:
+        """Epochs that were kept, (n_members, n_outputs)."""
+        epochs = self._attribute("best_epoch_").best_epoch
+        if epochs is None:
+            raise self._absent("best_epoch_", "it was trained without early_stopping")
+        return epochs.copy()
+
+    @property
+    def n_validation_(self) -> int:
+        """Rows that the first member held out."""
+        return self._attribute("n_validation_").n_validation
+
+    # -------------------------------------------------------------- prediction
+    @property
+    def temperature_(self) -> Any:
+        """Temperature of the probabilities; a list with several class targets."""
+        temperatures = self._attribute("temperature_").temperatures
+        if not temperatures:
+            raise self._absent("temperature_", "it was trained without calibration")
+        return one_or_list(list(temperatures))
+
+    @property
+    def value_blend_(self) -> Any:
+        """Shares of value head and distribution; a list with several of them."""
+        blends = self._attribute("value_blend_").blends.values()
+        if not blends:
+            raise self._absent("value_blend_", "value_from chose no blend")
+        shares = [{"head": share, summary: round(1 - share, 2)} for summary, share in blends]
+        return one_or_list(shares)
+
+    @property
+    def shares_(self) -> pd.DataFrame:
+        """Share of networks and companions in every output."""
+        return self._attribute("shares_").shares
+
+    @property
+    def network_(self) -> NetworkSpec:
+        """The network as plain data: layers, units, parameters."""
+        return self._fitted().network.spec
+
+    @property
+    def model_(self) -> keras.Model:
+        """The network as a new ``keras.Model``."""
+        return self._fitted().network.build()
+
+
+def one_or_list(entries: list[Any]) -> Any:
+    """What there is one of each target of a kind: bare where there is one target."""
+    return entries[0] if len(entries) == 1 else entries

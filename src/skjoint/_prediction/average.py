@@ -1,0 +1,104 @@
+"""Networks that answer with the mean of their outputs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skjoint._prediction.blocks import as_rows
+from skjoint._prediction.numpy_math import NumPyMath
+from skjoint._support.keras_import import import_keras, untouched_random
+
+
+class Average:
+    """Networks of one spec, but for their embedding, whose outputs are averaged.
+
+    A member may have other weights for other heads, of the epochs in which each
+    was best.
+
+    Parameters
+    ----------
+    networks : list of FittedNetwork
+    places : list of tuple of int
+        For every member the index of the network that answers for each head.
+    """
+
+    def __init__(self, networks, places):
+        self.networks = networks
+        self.places = places
+
+    @property
+    def spec(self):
+        return self.networks[0].spec
+
+    def member(self, i):
+        """The network of a member that trained longest, from which training goes on."""
+        return self.networks[max(self.places[i])]
+
+    def __getstate__(self):
+        return {"networks": self.networks, "places": self.places}
+
+    def predict(self, X, names, forms=None):
+        """As :meth:`FittedNetwork.predict`, of the members together.
+
+        A part that is combined with the first one is asked for beside it.
+        """
+        by_member = self._by_member(X, names)
+        found = {}
+        for head in self.spec.heads:
+            asked = {part: name for part, name in head.parts.items() if name in names}
+            if asked:
+                parts = {part: by_member[name] for part, name in asked.items()}
+                combined = head.output.combine(parts, NumPyMath)
+                found |= {asked[part]: mean.astype(np.float32) for part, mean in combined.items()}
+        answers = []
+        for name, form in zip(names, forms or [as_rows] * len(names), strict=True):
+            mean = found[name]
+            answers.append(mean if form is as_rows else form(mean.T, len(X)))
+        return answers
+
+    def _by_member(self, X, names):
+        """Outputs of each member by name, from one call of each network."""
+        head_of = {
+            name: i for i, head in enumerate(self.spec.heads) for name in head.parts.values()
+        }
+        asked = {}
+        for member, place in enumerate(self.places):
+            for name in names:
+                asked.setdefault(place[head_of[name]], {}).setdefault(name, []).append(member)
+        found = {}
+        for place, members_of in asked.items():
+            outputs = self.networks[place].predict(X, list(members_of))
+            for (name, members), output in zip(members_of.items(), outputs, strict=True):
+                found.update({(name, member): output for member in members})
+        return {name: [found[name, m] for m in range(len(self.places))] for name in names}
+
+    def build(self):
+        """The members and the means of their outputs as a new ``keras.Model``."""
+        keras = import_keras()
+        with untouched_random():
+            X = keras.Input(self.spec.input_shape, name="input")
+            outputs = []
+            for i, network in enumerate(self.networks):
+                model = network.build()
+                model.name = f"network_{i}"
+                found = model(X)
+                outputs.append(found if isinstance(found, list) else [found])
+            means = []
+            for i, head in enumerate(self.spec.heads):
+                parts = [outputs[place[i]][i] for place in self.places]
+                mean = keras.layers.Average(name=self.spec.keras_names()[head.name])
+                means.append(mean(parts) if len(parts) > 1 else parts[0])
+            return keras.Model(X, means)
+
+
+def average(networks):
+    """One network that answers with the mean of all."""
+    if len(networks) == 1:
+        return networks[0]
+    parts, places = [], []
+    for network in networks:
+        n_heads, start = len(network.spec.heads), len(parts)
+        inside = network.places if isinstance(network, Average) else [(0,) * n_heads]
+        places += [tuple(start + place for place in member) for member in inside]
+        parts += network.networks if isinstance(network, Average) else [network]
+    return Average(parts, places)

@@ -1,0 +1,103 @@
+"""Products and chunks of rows: one row's result does not depend on the rows beside it.
+
+How a product or a sum adds up changes with the shape of the arrays. So all products of a
+model have one number of columns, the block: one per row, and some of zeros where rows are
+fewer. Rows are columns here.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import joblib
+import numpy as np
+
+from skjoint._prediction.activations import FEW
+
+PRODUCT_SIZE = 2**18  # multiplications above which OpenBLAS starts threads: they disturb ours
+MAX_THREADS = 8
+
+
+def as_columns(X, block):
+    """X transposed, in float64, with columns of zeros up to a multiple of the block."""
+    columns = np.zeros((X.shape[1], -(-len(X) // block) * block))
+    columns[:, : len(X)] = X.T
+    return columns
+
+
+class Product:
+    """A matrix times columns, a block of them at a time and, where it is large, in pieces."""
+
+    def __init__(self, matrix, block):
+        matrix = np.ascontiguousarray(matrix, dtype=np.float64)
+        height = max(1, PRODUCT_SIZE // (block * max(1, matrix.shape[1])))
+        self.pieces = [matrix[i : i + height] for i in range(0, len(matrix), height)]
+        self.block = block
+
+    def __call__(self, columns):
+        pieces, block = self.pieces, self.block
+        if columns.shape[1] == block:
+            if len(pieces) == 1:
+                return pieces[0] @ columns
+            return np.vstack([piece @ columns for piece in pieces])
+        output = np.empty((sum(map(len, pieces)), columns.shape[1]))
+        start = 0
+        for piece in pieces:
+            end = start + len(piece)
+            np.matmul(piece, in_blocks(columns, block), out=in_blocks(output[start:end], block))
+            start = end
+        return output
+
+
+def in_blocks(columns, block):
+    """A view of shape (n_blocks, n_units, block)."""
+    return columns.reshape(len(columns), -1, block).transpose(1, 0, 2)
+
+
+# What may be made of a head's output (n_units, n_samples and more): one row or number per sample.
+def as_rows(columns, n_samples):
+    return columns[:, :n_samples].T
+
+
+def as_probabilities(columns, n_samples):
+    """Softmax's float32 as float64 that adds up to 1."""
+    proba = columns.astype(np.float64)
+    proba *= 1 / np.add.reduce(proba, axis=0)
+    return proba[:, :n_samples].T
+
+
+def as_codes(columns, n_samples):
+    """The first of the largest, for which ``argmax(axis=0)`` takes several times as long."""
+    columns = columns[:, :n_samples]
+    if n_samples <= FEW:
+        return columns.argmax(axis=0)
+    n_units = len(columns)
+    rank = np.arange(n_units, 0, -1, dtype=np.min_scalar_type(n_units))
+    is_largest = ~(columns < columns.max(axis=0))  # of NaN, too
+    return n_units - (is_largest * rank[:, None]).max(axis=0).astype(np.intp)
+
+
+def in_chunks(function, X, size, n_threads=None):
+    """``function(X)``, a list of arrays with an entry per row, from ``size`` rows at a time.
+
+    In so many threads, or in one for each core.
+    """
+    if len(X) <= size:
+        return function(X)
+    if n_threads is None:
+        n_threads = min(joblib.cpu_count(), MAX_THREADS)  # which takes longer than a row
+    like = function(X[:1])
+    outputs = [np.empty((len(X), *part.shape[1:]), part.dtype) for part in like]
+
+    def fill(thread):
+        for start in range(thread * size, len(X), n_threads * size):
+            parts = function(X[start : start + size])
+            for whole, part in zip(outputs, parts, strict=True):
+                whole[start : start + size] = part
+
+    if n_threads == 1:
+        fill(0)
+    else:
+        with ThreadPoolExecutor(n_threads) as pool:
+            list(pool.map(fill, range(n_threads)))
+    return outputs

@@ -1,0 +1,256 @@
+"""All that a fit leaves behind, immutable, and what it predicts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from functools import cached_property, partial
+
+import numpy as np
+import pandas as pd
+
+from skjoint._data.encoding import FeatureEncoder
+from skjoint._data.targets import Targets
+from skjoint._prediction.average import Average
+from skjoint._prediction.blocks import as_codes, as_probabilities, as_rows
+from skjoint._prediction.decoding import Decoding
+from skjoint._prediction.forward import FittedNetwork
+from skjoint._prediction.interval_errors import IntervalErrors
+from skjoint._prediction.stacked import Stacked
+from skjoint._prediction.temper import as_tempered
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """What training that goes on starts from, beside the network's weights.
+
+    Parameters
+    ----------
+    states : tuple of (optimizer state, balancing state)
+        By member.
+    balancing : str or None
+        The method that the balancing states belong to.
+    trunk : tuple (trunk, dict)
+        The parameter ``trunk`` and its routed arguments that the network was built from.
+    """
+
+    states: tuple
+    balancing: str | None = None
+    trunk: tuple = (None, {})
+
+
+@dataclass(frozen=True, eq=False)
+class FittedModel:
+    """What a fit leaves behind: prediction and all fitted attributes read this and nothing else.
+
+    Parameters
+    ----------
+    targets : Targets
+    features : FeatureEncoder
+    network : FittedNetwork, Average or Stacked
+        What answers, members, refits and companions together.
+    seed : int
+        Of everything random in the fit and in those that go on from it.
+    history : dict of list
+        Logs by epoch.
+    loss_weights : ndarray of shape (n_iter, n_outputs)
+    resumption : Resumption
+    best_epoch : ndarray of shape (n_members, n_outputs) or None
+    n_validation : int
+        Rows that the first member held out.
+    companions : tuple of str
+        Names of the companions that were asked for.
+    temperatures : tuple of float
+        Of each class target, or none at all.
+    blends : dict
+        By index of a value: what the head is blended with, and the share of the head.
+    interval_errors : IntervalErrors or None
+        Errors on held-out rows.
+    """
+
+    targets: Targets
+    features: FeatureEncoder
+    network: FittedNetwork | Average | Stacked
+    seed: int
+    history: dict
+    loss_weights: np.ndarray
+    resumption: Resumption
+    best_epoch: np.ndarray | None = None
+    n_validation: int = 0
+    companions: tuple[str, ...] = ()
+    temperatures: tuple[float, ...] = ()
+    blends: dict = field(default_factory=dict)
+    interval_errors: IntervalErrors | None = None
+
+    def __getstate__(self):
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+
+    @property
+    def n_iter(self):
+        return len(self.loss_weights)
+
+    @property
+    def output_names(self):
+        return [target.name for target in self.targets.outputs]
+
+    @property
+    def shares(self):
+        """Share of the networks and of each companion in every output, a DataFrame."""
+        names = self.output_names
+        parts = {
+            kind: [
+                self.network.share(name, kind) if isinstance(self.network, Stacked) else 0.0
+                for name in names
+            ]
+            for kind in self.companions
+        }
+        networks = 1.0 - sum(np.array(part) for part in parts.values())
+        return pd.DataFrame({"network": networks, **parts}, index=names, dtype=float)
+
+    # ---------------------------------------------------------------- decoding
+    def decoding(self, value_from, class_from):
+        """How outputs become answers under these two parameters."""
+        if value_from == "head" == class_from:  # nothing to check: one row is quick
+            return self._plain_decoding
+        if not (isinstance(value_from, str) and isinstance(class_from, str)):
+            raise ValueError(
+                f"value_from and class_from must be names. Got {(value_from, class_from)} instead."
+            )
+        value_from = self.value_source(value_from)
+        if value_from == "blend" and not self.blends:
+            raise ValueError(
+                "value_from='blend' is chosen on validation rows: call fit with this setting."
+            )
+        outputs = self._plain_decoding.outputs
+        decoding = Decoding(self.targets, outputs, value_from, class_from, self.blends)
+        decoding.check()
+        return decoding
+
+    def value_source(self, value_from):
+        """What ``value_from`` stands for."""
+        if value_from == "auto":
+            return "blend" if self.blends else "head"
+        return value_from
+
+    @cached_property
+    def _plain_decoding(self):
+        return Decoding(self.targets, tuple(head.output for head in self.network.spec.heads))
+
+    # ----------------------------------------------------------------- outputs
+    def encode(self, X):
+        """Encoded rows of the user's X."""
+        encoded = self.features.encode(self.features.read(X))
+        trunk = self.network.spec.trunk
+        if trunk is not None:
+            trunk.check_codes(encoded)
+        return encoded
+
+    def outputs(self, X, decoding, kind=None, class_form=as_rows, more=()):
+        """Outputs of the heads from which answers of a kind are made, by index.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame
+        decoding : Decoding
+        kind : {"value", "class", "proba"} or None
+        class_form : callable
+            What becomes of class heads; probabilities are at their temperatures.
+        more : list of (int, str)
+            Further parts of heads, found in the dict at these keys.
+        """
+        targets = self.targets
+        if not {None: True, "value": targets.values}.get(kind, targets.classes):
+            missing = "value" if kind == "value" else "class"
+            raise AttributeError(f"This estimator was trained without a {missing} target.")
+        X, heads = self.encode(X), self.network.spec.heads
+        wanted = decoding.needs(kind)
+        names = [heads[i].name for i in wanted] + [heads[i].parts[part] for i, part in more]
+        forms = [self._form_of(i, class_form) for i in wanted] + [as_rows] * len(more)
+        outputs = self.network.predict(X, names, forms)
+        if not all(np.isfinite(output).all() for output in outputs):
+            raise ValueError(
+                "The network gives numbers that are infinite or none: X lies too far from the rows "
+                "of fit."
+            )
+        return dict(zip([*wanted, *more], outputs, strict=True))
+
+    def _form_of(self, i, class_form):
+        i -= len(self.targets.values)
+        if i < 0:
+            return as_rows
+        if self.temperatures and class_form is not as_codes:
+            return partial(as_tempered, temperature=self.temperatures[i])
+        return class_form
+
+    # ----------------------------------------------------------------- answers
+    def answers(self, X, decoding, kind=None):
+        """Numbers in original units and labels, by output index."""
+        form = as_rows if decoding.value_from != "head" else as_codes
+        return decoding.decode(self.outputs(X, decoding, kind, form), kind)
+
+    def probabilities(self, X):
+        """Probabilities of the labels of each class target, a list."""
+        outputs = self.outputs(X, self._plain_decoding, "proba", as_probabilities)
+        return [outputs[i] for i in sorted(outputs)]
+
+    def values_and_deviations(self, X, decoding, known=True):
+        """Numbers and their standard deviations in original units, by index.
+
+        Of outputs without deviations the second dict is empty.
+        """
+        form = as_rows if decoding.value_from != "head" else as_codes
+        outputs = self.outputs(X, decoding, "value", form, decoding.deviation_parts)
+        return decoding.decode(outputs, "value"), decoding.deviations(outputs, known)
+
+    def values_given(self, X, codes):
+        """Numbers in original units if the rows were of classes of these codes, by index."""
+        decoding = self._plain_decoding
+        heads = self.network.spec.heads[: len(self.targets.values)]
+        more = [(i, part) for i, head in enumerate(heads) for part in head.output.class_parts]
+        outputs = self.outputs(X, decoding, "value", more=more)
+        values = {}
+        for i, (head, target) in enumerate(zip(heads, self.targets.values, strict=True)):
+            number = outputs[i]
+            if head.output.class_parts:
+                parts = {part: outputs[i, part] for part in head.output.class_parts}
+                number = head.output.number_by_class(parts, codes)
+            values[i] = target.decode(number)
+            decoding.put_known(values[i], codes)
+        return values
+
+    @property
+    def answers_by_class(self):
+        """Whether numbers given the class are known: learned, or all but one constants."""
+        heads = self.network.spec.heads[: len(self.targets.values)]
+        n_labels = sum(target.n_units for target in self.targets.classes)
+        learned = any(head.output.class_parts for head in heads)
+        return learned or n_labels - len(self.targets.known_values) == 1
+
+    def intervals(self, X, decoding, coverage):
+        """Lower and upper ends by index, (n_samples,) or (n_samples, n_units) each."""
+        numbers, deviations = self.values_and_deviations(X, decoding, known=False)
+        errors = self.interval_errors
+        if errors is None:
+            raise ValueError(
+                "predict_interval needs errors on rows held out from all training: call fit with "
+                "validation or early_stopping. Training that goes on (warm_start, partial_fit) "
+                "drops them."
+            )
+        if errors.value_from != decoding.value_from:
+            raise ValueError(
+                f"The errors on held-out rows are those of value_from={errors.value_from!r}: call "
+                f"fit with {decoding.value_from!r}."
+            )
+        widths, found, start = errors.widths(coverage), {}, 0
+        for i, number in numbers.items():
+            end = start + (1 if number.ndim == 1 else number.shape[1])
+            width = widths[start] if number.ndim == 1 else np.array(widths[start:end])
+            width = width * deviations[i] if i in deviations else width
+            low, high = number - width, number + width
+            if errors.non_negative:
+                low = np.where(low < 0, np.minimum(number, 0), low)
+            found[i] = low, high
+            start = end
+        return found

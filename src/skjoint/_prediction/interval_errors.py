@@ -1,0 +1,69 @@
+"""Errors on held-out rows, and the half-widths of intervals that follow from them."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+
+class IntervalErrors:
+    """Absolute errors of the numbers on held-out rows, found when first needed.
+
+    Until then what finds them keeps the held-out rows. To be found changes no answer: threads
+    that need them at once wait for one another.
+
+    Parameters
+    ----------
+    value_from : str
+        Which numbers they are the errors of.
+    non_negative : bool
+        Whether the numbers, and so the ends of intervals, are never negative.
+    columns : list of (errors, weights, n_rows), or a function that gives it
+        By column of the numbers: ascending errors, in standard deviations where the output has
+        one; their weights; the number of different rows.
+    """
+
+    def __init__(self, value_from, non_negative, columns):
+        self.value_from = value_from
+        self.non_negative = non_negative
+        self._columns = columns
+        self._lock = threading.Lock()
+
+    @property
+    def columns(self):
+        with self._lock:
+            if callable(self._columns):
+                self._columns = self._columns()
+            return self._columns
+
+    def __getstate__(self):
+        return {
+            "value_from": self.value_from,
+            "non_negative": self.non_negative,
+            "columns": self.columns,
+        }
+
+    def __setstate__(self, state):
+        self.__init__(**state)
+
+    def widths(self, coverage):
+        """Half-widths of intervals that hold the number in this share of cases, by column."""
+        return [conformal_quantile(*column, coverage) for column in self.columns]
+
+
+def conformal_quantile(errors, weights, n_rows, coverage):
+    """The ``coverage * (1 + 1 / n)`` quantile of n rows' ascending errors, weighted.
+
+    Split conformal prediction (Lei et al. 2018).
+    """
+    total = weights.sum()
+    # of n + 1 rows of mean weight, the one to come among them
+    needed = coverage * total * (1 + 1 / n_rows) * (1 - 1e-12) if n_rows else np.inf
+    reached = np.cumsum(weights) >= needed
+    if not reached.any():
+        raise ValueError(
+            f"coverage={coverage} needs more than {n_rows} held-out rows with a number: at least "
+            f"{int(np.ceil(coverage / (1 - coverage)))}. Hold out more with validation."
+        )
+    return float(errors[np.argmax(reached)])
