@@ -10,24 +10,27 @@ from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import (
     _num_samples,
-    check_array,
     check_consistent_length,
     check_is_fitted,
 )
 
-from skjoint._data.features import FeatureEncoder, read_features
-from skjoint._data.table import check_container, read_table
-from skjoint._data.targets import Targets, known_values, normalise
+from skjoint._data.encoding import FeatureEncoder
+from skjoint._data.features import read_features
+from skjoint._data.labels import known_values
+from skjoint._data.rows import Rows
+from skjoint._data.split import label_codes, split_validation
+from skjoint._data.table import read_table
+from skjoint._data.targets import Targets
+from skjoint._data.weights import check_weights, drop_unweighted, normalised
 from skjoint._engines import keras_fit
 from skjoint._engines.balancing import METHODS
 from skjoint._engines.fused import program as fused
-from skjoint._engines.plan import Plan, Rows, split_validation
+from skjoint._engines.plan import Plan
 from skjoint._engines.routing import (
     listens_to_batches,
     make_callbacks,
@@ -873,13 +876,16 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         return self
 
     def _train(self, X, y, sample_weight, classes, epochs, continuing, whole=True, tasks=None):
-        encode = self._features.enabled if continuing else self.preprocess is not None
-        has_trunk = self.trunk is not None
-        X = read_features(self, X, encode=encode, reset=not continuing, allow_nd=has_trunk)
+        options = {"allow_nd": self.trunk is not None, "owner": type(self).__name__}
+        if continuing:
+            X = self._features.read(X, **options)
+        else:
+            X = read_features(X, encode=self.preprocess is not None, **options)
+            self._keep_schema(X.schema)
         y = read_table(y)
         check_consistent_length(X, y.frame)
-        sample_weight = _check_weights(sample_weight, len(y))
-        X, y, sample_weight = _drop_unweighted(X, y, sample_weight)
+        sample_weight = check_weights(sample_weight, len(y))
+        X, y, sample_weight = drop_unweighted(X, y, sample_weight)
         if not continuing:
             self._learn_encodings(X, y, sample_weight, classes)
         columns = self._targets.read(y)
@@ -918,6 +924,14 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             companions = self._fit_companions(rows, plans[0], held_out)
             unseen = (replace(rows, weights=counted), companions)
         self._carry_out(plans, refits, callbacks, unseen, whole, tasks)
+
+    def _keep_schema(self, schema):
+        """What scikit-learn calls the features of fit."""
+        self.n_features_in_ = schema.n_features
+        if schema.feature_names is not None:
+            self.feature_names_in_ = schema.feature_names
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
 
     def _learn_encodings(self, X, y, sample_weight, classes):
         """Start anew: encodings of y and X, and the seed of everything random."""
@@ -1160,7 +1174,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             fraction = 0.1
         if fraction is None or not whole:
             return None
-        return split_validation(arrays, masks, fraction, seed_of(member, self._seed))
+        codes = label_codes(arrays, masks, len(self._targets.values))
+        return split_validation(codes, len(arrays[0]), fraction, seed_of(member, self._seed))
 
     def _plan(self, rows, judged, split, member, epochs, continuing, schedule, n_networks):
         """All that the engine needs, as plain data; ``judged`` are weights for validation."""
@@ -1189,8 +1204,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             train, held_out = split
             names = [target.name for target in targets.outputs]
             validation = replace(rows, weights=judged).take(held_out)
-            rows = _normalised(rows.take(train), names)
-            validation = _normalised(validation, names, strict=False)
+            rows = normalised(rows.take(train), names)
+            validation = normalised(validation, names, strict=False)
             if network.link == "mixture":
                 # Predictions do not know the label: the mean is judged.
                 for array in validation.targets[: len(targets.values)]:
@@ -1761,9 +1776,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
 
     def _encode(self, X):
         network, features = self._network.spec, self._features
-        allow_nd = network.trunk is not None
-        X = read_features(self, X, encode=features.enabled, reset=False, allow_nd=allow_nd)
-        X = features.encode(X)
+        has_trunk = network.trunk is not None
+        X = features.encode(features.read(X, allow_nd=has_trunk, owner=type(self).__name__))
         if network.trunk is not None:
             network.trunk.check_codes(X)
         return X
@@ -1924,7 +1938,7 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         decoded = self._answers.decode(outputs)
         y = read_table(y)
         check_consistent_length(decoded[0], y.frame)
-        sample_weight = _check_weights(sample_weight, len(y))
+        sample_weight = check_weights(sample_weight, len(y))
         weights = self._targets.split_weights(sample_weight, len(y))
         metrics, scores = {}, []
         for i, (target, column) in enumerate(
@@ -2081,58 +2095,6 @@ def _weights_by_name(loss_weights, targets):
             f"{[target.name for target in targets.outputs]}."
         )
     return weights
-
-
-def _check_weights(sample_weight, n_samples):
-    """float64 weights of shape (n_samples,) or (n_samples, n_targets), or None."""
-    if sample_weight is None:
-        return None
-    if isinstance(sample_weight, Real):
-        sample_weight = np.full(n_samples, float(sample_weight))
-    elif not sparse.issparse(sample_weight):
-        check_container(sample_weight, "sample_weight")
-    try:
-        weights = check_array(
-            sample_weight,
-            ensure_2d=False,
-            dtype=np.float64,
-            ensure_all_finite=True,
-            input_name="sample_weight",
-        )
-    except ValueError as error:
-        if "sample_weight" in str(error):
-            raise
-        raise ValueError(f"sample_weight must hold numbers. {error}") from error
-    if weights.ndim > 2 or len(weights) != n_samples:
-        raise ValueError(
-            f"sample_weight must have shape ({n_samples},) or ({n_samples}, n_targets). "
-            f"Got {weights.shape} instead."
-        )
-    if (weights < 0).any():
-        raise ValueError("Negative values in data passed to `sample_weight`.")
-    if not weights.any():
-        raise ValueError("sample_weight must hold at least one positive weight: all are zero.")
-    largest = weights.max(axis=0)
-    extreme = (largest > 1e100) | ((largest < 1e-100) & (largest > 0))
-    # Only ratios count, and sums of these would be infinite or 0.
-    return weights / np.where(extreme, largest, 1.0)
-
-
-def _drop_unweighted(X, y, sample_weight):
-    """Leave out rows of weight 0, so that they equal rows that are not there."""
-    if sample_weight is None:
-        return X, y, None
-    kept = np.flatnonzero(sample_weight if sample_weight.ndim == 1 else sample_weight.any(axis=1))
-    if len(kept) == len(y):
-        return X, y, sample_weight
-    X = X.iloc[kept] if hasattr(X, "iloc") else X[kept]
-    return X, y.take(kept), sample_weight[kept]
-
-
-def _normalised(rows, names, strict=True):
-    """Rows with every head's weights scaled to mean 1 again, after a split."""
-    weights = [normalise(w, name, strict) for w, name in zip(rows.weights, names, strict=True)]
-    return replace(rows, weights=weights)
 
 
 def _codes_of(target, labels):

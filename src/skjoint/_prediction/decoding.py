@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skjoint._data.targets import Targets, codes_of_numbers
+from skjoint._data.bands import codes_of_numbers
+from skjoint._data.targets import Targets
 
 VALUE_FROM = ("head", "mean", "median", "blend")
 CLASS_FROM = ("head", "value")
