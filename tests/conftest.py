@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from skjoint import JointRegressorClassifier
-from skjoint._engines.plan import Rows
+from skjoint._data.rows import Rows
 
 
 def pytest_report_header():

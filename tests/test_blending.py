@@ -12,7 +12,7 @@ from sklearn.metrics import log_loss
 
 from conftest import encoded_rows, jumps
 from skjoint import JointRegressorClassifier
-from skjoint._engines.plan import split_validation
+from skjoint._data.split import split_validation
 from skjoint._ensemble import blending as _blending
 from skjoint._ensemble.blending import FLOOR, Blend, Companion, blended, pooled
 from skjoint._ensemble.companions.forest import grow
@@ -322,7 +322,7 @@ def test_numbers_that_cannot_be_negative_are_not(activation):
 def test_a_head_without_unseen_labels_stays_the_networks():
     codes = np.unique(Y["label"], return_inverse=True)[1]
     seed = fit(n_trees=0, n_fourier=0)._seed
-    _, unseen = split_validation([codes], [np.ones(300, bool)], 0.3, seed)
+    _, unseen = split_validation(codes, 300, 0.3, seed)
     y = Y.copy()
     y.loc[unseen, "value"] = np.nan
     found = fit(y)

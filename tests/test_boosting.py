@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from threadpoolctl import threadpool_info
 
-from skjoint._engines.plan import Rows
+from skjoint._data.rows import Rows
 from skjoint._ensemble.companions import boosting as _boosting
 from skjoint._ensemble.companions import forest as _forest
 from skjoint._ensemble.companions.boosting import N_FOLDS, boost

@@ -17,7 +17,7 @@ from sklearn.preprocessing import PowerTransformer
 
 from conftest import encoded_rows, jumps, make_data
 from skjoint import JointRegressorClassifier
-from skjoint._engines.plan import Rows
+from skjoint._data.rows import Rows
 from skjoint._ensemble.blending import Blend
 from skjoint._ensemble.companions import forest as _forest
 from skjoint._ensemble.companions.forest import grow

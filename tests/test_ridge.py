@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_info
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
-from skjoint._engines.plan import Rows
+from skjoint._data.rows import Rows
 from skjoint._ensemble.blending import Blend
 from skjoint._ensemble.companions import ridge as _ridge
 from skjoint._ensemble.companions.ridge import regress

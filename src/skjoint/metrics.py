@@ -7,8 +7,8 @@ import pandas as pd
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.utils import check_consistent_length
 
+from skjoint._data.bands import codes_of_numbers
 from skjoint._data.table import read_table
-from skjoint._data.targets import codes_of_numbers
 from skjoint._data.weights import check_weights
 from skjoint._support.warn import warn
 

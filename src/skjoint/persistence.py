@@ -22,7 +22,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 import skjoint
-from skjoint._data.features import FeatureEncoder
+from skjoint._data.encoding import FeatureEncoder
+from skjoint._data.features import Schema
 from skjoint._data.targets import ClassTarget, Targets, ValueTarget
 from skjoint._ensemble.blending import Blend
 from skjoint._ensemble.companions.forest import Forest
@@ -53,6 +54,7 @@ PLAIN_DATA = {
         ClassTarget,
         Forest,
         Ridge,
+        Schema,
     )
 }
 # What Keras' configurations hold beside objects; "__lambda__" and "__typespec__" name code.

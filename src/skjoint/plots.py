@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import confusion_matrix
 
-from skjoint._data.targets import codes_of_numbers
+from skjoint._data.bands import codes_of_numbers
 from skjoint._network.spec import TRUNK
 from skjoint._support.composition import best_predictor, joint_estimator
 

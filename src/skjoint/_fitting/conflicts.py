@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from skjoint._data.encoding import FeatureEncoder
-from skjoint._data.targets import Targets, known_values
+from skjoint._data.labels import known_values
+from skjoint._data.targets import Targets
 from skjoint._network.outputs import Request, asked_outputs
 
 

@@ -1,0 +1,63 @@
+"""One column of y as numbers or as labels, and which of its entries are there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+LARGEST = 1e30  # number of y
+
+
+def is_numeric(series):
+    """Whether the dtype of a column is one of numbers; booleans are labels."""
+    return pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(
+        series.dtype
+    )
+
+
+def read_numbers(series):
+    """The entries of a column as float64, NaN where missing."""
+    if is_numeric(series) or pd.api.types.is_bool_dtype(series.dtype):
+        numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        parsed = pd.to_numeric(series.astype(object), errors="coerce")
+        bad = series[parsed.isna() & series.notna()]
+        if len(bad):
+            raise ValueError(
+                f"Column {series.name!r} of y must hold numbers to be a value. "
+                f"Got {bad.iloc[0]!r} instead. Declare the columns with value_columns=... "
+                "and class_columns=..."
+            )
+        numbers = parsed.to_numpy(dtype=np.float64, na_value=np.nan)
+    if np.isinf(numbers).any():
+        raise ValueError(f"Input y contains infinity in column {series.name!r}.")
+    largest = np.nanmax(np.abs(numbers), initial=0)
+    if largest > LARGEST:
+        raise ValueError(
+            f"Column {series.name!r} of y must hold numbers of size up to {LARGEST:g}, whose "
+            f"errors float32 can add up. Got {largest:g} instead: divide the column by a constant."
+        )
+    return numbers
+
+
+def read_labels(series):
+    """The labels of the rows that have one, in their own dtype, and the mask of these rows."""
+    mask = series.notna().to_numpy()
+    present = series[mask]
+    if isinstance(present.dtype, pd.CategoricalDtype):
+        present = present.astype(present.cat.categories.dtype)
+    labels = pd.Series(present.to_numpy()).infer_objects().to_numpy()
+    if labels.dtype == np.float16:  # pandas has no index of these
+        labels = labels.astype(np.float32)
+    if labels.dtype.kind == "f" and np.isinf(labels).any():
+        raise ValueError(f"Input y contains infinity in column {series.name!r}.")
+    if labels.dtype.kind not in "iufb":
+        labels = labels.astype(object)
+        odd = next((label for label in labels if not isinstance(label, str)), None)
+        if odd is not None:
+            raise ValueError(
+                f"The labels in column {series.name!r} of y must be uniformly text, numbers or "
+                f"booleans. Got {odd!r} of type {type(odd).__name__} among others; convert the "
+                "column with astype(str)."
+            )
+    return labels, mask

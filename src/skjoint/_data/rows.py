@@ -1,0 +1,49 @@
+"""Rows as training sees them: encoded X, and one array and weight per head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows to train or validate on.
+
+    Targets are float32 (n, width) for a value, in scaled units, and int32
+    codes (n,) for a class; a value that is a mixture over classes has the code,
+    or -1, as one more column. A weight of 0 marks what is not labelled.
+    All plans of a fit share the ``table`` of X; ``where`` are the rows of it that these
+    are, None for all. ``codes`` are the label codes of the first class target, -1 where
+    the row has no label.
+    """
+
+    table: np.ndarray
+    targets: list[np.ndarray]
+    weights: list[np.ndarray]
+    where: np.ndarray | None = None
+    codes: np.ndarray | None = None
+
+    def __len__(self):
+        return len(self.weights[0])
+
+    @property
+    def X(self):  # noqa: N802
+        """Rows of the table, a copy unless they are all."""
+        return self.table if self.where is None else self.table[self.where]
+
+    @property
+    def positions(self):
+        """Which rows of the table they are, int32."""
+        return np.arange(len(self), dtype=np.int32) if self.where is None else self.where
+
+    def take(self, rows):
+        """Some of the rows, on the same table."""
+        targets, weights = [t[rows] for t in self.targets], [w[rows] for w in self.weights]
+        codes = None if self.codes is None else self.codes[rows]
+        return Rows(self.table, targets, weights, self.positions[rows], codes)
+
+    def alone(self):
+        """The same rows without the rest of the table."""
+        return Rows(self.X, self.targets, self.weights, codes=self.codes)
