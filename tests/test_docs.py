@@ -108,7 +108,7 @@ def test_readme_states_no_error_that_is_not_tried():
 
 
 def test_readme_commands_have_these_options():
-    from skjoint.__main__ import main
+    from skjoint._cli import main
 
     code = re.findall(r"`([^`]*)`", re.sub(r"```.*?```", "", README.read_text(), flags=re.S))
     of_scripts = [text for text in code if text.startswith("python benchmarks/")]

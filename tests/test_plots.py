@@ -18,7 +18,8 @@ from conftest import make_data
 from skjoint import JointRegressorClassifier
 from skjoint._support.composition import joint_estimator
 from skjoint.metrics import agreement_score
-from skjoint.plots import JointPredictionDisplay, TrainingCurveDisplay, _contrast, plot_network
+from skjoint.plots import JointPredictionDisplay, TrainingCurveDisplay, plot_network
+from skjoint.plots._style import contrast
 
 STYLES = ["default", "dark_background"]
 
@@ -173,15 +174,15 @@ def test_everything_stands_out_from_the_background(style, fitted, data, searched
         display.figure_.canvas.draw()
         for points in display.scatter_:
             colors = [*points.get_edgecolors(), *points.get_facecolors()]
-            assert all(_contrast(c, background) > 1.7 for c in colors)
+            assert all(contrast(c, background) > 1.7 for c in colors)
             assert len(colors) or not len(points.get_offsets())
         assert display.im_.cmap(0.0) == pytest.approx(background, abs=0.01)
         shares = display.im_.get_array()
         for place, text in np.ndenumerate(display.text_):
             letters = mpl.colors.to_rgba(text.get_color())
-            assert _contrast(letters, display.im_.cmap(shares[place])) > 4
+            assert contrast(letters, display.im_.cmap(shares[place])) > 4
         lines = TrainingCurveDisplay.from_estimator(searched).lines_.values()
-        assert min(_contrast(mpl.colors.to_rgba(n.get_color()), background) for n in lines) > 1.7
+        assert min(contrast(mpl.colors.to_rgba(n.get_color()), background) for n in lines) > 1.7
         texts = [text for text in plot_network(fitted).texts if text.get_text()]
         assert {mpl.colors.to_rgba(text.get_color()) for text in texts} == {color}
 
@@ -213,6 +214,29 @@ def test_training_curves_without_validation(fitted):
     assert display.figure_ is axes[0, 0].figure
     with pytest.raises(ValueError, match=r"None or 4 axes, for \['value_loss', .*Got 2"):
         display.plot(ax=axes[0])
+
+
+@pytest.mark.parametrize(
+    ("best_epoch", "kept"),
+    [
+        (None, [None, None, None]),
+        (1, [1, 1, 1]),
+        ([[1, 1]], [1, 1, 1]),  # one member that kept one epoch
+        ([[1, 2]], [1, 2, None]),  # an epoch for each output
+        ([[1, 1], [2, 2], [2, 2]], [5 / 3, 5 / 3, 5 / 3]),
+        ([[1, 2], [2, 2]], [1.5, 2.0, None]),
+    ],
+)
+def test_kept_epoch_is_that_of_the_panel(best_epoch, kept):
+    curves = ["value_loss", "value_mae", "class_loss", "class_accuracy"]
+    names = [*curves, *(f"val_{name}" for name in [*curves, "joint_loss"])]
+    history = {name: [3.0, 2.0, 1.0] for name in names}
+    display = TrainingCurveDisplay(history=history, best_epoch=best_epoch).plot()
+    drawn = []
+    for panel in ("value_mae", "class_loss", "val_joint_loss"):
+        lines = [n for n in display.axes_[panel].lines if n.get_label().startswith("kept")]
+        drawn.append(lines[0].get_xdata()[0] - 1 if lines else None)
+    assert drawn == pytest.approx(kept)
 
 
 def test_one_epoch_is_a_point():
