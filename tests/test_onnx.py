@@ -38,7 +38,8 @@ from sklearn.preprocessing import (
 from conftest import make_data
 from skjoint import JointRegressorClassifier
 from skjoint._network.spec import weight_shapes
-from skjoint._onnx import model as _onnx
+from skjoint._onnx.activations import ACTIVATIONS
+from skjoint._onnx.graph import OPSETS
 from skjoint._prediction import forward as _inference
 from skjoint._prediction.forward import FittedNetwork
 from skjoint._support.composition import joint_estimator
@@ -353,14 +354,14 @@ def test_no_rows_and_many_give_what_one_by_one_gives(tmp_path):
 
 
 def test_the_same_activations_as_in_prediction():
-    assert set(_onnx.ACTIVATIONS) == set(_inference.ACTIVATIONS)
+    assert set(ACTIVATIONS) == set(_inference.ACTIVATIONS)
 
 
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
-    activation=st.sampled_from(sorted(_onnx.ACTIVATIONS)),
+    activation=st.sampled_from(sorted(ACTIVATIONS)),
     value_activation=st.sampled_from(["linear", "softplus", "relu", "tanh", "gelu"]),
     link=st.sampled_from([None, "class_to_value", "value_to_class", "mixture"]),
     hidden=st.lists(st.integers(1, 9), max_size=3),
@@ -642,7 +643,7 @@ def test_the_file_describes_itself(tmp_path):
     to_onnx(JointRegressorClassifier(**SMALL).fit(X, y), tmp_path / "model.onnx")
     model = onnx.load(tmp_path / "model.onnx")
     onnx.checker.check_model(model, full_check=True)
-    assert {o.domain: o.version for o in model.opset_import} == _onnx.OPSETS
+    assert {o.domain: o.version for o in model.opset_import} == OPSETS
     said = {entry.key: entry.value for entry in model.metadata_props}
     assert json.loads(said["features"]) == list(X.columns)
     assert json.loads(said["classes"]) == {"class": ["low", "mid", "top"]}
