@@ -100,8 +100,10 @@ def _bent(graph, z, bend):
 
 
 def _levels(graph, levels, X):
-    """A column of 0 and 1 for each level, an interval of one column's numbers; none, or one
-    tensor of all."""
+    """Columns of 0 and 1, one for each level: an interval of the numbers of one column.
+
+    A list of one tensor, or of none where there are no levels.
+    """
     column, lower, upper = levels
     if not len(column):
         return []
@@ -143,7 +145,7 @@ def is_missing(category):
 
 
 def is_text(categories):
-    """Whether the categories of a column are text, to judge by those that are not missing."""
+    """Whether the categories of a column, but for missing ones, are text."""
     present = [category for category in categories if not is_missing(category)]
     return not present or any(isinstance(category, str) for category in present)
 

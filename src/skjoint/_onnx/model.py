@@ -37,7 +37,7 @@ def estimator_model(estimator):
     graph = Graph()
     kinds = [(name, kind) for name, (kind, _) in inputs.items()]
     tensors = write_model(graph, model, decoding, kinds)
-    proto = _proto(graph, inputs, outputs, tensors)
+    proto = as_proto(graph, inputs, outputs, tensors)
     check(proto)
     describe(proto, model.targets, model.feature_names)
     return proto
@@ -54,7 +54,7 @@ def write_model(graph, model, decoding, inputs):
     return list(write_answers(graph, model, decoding, outputs).values())
 
 
-def _proto(graph, inputs, outputs, tensors):
+def as_proto(graph, inputs, outputs, tensors):
     """The model of a graph whose ``tensors`` become the outputs."""
     helper = import_onnx().helper
     nodes = [

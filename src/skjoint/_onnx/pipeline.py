@@ -1,6 +1,7 @@
-"""Pipelines as ONNX graphs: skl2onnx converts their steps, we the joint estimator at the end.
+"""Pipelines as ONNX graphs.
 
-Some usual steps are ours, too: see ``skjoint._onnx.steps``.
+skl2onnx converts the steps, but for some usual ones (``skjoint._onnx.steps``) and the joint
+estimator at the end, which are ours.
 """
 
 from __future__ import annotations
@@ -75,9 +76,9 @@ def _plain(pipeline):
     return Pipeline([*steps[:-1], (name, _plain(last) if hasattr(last, "steps") else last)])
 
 
-# ------------------------------------------------------------ what goes in
+# ---------------------------------------------------------------------- inputs
 def _first_step(step):
-    """What reads X in a pipeline."""
+    """The step of a pipeline that reads X."""
     while hasattr(step, "steps"):
         step = next(s for _, s in step.steps if s not in (None, "passthrough"))
     return step
@@ -124,7 +125,7 @@ def _positions(transformer, chosen):
     return np.atleast_1d(found)
 
 
-# -------------------------------------------------------------- conversion
+# ------------------------------------------------------------------ conversion
 def _convert(pipeline, inputs, outputs, number):
     """The checked model by skl2onnx; with ``number`` FLOAT the steps get numbers in float32."""
     skl2onnx = import_skl2onnx()
@@ -216,7 +217,7 @@ def _shape_calculator(number):
     return calculate
 
 
-# ----------------------------------------------------------- joint estimator
+# ------------------------------------------------------------- joint estimator
 def register(cls):
     """Tell skl2onnx how a class of joint estimators is converted; once more changes nothing."""
     import_skl2onnx().update_registered_converter(
