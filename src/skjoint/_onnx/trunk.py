@@ -1,18 +1,19 @@
-"""Layers of a trunk as nodes of an ONNX graph, where they are of the usual kinds.
+"""Layers of a trunk as nodes, where they are of the usual kinds and form a chain.
 
-A trunk is a chain of Keras layers here; what is active in training only is
-left out. Each layer has a row in ``LAYERS``: a function of (graph, layer, x).
+``LAYERS`` has a writer for every kind: a function of (graph, layer, x). Layers that are
+active in training only are left out.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from skjoint._onnx.activations import ACTIVATIONS
 from skjoint._support.keras_import import import_keras
 
 
-def write_trunk(graph, trunk, weights, x, activations):
-    """The tensor of features of a trunk; ``activations`` are functions of (graph, x) by name."""
+def write_trunk(graph, trunk, weights, x):
+    """The tensor of features of a trunk."""
     keras = import_keras()
     model = trunk.build()
     model.set_weights(weights)
@@ -22,20 +23,26 @@ def write_trunk(graph, trunk, weights, x, activations):
         if known and kind in LAYERS:
             x = LAYERS[kind](graph, layer, x)
         elif not known or kind not in ONLY_IN_TRAINING:
-            raise _refused(layer, f"knows {sorted(LAYERS)} and those of training only")
-        activation = getattr(layer, "activation", None)
-        if activation is not None:
-            name = getattr(activation, "__name__", None)
-            if name not in activations or getattr(keras.activations, name) is not activation:
-                raise _refused(layer, f"knows the activations {sorted(activations)}")
-            x = activations[name](graph, x)
+            raise _refused(layer, f"must be one of {sorted(LAYERS)}, or active in training only")
+        x = _activated(graph, layer, x, keras)
     return x
 
 
-def _refused(layer, what):
+def _activated(graph, layer, x, keras):
+    """What the layer's own activation makes of x, if it has one."""
+    activation = getattr(layer, "activation", None)
+    if activation is None:
+        return x
+    name = getattr(activation, "__name__", None)
+    if name not in ACTIVATIONS or getattr(keras.activations, name) is not activation:
+        raise _refused(layer, f"must have one of the activations {sorted(ACTIVATIONS)}")
+    return ACTIVATIONS[name](graph, x)
+
+
+def _refused(layer, rule):
     return NotImplementedError(
-        f"to_onnx cannot write the trunk's layer {layer.name!r} ({type(layer).__name__}): in "
-        f"trunks it {what}."
+        f"to_onnx cannot write the trunk's layer {layer.name!r} ({type(layer).__name__}): a layer "
+        f"of a trunk {rule}."
     )
 
 
@@ -46,14 +53,14 @@ def _chain(model, keras):
         if isinstance(layer, keras.layers.InputLayer):
             continue
         if not is_sequence and layer.input is not output:
-            raise _refused(layer, "takes layers that form a chain, without branches")
+            raise _refused(layer, "must be part of a chain, without branches")
         output = layer.output
         if isinstance(layer, keras.Model):
             yield from _chain(layer, keras)
         else:
             yield layer
     if not is_sequence and output is not model.outputs[0]:
-        raise _refused(model, "takes layers that form a chain, each used once")
+        raise _refused(model, "must be part of a chain, each used once")
 
 
 def _double(weight):
@@ -66,7 +73,7 @@ def _dense(graph, layer, x):
 
 
 def _affine(graph, layer, x):
-    """What follows a normalisation."""
+    """Scale and shift behind a normalisation."""
     x = graph("Mul", x, _double(layer.gamma)) if layer.gamma is not None else x
     return graph("Add", x, _double(layer.beta)) if layer.beta is not None else x
 
@@ -74,7 +81,7 @@ def _affine(graph, layer, x):
 def _check_last_axis(layer):
     axes = layer.axis if isinstance(layer.axis, (list, tuple)) else [layer.axis]
     if list(axes) not in ([-1], [len(layer.output.shape) - 1]):
-        raise _refused(layer, "normalises over the last axis only")
+        raise _refused(layer, "must normalise over the last axis")
 
 
 def _batch_normalization(graph, layer, x):
@@ -87,28 +94,27 @@ def _batch_normalization(graph, layer, x):
 def _layer_normalization(graph, layer, x):
     _check_last_axis(layer)
     if getattr(layer, "rms_scaling", False):
-        raise _refused(layer, "knows no rms_scaling")
-    last = np.array([-1])
-    x = graph("Sub", x, graph("ReduceMean", x, last, keepdims=1))
-    variance = graph("ReduceMean", graph("Mul", x, x), last, keepdims=1)
-    spread = graph("Sqrt", graph("Add", variance, np.array(float(layer.epsilon))))
+        raise _refused(layer, "must normalise without rms_scaling")
+    x = graph("Sub", x, graph("ReduceMean", x, [-1], keepdims=1))
+    variance = graph("ReduceMean", graph("Mul", x, x), [-1], keepdims=1)
+    spread = graph("Sqrt", graph("Add", variance, float(layer.epsilon)))
     return _affine(graph, layer, graph("Div", x, spread))
 
 
 def _relu(graph, layer, x):
     if layer.max_value is not None or layer.negative_slope or layer.threshold:
-        raise _refused(layer, "knows ReLU without parameters")
+        raise _refused(layer, "must be a ReLU without parameters")
     return graph("Relu", x)
 
 
 def _reshape(graph, layer, x):
-    return graph("Reshape", x, np.array([0, *layer.output.shape[1:]]))
+    return graph("Reshape", x, [0, *layer.output.shape[1:]])
 
 
 def _global_pooling(operator):
     def pool(graph, layer, x):
         if layer.data_format != "channels_last":
-            raise _refused(layer, "pools with channels last only")
+            raise _refused(layer, "must pool with channels last")
         axes = np.arange(1, len(layer.input.shape) - 1)
         return graph(operator, x, axes, keepdims=int(layer.keepdims))
 

@@ -1,0 +1,189 @@
+"""From outputs of heads to numbers, labels, probabilities and deviations, as ``predict_...``.
+
+``decoding`` is what :class:`skjoint._prediction.decoding.Answers` is for NumPy: it has the
+targets, and where numbers and labels come from.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skjoint._data.targets import MIN_VARIANCE
+from skjoint._onnx.graph import DOUBLE, INT64, GraphMath, entries
+
+
+def output_types(model, decoding):
+    """Type and shape of the outputs by name: numbers, labels, probabilities, deviations."""
+    targets = model.targets
+    types = {}
+    for target in targets.values:
+        types[target.name] = (DOUBLE, [None] if target.n_units == 1 else [None, target.n_units])
+    for target in targets.classes:
+        types[target.name] = (entries(plain_labels(target.classes))[0], [None])
+    for target in targets.classes:
+        types[_proba_name(target)] = (DOUBLE, [None, target.n_units])
+    for target, _ in _variances(model, decoding):
+        types[_std_name(target)] = types[target.name]
+    return types
+
+
+def write_answers(graph, model, decoding, outputs):
+    """Tensors by name, in the order of :func:`output_types`, from outputs of heads by name."""
+    targets = model.targets
+    outputs = _tempered(graph, model, outputs)
+    answers = {t.name: _number(graph, decoding, i, outputs) for i, t in enumerate(targets.values)}
+    for target in targets.classes:
+        codes = _codes(graph, outputs[target.name])
+        if decoding.class_from == "value" and target.source is not None:
+            number = answers[targets.values[target.source].name]
+            codes = _codes_of_number(graph, target, number)
+        answers[target.name] = graph("Gather", plain_labels(target.classes), codes)
+    for target in targets.classes:
+        answers[_proba_name(target)] = _summing_to_1(graph, outputs[target.name])
+    for target, variance in _variances(model, decoding):
+        answers[_std_name(target)] = _deviation(graph, decoding, target, outputs[variance], outputs)
+    return answers
+
+
+def _proba_name(target):
+    return "proba" + target.name.removeprefix("class")
+
+
+def _std_name(target):
+    return "std" + target.name.removeprefix("value")
+
+
+def _variances(model, decoding):
+    """Pairs of value target and name of its variance, where it is that of the number."""
+    if decoding.value_from != "head":
+        return []
+    variances = model.network.spec.variances
+    return [(t, variances[t.name]) for t in model.targets.values if t.name in variances]
+
+
+# --------------------------------------------------------------- probabilities
+def _tempered(graph, model, outputs):
+    """Outputs with probabilities at their temperatures: p^(1/T), made to sum to 1."""
+    outputs = dict(outputs)
+    for target, temperature in zip(model.targets.classes, model.temperatures, strict=False):
+        powers = graph("Pow", outputs[target.name], 1 / temperature)
+        outputs[target.name] = _summing_to_1(graph, powers)
+    return outputs
+
+
+def _summing_to_1(graph, proba):
+    return graph("Div", proba, graph.sum_of_columns(proba, keepdims=1))
+
+
+# ---------------------------------------------------------------------- labels
+def plain_labels(labels):
+    """Labels in a type of ONNX: text, int64, float64 or bool."""
+    plain = {"i": np.int64, "u": np.int64, "f": np.float64}.get(labels.dtype.kind, labels.dtype)
+    return labels.astype(plain)
+
+
+def _codes(graph, proba):
+    return graph("ArgMax", proba, axis=1, keepdims=0)  # the first of the largest
+
+
+def _codes_of_number(graph, target, numbers):
+    """Codes of the bands that numbers lie in, or of the labels nearest to them."""
+    if target.edges is not None:
+        return _n_reached(graph, numbers, target.edges)
+    order = np.argsort(target.classes)
+    known = target.classes[order].astype(np.float64)
+    nearest = _n_reached(graph, numbers, (known[1:] + known[:-1]) / 2)
+    return graph("Gather", order.astype(np.int64), nearest)
+
+
+def _n_reached(graph, numbers, edges):
+    """How many of increasing edges each number has reached."""
+    reached = graph("GreaterOrEqual", graph.as_column(numbers), edges)
+    return graph.sum_of_columns(graph.cast(reached, INT64))
+
+
+# --------------------------------------------------------------------- numbers
+def _number(graph, decoding, i, outputs):
+    """Value i in original units."""
+    targets = decoding.targets
+    target = targets.values[i]
+    number = outputs[target.name]
+    if target.n_units == 1:
+        number = graph.first_column(number)
+    number = graph("Add", graph("Mul", number, target.scale), target.offset)
+    by_class = decoding.distribution_of(i)
+    if by_class is not None and decoding.value_from != "head":
+        number = _from_classes(graph, decoding, i, number, targets.outputs[by_class], outputs)
+    if decoding.class_decides:
+        number = _with_known(graph, decoding, target, number, targets.known_values, outputs)
+    return number
+
+
+def _from_classes(graph, decoding, i, number, label, outputs):
+    """The mean or median of a label's probabilities, or the blend of one with the number."""
+    proba = outputs[label.name]
+    if decoding.value_from != "blend":
+        return SUMMARIES[decoding.value_from](graph, label, proba)
+    summary, share = decoding.blends[i]
+    rest = graph("Mul", SUMMARIES[summary](graph, label, proba), 1.0 - share)
+    return graph("Add", graph("Mul", number, share), rest)
+
+
+def _with_known(graph, decoding, target, number, known, outputs):
+    """The number, or the one that ``known`` has for the code of the predicted label."""
+    codes = _codes(graph, outputs[decoding.targets.classes[0].name])
+    if target.n_units > 1:
+        codes = graph.as_column(codes)
+    for code, of_label in known.items():
+        number = graph("Where", graph("Equal", codes, code), of_label, number)
+    return number
+
+
+def _deviation(graph, decoding, target, variance, outputs):
+    """sqrt(variance + MIN_VARIANCE) in original units; 0 where the label decides the number."""
+    math = GraphMath(graph)
+    if target.n_units == 1:
+        variance = graph.first_column(variance)
+    deviation = math.multiply(math.sqrt(math.add(variance, MIN_VARIANCE)), target.scale)
+    if decoding.class_decides:
+        zeros = dict.fromkeys(decoding.targets.known_values, 0.0)
+        deviation = _with_known(graph, decoding, target, deviation, zeros, outputs)
+    return deviation
+
+
+def _mean(graph, target, proba):
+    weighted = graph.sum_of_columns(graph("Mul", proba, target.centres))
+    return graph("Div", weighted, graph.sum_of_columns(proba))
+
+
+def _median(graph, target, proba):
+    """The label in the middle, or the place inside its band where half of the rest lies below."""
+    below = graph("CumSum", proba, 1)
+    half = graph("Mul", graph("Gather", below, target.n_units - 1, axis=1), 0.5)
+    is_below = graph("Less", below, graph.as_column(half))
+    middle = graph.sum_of_columns(graph.cast(is_below, INT64))
+    if target.edges is None:
+        return graph("Gather", target.centres, middle)
+    above = graph("Sub", _at(graph, below, middle), half)
+    above = graph("Div", above, _at(graph, proba, middle))
+    return _quantile(graph, target.quantiles, middle, graph("Sub", 1.0, above))
+
+
+def _quantile(graph, quantiles, codes, share):
+    """The number in the band of each code below which that share of the band's numbers lies."""
+    n_steps = quantiles.shape[1] - 1
+    place = graph("Mul", share, float(n_steps))
+    left = graph("Min", graph.cast(place, INT64), n_steps - 1)
+    quantiles = graph("Gather", quantiles, codes)
+    low = _at(graph, quantiles, left)
+    high = _at(graph, quantiles, graph("Add", left, 1))
+    rest = graph("Sub", place, graph.cast(left, DOUBLE))
+    return graph("Add", low, graph("Mul", rest, graph("Sub", high, low)))
+
+
+def _at(graph, table, places):
+    """The entry of every row at its place."""
+    return graph.first_column(graph("GatherElements", table, graph.as_column(places), axis=1))
+
+
+SUMMARIES = {"mean": _mean, "median": _median}

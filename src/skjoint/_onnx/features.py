@@ -1,0 +1,179 @@
+"""The inputs of the graph, and X encoded as ``FeatureEncoder`` does."""
+
+from __future__ import annotations
+
+from numbers import Real
+
+import numpy as np
+
+from skjoint._data.features import LARGE
+from skjoint._onnx.graph import DOUBLE, ML, STRING, as_double
+
+
+# ---------------------------------------------------------------------- inputs
+def input_types(row_shape, names, text, one_each=False):
+    """Type and shape of the inputs by name: X, or every column where some are not numbers."""
+    if not (one_each or text):
+        return {"X": (DOUBLE, [None, *row_shape])}
+    columns = range(row_shape[0])
+    names = [f"x{i}" for i in columns] if names is None else names
+    kinds = [STRING if i in text else DOUBLE for i in columns]
+    return {str(name): (kind, [None, 1]) for name, kind in zip(names, kinds, strict=True)}
+
+
+def category_columns(features):
+    """Pairs of the position of a column and its categories, of columns that are not numbers."""
+    if not hasattr(features, "one_hot_"):
+        return []
+    return list(zip(features.categories_, features.one_hot_.categories_, strict=True))
+
+
+def text_columns(features):
+    """Positions of the columns of X that are text."""
+    return [int(position) for position, known in category_columns(features) if is_text(known)]
+
+
+def check_types(inputs, n_features, text):
+    """Raise unless the inputs are text where the columns of fit were, and numbers elsewhere."""
+    given = [kind == STRING for _, kind in inputs]
+    if len(given) == 1:
+        given *= n_features
+    expected = [position in text for position in range(n_features)]
+    if given != expected:
+        raise NotImplementedError(
+            "The exported steps do not give what the estimator was fitted on: it read "
+            f"{n_features} column(s), text at {text}; they give {len(given)}, text at "
+            f"{[i for i, is_given in enumerate(given) if is_given]}. A tensor of ONNX holds "
+            "numbers or text: encode text in those steps, or leave all columns to the estimator."
+        )
+
+
+class Columns:
+    """Columns of X as tensors of float64, or of text.
+
+    ``inputs`` are pairs of name and type: all of X, or one tensor per column.
+    """
+
+    def __init__(self, graph, inputs):
+        self.graph = graph
+        self.inputs = inputs
+
+    def all(self):
+        return self.graph.side_by_side(as_double(self.graph, self.inputs))
+
+    def at(self, positions):
+        """Columns by position, side by side."""
+        if len(self.inputs) == 1:
+            return self.graph.columns(self.all(), positions)
+        chosen = [self.inputs[position] for position in positions]
+        return self.graph.side_by_side(as_double(self.graph, chosen))
+
+
+# -------------------------------------------------------------------- encoding
+def write_features(graph, features, columns):
+    """Encoded X: float64 that was rounded to float32."""
+    if not features.enabled:
+        return graph.rounded(columns.all())
+    parts, categories = [], category_columns(features)
+    if hasattr(features, "scaler_"):
+        X = columns.at(features.numbers_) if categories else columns.all()
+        parts += _numbers(graph, features, X)
+    parts += [one_hot(graph, columns.at([position]), known) for position, known in categories]
+    return graph.rounded(graph.side_by_side(parts))
+
+
+def _numbers(graph, features, X):
+    """Ranks, standardised numbers and levels; of rows with a shape the last axis is scaled."""
+    ranks = [_ranks(graph, features.knots_, X)] if features.ranks else []
+    levels = _levels(graph, features.levels_, X)
+    scaled = graph("Div", graph("Sub", X, features.scaler_.mean_), features.scaler_.scale_)
+    if features.bend_ is not None:
+        scaled = _bent(graph, scaled, features.bend_)
+    return [*ranks, graph("Where", graph("IsNaN", scaled), 0.0, scaled), *levels]
+
+
+def _bent(graph, z, bend):
+    """z / sqrt(1 + (z / bend)^2)."""
+    z = graph("Clip", z, -LARGE, LARGE)
+    bent = graph("Div", z, bend)
+    return graph("Div", z, graph("Sqrt", graph("Add", graph("Mul", bent, bent), 1.0)))
+
+
+def _levels(graph, levels, X):
+    """Columns of 0 and 1, one for each level: an interval of the numbers of one column.
+
+    A list of one tensor, or of none where there are no levels.
+    """
+    column, lower, upper = levels
+    if not len(column):
+        return []
+    level = graph.columns(X, column)
+    inside = graph("GreaterOrEqual", level, lower), graph("Less", level, upper)
+    return [graph.cast(graph("And", *inside), DOUBLE)]
+
+
+def _ranks(graph, knots, X):
+    """Ranks interpolated between knots.
+
+    That of the first knot, and of every step to the next knot the share that lies below the
+    number.
+    """
+    starts, widths, heights = _steps_between(knots)
+    rows = graph("Unsqueeze", X, [2])
+    climbed = graph("Clip", graph("Div", graph("Sub", rows, starts), widths), 0.0, 1.0)
+    climbed = graph("ReduceSum", graph("Mul", climbed, heights), [2], keepdims=0)
+    found = graph("Add", climbed, np.array([ranks[0] for _, ranks in knots]))
+    return graph("Where", graph("IsNaN", X), 0.0, found)
+
+
+def _steps_between(knots):
+    """Starts, widths and heights of the steps of every column, (n_columns, n_steps)."""
+    n_steps = max(1, max(len(numbers) - 1 for numbers, _ in knots))
+    shape = (len(knots), n_steps)
+    starts, widths, heights = np.zeros(shape), np.ones(shape), np.zeros(shape)
+    for i, (numbers, ranks) in enumerate(knots):
+        n = len(numbers) - 1
+        starts[i, :n] = numbers[:-1]
+        widths[i, :n] = np.diff(numbers)
+        heights[i, :n] = np.diff(ranks)
+    return starts, widths, heights
+
+
+# ------------------------------------------------------------------ categories
+def is_missing(category):
+    return category is None or category != category
+
+
+def is_text(categories):
+    """Whether the categories of a column, but for missing ones, are text."""
+    present = [category for category in categories if not is_missing(category)]
+    return not present or any(isinstance(category, str) for category in present)
+
+
+def one_hot(graph, column, categories):
+    """A column of 0 and 1 per category.
+
+    A missing entry is "" or NaN; one that is no category gives 0 everywhere.
+    """
+    if not is_text(categories):
+        marks = [_is_category(graph, column, category) for category in categories]
+        return graph.cast(graph.side_by_side(marks), DOUBLE)
+    texts = ["" if is_missing(category) else str(category) for category in categories]
+    if len(set(texts)) < len(texts):
+        raise NotImplementedError(
+            "A column of X has missing entries and the empty text '' for categories, which "
+            "are the same in ONNX. Replace '' by another text before fit."
+        )
+    marks = graph("OneHotEncoder", column, domain=ML, cats_strings=texts, zeros=1)
+    return graph.cast(graph("Reshape", marks, [0, len(texts)]), DOUBLE)
+
+
+def _is_category(graph, column, category):
+    if is_missing(category):
+        return graph("IsNaN", column)
+    if not isinstance(category, (Real, np.bool_)):
+        raise NotImplementedError(
+            f"A column of X has {category!r} for a category. Categories in ONNX are text, numbers "
+            "or booleans: convert the column before fit."
+        )
+    return graph("Equal", column, float(category))
