@@ -1,6 +1,6 @@
 """From outputs of heads to numbers, labels, probabilities and deviations, as ``predict_...``.
 
-``decoding`` is what :class:`skjoint._prediction.decoding.Answers` is for NumPy: it has the
+``decoding`` is what :class:`skjoint._prediction.decoding.Decoding` is for NumPy: it has the
 targets, and where numbers and labels come from.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from skjoint._data.targets import MIN_VARIANCE
 from skjoint._onnx.graph import DOUBLE, INT64, GraphMath, entries
 
 
@@ -22,7 +21,8 @@ def output_types(model, decoding):
         types[target.name] = (entries(plain_labels(target.classes))[0], [None])
     for target in targets.classes:
         types[_proba_name(target)] = (DOUBLE, [None, target.n_units])
-    for target, _ in _variances(model, decoding):
+    for i in _with_deviation(decoding):
+        target = targets.values[i]
         types[_std_name(target)] = types[target.name]
     return types
 
@@ -40,8 +40,9 @@ def write_answers(graph, model, decoding, outputs):
         answers[target.name] = graph("Gather", plain_labels(target.classes), codes)
     for target in targets.classes:
         answers[_proba_name(target)] = _summing_to_1(graph, outputs[target.name])
-    for target, variance in _variances(model, decoding):
-        answers[_std_name(target)] = _deviation(graph, decoding, target, outputs[variance], outputs)
+    for i in _with_deviation(decoding):
+        head = model.network.spec.heads[i]
+        answers[_std_name(targets.values[i])] = _deviation(graph, decoding, i, head, outputs)
     return answers
 
 
@@ -53,12 +54,11 @@ def _std_name(target):
     return "std" + target.name.removeprefix("value")
 
 
-def _variances(model, decoding):
-    """Pairs of value target and name of its variance, where it is that of the number."""
+def _with_deviation(decoding):
+    """Indices of the values whose head has a standard deviation, that of the number."""
     if decoding.value_from != "head":
         return []
-    variances = model.network.spec.variances
-    return [(t, variances[t.name]) for t in model.targets.values if t.name in variances]
+    return sorted({i for i, _ in decoding.deviation_parts})
 
 
 # --------------------------------------------------------------- probabilities
@@ -139,12 +139,14 @@ def _with_known(graph, decoding, target, number, known, outputs):
     return number
 
 
-def _deviation(graph, decoding, target, variance, outputs):
-    """sqrt(variance + MIN_VARIANCE) in original units; 0 where the label decides the number."""
-    math = GraphMath(graph)
+def _deviation(graph, decoding, i, head, outputs):
+    """In original units; 0 where the label decides the number."""
+    math, target = GraphMath(graph), decoding.targets.values[i]
+    parts = {part: outputs[head.parts[part]] for part in head.output.deviation_parts}
+    deviation = head.output.deviation(parts, math)
     if target.n_units == 1:
-        variance = graph.first_column(variance)
-    deviation = math.multiply(math.sqrt(math.add(variance, MIN_VARIANCE)), target.scale)
+        deviation = graph.first_column(deviation)
+    deviation = math.multiply(deviation, target.scale)
     if decoding.class_decides:
         zeros = dict.fromkeys(decoding.targets.known_values, 0.0)
         deviation = _with_known(graph, decoding, target, deviation, zeros, outputs)

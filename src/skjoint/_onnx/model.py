@@ -30,8 +30,9 @@ def estimator_model(estimator):
     """The ``onnx.ModelProto`` of a fitted joint estimator."""
     import_onnx()
     model, decoding = fitted_parts(estimator)
+    names = model.features.schema.feature_names
     text, one_each = text_columns(model.features), bool(category_columns(model.features))
-    inputs = input_types(model.row_shape, model.feature_names, text, one_each)
+    inputs = input_types(model.features.row_shape_, names, text, one_each)
     outputs = output_types(model, decoding)
     check_names(inputs, outputs)
     graph = Graph()
@@ -39,7 +40,7 @@ def estimator_model(estimator):
     tensors = write_model(graph, model, decoding, kinds)
     proto = as_proto(graph, inputs, outputs, tensors)
     check(proto)
-    describe(proto, model.targets, model.feature_names)
+    describe(proto, model.targets, names)
     return proto
 
 
@@ -48,7 +49,7 @@ def write_model(graph, model, decoding, inputs):
 
     ``inputs`` are pairs of name and type: all of X, or one tensor per column.
     """
-    check_types(inputs, model.n_features, text_columns(model.features))
+    check_types(inputs, model.features.schema.n_features, text_columns(model.features))
     X = write_features(graph, model.features, Columns(graph, inputs))
     outputs = write_outputs(graph, model.network, X)
     return list(write_answers(graph, model, decoding, outputs).values())

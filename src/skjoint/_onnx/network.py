@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from skjoint._ensemble.blending import Blend
-from skjoint._network.spec import TRUNK, Dense, Mixture, Periodic, weight_shapes
+from skjoint._network.graph import INPUT, Dense, MeanOverClasses, Periodic
+from skjoint._network.spec import TRUNK
+from skjoint._network.weights import weight_shapes
 from skjoint._onnx.activations import ACTIVATIONS
 from skjoint._onnx.companions import join_companions
 from skjoint._onnx.graph import DOUBLE, GraphMath
 from skjoint._onnx.trunk import write_trunk
-from skjoint._prediction.forward import Ensemble, FittedNetwork
+from skjoint._prediction.average import Average
+from skjoint._prediction.forward import FittedNetwork
+from skjoint._prediction.stacked import Stacked
 
 
 def write_outputs(graph, network, X):
-    """Outputs of heads, and variances of value heads, by name: float64 rounded to float32."""
+    """All parts of the heads by name of their layer: float64 rounded to float32."""
     return NETWORKS[type(network)](graph, network, X)
 
 
@@ -33,38 +36,20 @@ def _average(graph, average, X):
     found = [_network(graph, network, X) for network in average.networks]
     outputs = {}
     for i, head in enumerate(average.spec.heads):
-        names = _parts_of(head)
-        parts = [[found[place[i]][name] for name in names] for place in average.places]
-        means = _combined(parts, GraphMath(graph))
-        outputs |= {n: graph.rounded(mean) for n, mean in zip(names, means, strict=True)}
+        parts = {
+            part: [found[place[i]][name] for place in average.places]
+            for part, name in head.parts.items()
+        }
+        combined = head.output.combine(parts, GraphMath(graph))
+        outputs |= {head.parts[part]: graph.rounded(t) for part, t in combined.items()}
     return outputs
-
-
-def _parts_of(head):
-    """Names of what a head gives: its output, and a variance where it has one."""
-    return [head.name, head.variance] if head.has_variance else [head.name]
-
-
-def _combined(parts, math):
-    """A head's parts over members: the mean and, where there is one, the variance.
-
-    The variance is that of a mixture of normal distributions: the mean of the members'
-    variances and the variance of their numbers.
-    """
-    numbers, *variances = zip(*parts, strict=True)
-    mean = math.mean(numbers)
-    if not variances:
-        return [mean]
-    errors = [math.subtract(number, mean) for number in numbers]
-    between = math.mean([math.square(error) for error in errors])
-    return [mean, math.add(math.mean(variances[0]), between)]
 
 
 # ---------------------------------------------------------------------- layers
 def _network(graph, network, X):
-    """Outputs and variances of one network."""
+    """All parts of the heads of one network."""
     spec = network.spec
-    tensors = {"input": X}
+    tensors = {INPUT: X}
     n_in_trunk = len(network.weights) - len(weight_shapes(spec))
     in_trunk, above = network.weights[:n_in_trunk], network.weights[n_in_trunk:]
     if spec.trunk is not None:
@@ -73,7 +58,7 @@ def _network(graph, network, X):
     for layer, weights in zip(spec.layers(), pairs, strict=True):
         inputs = [tensors[name] for name in layer.inputs]
         tensors[layer.name] = LAYERS[type(layer)](graph, layer, *weights, *inputs)
-    return {name: tensors[name] for head in spec.heads for name in _parts_of(head)}
+    return {name: tensors[name] for head in spec.heads for name in head.parts.values()}
 
 
 def _dense(graph, layer, kernel, bias, *inputs):
@@ -116,5 +101,5 @@ def _mean_over_classes(graph, layer, known, constants, by_class, proba):
     return graph.rounded(graph.sum_of_columns(weighted))
 
 
-LAYERS = {Dense: _dense, Periodic: _periodic, Mixture: _mean_over_classes}
-NETWORKS = {FittedNetwork: _network, Ensemble: _average, Blend: _stacked}
+LAYERS = {Dense: _dense, Periodic: _periodic, MeanOverClasses: _mean_over_classes}
+NETWORKS = {FittedNetwork: _network, Average: _average, Stacked: _stacked}
