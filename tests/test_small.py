@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-import skjoint._engines.fused.program as fused
 from conftest import make_data
 from skjoint import JointRegressorClassifier
+from skjoint._engines.fused import program, template
 from skjoint._engines.fused.cache import training_programs
 from skjoint._engines.fused.small import MAX_NUMBERS, SmallVariables
 
@@ -18,7 +18,7 @@ def one_by_one(monkeypatch):
     """A function that switches to variables by themselves."""
 
     def switch():
-        monkeypatch.setattr(fused, "small_variables", lambda *settings: None)
+        monkeypatch.setattr(template, "small_variables", lambda *settings: None)
         training_programs.clear()
 
     training_programs.clear()
@@ -44,12 +44,12 @@ def variables():
     ],
 )
 def test_training_is_the_same_as_one_by_one(options, steps, one_by_one, monkeypatch):
-    monkeypatch.setattr(fused, "STEPS_WORTH_COMPILING", steps)
+    monkeypatch.setattr(program, "STEPS_WORTH_COMPILING", steps)
     X, y = make_data()
     est = JointRegressorClassifier(**SETTINGS, **options)
     joined = est.fit(X, y)
     found, state = joined._network.weights, joined._member_states[0][0]
-    assert [program.small is not None for program in training_programs._idle] == [True]
+    assert [p.template.small is not None for p in training_programs._idle] == [True]
     one_by_one()
     est.fit(X, y)
     for a, b in zip(found, est._network.weights, strict=True):
@@ -72,7 +72,7 @@ def test_training_is_the_same_as_one_by_one(options, steps, one_by_one, monkeypa
 def test_an_optimizer_that_looks_at_whole_variables_has_them_one_by_one(options, one_by_one):
     X, y = make_data()
     JointRegressorClassifier(**SETTINGS, **options).fit(X, y)
-    assert [program.small for program in training_programs._idle] == [None]
+    assert [p.template.small for p in training_programs._idle] == [None]
 
 
 def test_training_goes_on_where_other_variables_or_engines_left_it(one_by_one):

@@ -24,9 +24,8 @@ from sklearn.utils.validation import (
 from skjoint._data.features import FeatureEncoder, read_features
 from skjoint._data.table import check_container, read_table
 from skjoint._data.targets import Targets, known_values, normalise
-from skjoint._engines import keras_fit
+from skjoint._engines import fused, keras_fit
 from skjoint._engines.balancing import METHODS
-from skjoint._engines.fused import program as fused
 from skjoint._engines.plan import Plan, Rows, split_validation
 from skjoint._engines.routing import (
     listens_to_batches,

@@ -10,17 +10,16 @@ from itertools import permutations
 import joblib
 import numpy as np
 
-from skjoint._engines.plan import (
+from skjoint._engines.hooks import (
     EarlyStopping,
     GivenEpochs,
     JointMonitor,
-    ProgressBar,
     chain,
     divergence,
-    epoch_lines,
     stop_at_nan,
-    weight_names,
 )
+from skjoint._engines.plan import weight_names
+from skjoint._engines.progress import ProgressBar, epoch_lines
 from skjoint._network.spec import without_idle_embedding
 from skjoint._prediction.forward import Ensemble, FittedNetwork
 
