@@ -54,3 +54,28 @@ def test_the_cache_keeps_what_is_compiled_while_it_is_not_too_large(monkeypatch)
     with cache.borrow((Compiled, 2), any_program, Compiled):
         pass
     assert list(cache._idle.values()) == [(Compiled, 4), (Compiled, 2)]
+
+
+def test_a_program_that_does_not_fit_is_passed_over():
+    cache = ProgramCache()
+    with cache.borrow("a", any_program, SmallProgram) as small:
+        pass
+    with cache.borrow("a", lambda program: program is not small, SmallProgram) as larger:
+        assert larger is not small
+    with cache.borrow("a", any_program, SmallProgram) as again:
+        assert again is small
+
+
+def test_so_many_programs_may_be_compiled():
+    cache = ProgramCache()
+    assert [cache.may_compile(2) for _ in range(3)] == [True, True, False]
+    assert cache.n_compiled == 2
+
+
+def test_a_cleared_cache_builds_anew():
+    cache = ProgramCache()
+    for _ in range(2):
+        with cache.borrow("a", any_program, SmallProgram):
+            pass
+        cache.clear()
+    assert cache.n_built == 2

@@ -21,7 +21,6 @@ from conftest import make_data
 from skjoint import JointRegressorClassifier
 from skjoint._engines.fused import function, padding, program
 from skjoint._engines.fused.cache import training_programs
-from skjoint._engines.fused.sizes import bucket
 from skjoint._network.spec import call_model
 
 SMALL = {"hidden_layer_sizes": (12, 8), "epochs": 5, "random_state": 0}
@@ -183,16 +182,6 @@ def test_a_reused_program_remembers_nothing():
     assert_array_equal(alone.predict_value(X), again.predict_value(X))
 
 
-@pytest.mark.parametrize("n_samples", [1, 10, 64, 1000, 99_999, 100_001, 10**6])
-def test_buckets(n_samples):
-    size = bucket(n_samples)
-    assert n_samples <= size <= max(64, 4 * n_samples)
-    if 10 < n_samples <= 100_000:
-        assert size >= 1.5 * n_samples  # the refit on all rows after two or more folds
-    if n_samples > 100_000:
-        assert size <= 1.1 * n_samples
-
-
 def test_compilations_are_bounded(monkeypatch):
     monkeypatch.setattr(program, "STEPS_WORTH_COMPILING", 0)
     monkeypatch.setattr(function, "MAX_COMPILED", 1)
@@ -306,6 +295,16 @@ def test_callbacks_by_the_epoch(tmp_path):
     assert_same_training(est, fit("keras", X, y, callbacks=untouched, **parameters))
 
 
+def test_a_saved_model_has_the_state_of_the_optimizer(tmp_path):
+    X, y = make_data()
+    callback = keras.callbacks.ModelCheckpoint(tmp_path / "model.keras")
+    est = fit("fused", X, y, callbacks=[callback])
+    saved = keras.models.load_model(tmp_path / "model.keras").optimizer
+    _, arrays = est._member_states[0][0]
+    for variable, array in zip(saved.variables, arrays, strict=True):
+        assert_array_equal(np.asarray(variable), array)
+
+
 @pytest.mark.parametrize("engine", ["auto", "keras"])
 def test_tensorboard(engine, tmp_path):
     module = "tensorboard.backend.event_processing.event_accumulator"
@@ -324,25 +323,6 @@ def test_tensorboard(engine, tmp_path):
         # Keras 3.12 leaves the layer out of the name.
         assert folder != "train" or {"value/kernel/histogram", "kernel/histogram"} & tags
         assert len(accumulator.Tensors("epoch_loss")) == 5
-
-
-@pytest.mark.parametrize(
-    ("callback", "asks"),
-    [
-        (keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None), True),
-        (keras.callbacks.ModelCheckpoint("x.keras", save_freq=10), True),
-        (keras.callbacks.ModelCheckpoint("x.keras"), False),
-        (keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None), False),
-        (keras.callbacks.TerminateOnNaN(), False),
-        (keras.callbacks.TensorBoard("x"), False),
-        (keras.callbacks.TensorBoard("x", update_freq=10), True),
-        (keras.callbacks.Callback(), False),
-    ],
-)
-def test_who_asks_for_every_batch(callback, asks):
-    from skjoint._engines.routing import listens_to_batches
-
-    assert listens_to_batches(callback) == asks
 
 
 def test_what_only_keras_can_do(data):

@@ -193,20 +193,6 @@ def test_members_and_refits_share_one_table(monkeypatch):
     assert len(tables[0]) == len(X)
 
 
-def test_a_table_is_one_tensor_while_someone_has_it():
-    from skjoint._engines.fused import tensors
-
-    table = np.arange(12, dtype=np.float32).reshape(4, 3)
-    tensor = tensors.shared_table(table, 8)
-    np.testing.assert_array_equal(tensor, np.vstack([table, np.zeros((4, 3))]))
-    assert tensors.shared_table(table, 8) is tensor
-    assert tensors.shared_table(table.view(), 8) is not tensor
-    key = (id(table), 8)
-    assert key in tensors.tables
-    del tensor
-    assert key not in tensors.tables
-
-
 def test_training_goes_on_in_every_member():
     est = fit(n_members=2, warm_start=True, epochs=3)
     before = [network.weights[0].copy() for network in est._network.networks]

@@ -26,14 +26,9 @@ from skjoint._data.table import check_container, read_table
 from skjoint._data.targets import Targets, known_values, normalise
 from skjoint._engines import fused, keras_fit
 from skjoint._engines.balancing import METHODS
+from skjoint._engines.callback_needs import listens_to_batches, sets_rate
 from skjoint._engines.plan import Plan, Rows, split_validation
-from skjoint._engines.routing import (
-    listens_to_batches,
-    make_callbacks,
-    make_trunk,
-    optimizer_spec,
-    sets_rate,
-)
+from skjoint._engines.routing import make_callbacks, make_trunk, optimizer_spec
 from skjoint._ensemble.blending import Blend, blended, has_share
 from skjoint._ensemble.companions.boosting import boost
 from skjoint._ensemble.companions.forest import grow

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skjoint._engines.routing import release
+from skjoint._engines.callback_needs import release
 from skjoint._support.keras_import import import_keras, untouched_random
 
 

@@ -12,16 +12,14 @@ from skjoint._support.keras_import import no_retracing_advice
 
 def train(plan, on_epoch, callbacks=()):
     """Carry out a plan; see :func:`skjoint._engines.keras_fit.train` for the arguments."""
-    # Callbacks may save the optimizer with the model, for which it must have its variables.
-    joins = not callbacks
 
     def fits(program):
         return program.sizes.suit(plan)
 
     def build(other):
-        return Program(plan, sizes_of(plan), joins) if other is None else other.another(plan)
+        return Program(plan, sizes_of(plan)) if other is None else other.another(plan)
 
-    borrowed = training_programs.borrow((*program_key(plan), joins), fits, build)
+    borrowed = training_programs.borrow(program_key(plan), fits, build)
     with borrowed as program, no_retracing_advice():
         return program.train(plan, on_epoch, callbacks)
 

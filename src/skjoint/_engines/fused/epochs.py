@@ -41,9 +41,6 @@ class Epochs:
         """
         import tensorflow as tf
 
-        if self.template.small:
-            self.template.small.gather()
-
         def epoch(i, logs, sums):
             start = tf.where(i == 0, sums, 0.0)
             sums = self._steps(inputs, orders[i], steps, start)

@@ -26,10 +26,9 @@ class Program:
     Programs that are built beside one another share the function; each has its own variables.
     """
 
-    def __init__(self, plan, sizes, joins, function=None):
+    def __init__(self, plan, sizes, function=None):
         self.sizes = sizes
-        self.joins = joins
-        self.template = Template(plan, joins)
+        self.template = Template(plan)
         self.epochs = Epochs(self.template, plan, sizes)
         self.function = function or Function(
             self.epochs.run, self.template.handles, plan.network.trunk
@@ -37,7 +36,7 @@ class Program:
 
     def another(self, plan):
         """A program beside this one, to train a plan of the same form at the same time."""
-        return Program(plan, self.sizes, self.joins, self.function)
+        return Program(plan, self.sizes, self.function)
 
     @property
     def is_compiled(self):

@@ -43,7 +43,8 @@ class Step:
                 factors = balance.weigh(losses, sums_of(weights))
             total = tf.reduce_sum(factors * losses) / n_rows
             total += penalty(self.template, inputs["alpha"])
-        self.template.apply(tape.gradient(total, [v.value for v in variables]))
+        gradients = tape.gradient(total, [v.value for v in variables])
+        self.template.optimizer.apply(gradients, variables)
         if balance and not balance.method.by_epoch:
 
             def losses_after():

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 
 from skjoint._engines.balancing import METHODS, label_means
-from skjoint._engines.fused.small import small_variables
 from skjoint._engines.optimizers import (
     new_optimizer,
     optimizer_state,
@@ -21,12 +20,9 @@ from skjoint._support.keras_import import untouched_random
 
 
 class Template:
-    """A network with its optimizer and balancing, of a plan's form but with no fit's numbers.
+    """A network with its optimizer and balancing, of a plan's form but with no fit's numbers."""
 
-    ``joins``: whether the optimizer may move small variables as one vector.
-    """
-
-    def __init__(self, plan, joins):
+    def __init__(self, plan):
         # The penalty is part of the traced step, with alpha as a tensor.
         self.network = plan.network.without_penalty()
         self.model = build_model(self.network, keep_parts=True)
@@ -35,15 +31,10 @@ class Template:
             # There is one device and nothing to sum up between devices; doing it all the same
             # would leave the whole graph in TensorFlow's registry of gradients for good.
             self.optimizer._all_reduce_sum_gradients = list
-            moved = self.model.trainable_variables
-            settings = plan.optimizer, self.network, moved
-            self.small = small_variables(*settings) if joins else None
-            self.optimizer.build(self.small.moved if self.small else moved)
-        self.fresh_state = optimizer_state(self.optimizer, self.small)
+            self.optimizer.build(self.model.trainable_variables)
+        self.fresh_state = optimizer_state(self.optimizer)
         variables = [v.value for v in (*self.model.variables, *self.optimizer.variables)]
         self.n_numbers = sum(math.prod(variable.shape) for variable in variables)
-        if self.small:
-            variables.append(self.small.vector.value)
         self.balance = Balance(plan) if plan.balancing else None
         if self.balance:
             variables += [self.balance.state, self.balance.weights]
@@ -52,20 +43,12 @@ class Template:
     def load(self, plan):
         """Take over initial weights, seeds and optimizer state of a fit."""
         restart_model(self.model, plan.network, [plan.seed, plan.first_epoch], plan.weights)
-        set_optimizer_state(self.optimizer, self.fresh_state, self.small)
-        resume_optimizer(self.optimizer, plan, self.small)
+        set_optimizer_state(self.optimizer, self.fresh_state)
+        resume_optimizer(self.optimizer, plan)
         if plan.optimizer.rate is not None:
             self.optimizer.learning_rate = plan.optimizer.rate
         if self.balance:
             self.balance.load(plan.balancing_state)
-
-    def apply(self, gradients):
-        """Move the variables; traced."""
-        if self.small:
-            self.optimizer.apply(self.small.gradients(gradients), self.small.moved)
-            self.small.scatter()
-        else:
-            self.optimizer.apply(gradients, self.model.trainable_variables)
 
     def finish(self):
         """Put averaged weights in the place of the last ones, if the optimizer averages."""
@@ -78,7 +61,7 @@ class Template:
     def result(self, plan, history):
         """What a fit leaves."""
         balancing_state = self.balance.state.numpy() if self.balance else None
-        state = optimizer_state(self.optimizer, self.small)
+        state = optimizer_state(self.optimizer)
         return Result(self.weights(plan), state, history, balancing_state)
 
 
