@@ -50,7 +50,7 @@ def test_the_cache_keeps_what_is_compiled_while_it_is_not_too_large(monkeypatch)
                 pass
     assert sorted(key for kind, key in cache._idle.values() if kind is Compiled) == [0, 1, 2, 3, 4]
     assert [key for kind, key in cache._idle.values() if kind is SmallProgram] == [3, 4]
-    monkeypatch.setattr(cache_module, "MAX_NUMBERS", 299)
+    monkeypatch.setattr(cache_module, "MAX_IDLE_NUMBERS", 299)
     with cache.borrow((Compiled, 2), any_program, Compiled):
         pass
     assert list(cache._idle.values()) == [(Compiled, 4), (Compiled, 2)]

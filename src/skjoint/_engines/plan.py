@@ -81,8 +81,8 @@ class Plan:
     ``losses`` holds Keras losses, one per head; ``value_scales`` turns the
     absolute error of scaled values into original units. Epochs are numbered
     from ``first_epoch`` on; the batch order of epoch e depends on ``seed``
-    and e only (:func:`epoch_order`). No rows to validate on are as None, but
-    share the programs of plans that have some.
+    and e only (:func:`epoch_order`). Without rows in ``validation`` nothing is
+    held out, as with None, but the plan shares the program of plans that hold out some.
     """
 
     network: NetworkSpec
@@ -96,10 +96,10 @@ class Plan:
     weights: list[np.ndarray]  # to start from
     value_scales: list[np.ndarray] = field(default_factory=list)
     validation: Rows | None = None
-    n_alike: int = 1  # plans of the fit that a program serves, this one among them
+    n_alike: int = 1  # plans of the fit that share a program, this one included
     first_epoch: int = 0
     optimizer_state: tuple | None = None
-    balancing: str | None = None  # instead of the loss weights
+    balancing: str | None = None  # a name in METHODS, instead of the loss weights
     balancing_state: np.ndarray | None = None
 
     @property
