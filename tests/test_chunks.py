@@ -8,7 +8,7 @@ import pytest
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
-from skjoint._engines.fused import program as _fused
+from skjoint._engines.fused import program
 
 SETTINGS = {"hidden_layer_sizes": (16,), "learning_rate": 0.01, "random_state": 0}
 FEATURES, TARGETS = ["a", "b", "c", "town"], ["value", "label"]
@@ -79,7 +79,7 @@ def test_what_a_chunk_must_not_be(csv):
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads resident memory on Linux")
 def test_memory_stays_flat(monkeypatch):
     """100 chunks of 2 MB, of two sizes; the bound is a tenth of what passed through."""
-    monkeypatch.setattr(_fused, "STEPS_WORTH_COMPILING", 0)
+    monkeypatch.setattr(program, "STEPS_WORTH_COMPILING", 0)
     rng = np.random.default_rng(0)
     est = JointRegressorClassifier(classes=[0, 1], batch_size=512, **SETTINGS)
 

@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
-from skjoint._engines.fused import program as _fused
+from skjoint._engines.fused import function, program
 from skjoint._engines.fused.cache import training_programs
 
 HERE = Path(__file__).parent
@@ -87,7 +87,7 @@ def bits(est, X):
     "options", [{"batch_size": 500}, {"early_stopping": True, "batch_size": 100}]
 )
 def test_the_size_of_a_shared_program_does_not_matter(options, worth_compiling, monkeypatch):
-    monkeypatch.setattr(_fused, "STEPS_WORTH_COMPILING", worth_compiling)
+    monkeypatch.setattr(program, "STEPS_WORTH_COMPILING", worth_compiling)
     est = JointRegressorClassifier((8,), epochs=3, random_state=0, **options)
     X, y = make_data(100)
     training_programs.clear()
@@ -99,7 +99,7 @@ def test_the_size_of_a_shared_program_does_not_matter(options, worth_compiling, 
 
 def test_fits_that_ran_before_do_not_decide_what_is_compiled(monkeypatch):
     """30 steps a fit: many of them come to more than is worth compiling, one does not."""
-    monkeypatch.setattr(_fused, "STEPS_WORTH_COMPILING", 40)
+    monkeypatch.setattr(program, "STEPS_WORTH_COMPILING", 40)
     X, y = make_data(90)
     training_programs.clear()
     est = JointRegressorClassifier((8,), epochs=10, random_state=0)
@@ -107,18 +107,18 @@ def test_fits_that_ran_before_do_not_decide_what_is_compiled(monkeypatch):
     est.set_params(epochs=20).fit(X, y)  # compiles the program that all of them share
     est.set_params(epochs=10)
     assert [bits(est.fit(X, y), X) for _ in range(3)] == [first] * 3
-    (program,) = training_programs._idle
-    assert program.is_compiled
+    (trained,) = training_programs._idle
+    assert trained.is_compiled
 
 
 def test_networks_beyond_what_may_be_compiled_say_so(monkeypatch):
-    monkeypatch.setattr(_fused, "STEPS_WORTH_COMPILING", 0)
-    monkeypatch.setattr(_fused, "MAX_COMPILED", 0)
+    monkeypatch.setattr(program, "STEPS_WORTH_COMPILING", 0)
+    monkeypatch.setattr(function, "MAX_COMPILED", 0)
     X, y = make_data(60)
     est = JointRegressorClassifier((7,), epochs=2, random_state=0)
     training_programs.clear()
     with pytest.warns(UserWarning, match="plain TensorFlow graph.*differ in their last digits"):
         refused = est.fit(X, y).predict_value(X)
-    monkeypatch.setattr(_fused, "STEPS_WORTH_COMPILING", 10**9)
+    monkeypatch.setattr(program, "STEPS_WORTH_COMPILING", 10**9)
     assert_array_equal(est.fit(X, y).predict_value(X), refused)
     training_programs.clear()  # or later tests would find a program that may not be compiled

@@ -19,10 +19,8 @@ from tensorflow.python.framework.func_graph import FuncGraph
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
-from skjoint._engines.fused import cache as _programs
-from skjoint._engines.fused import program as _fused
-from skjoint._engines.fused.cache import ProgramCache, training_programs
-from skjoint._engines.fused.program import bucket
+from skjoint._engines.fused import function, padding, program
+from skjoint._engines.fused.cache import training_programs
 from skjoint._network.spec import call_model
 
 SMALL = {"hidden_layer_sizes": (12, 8), "epochs": 5, "random_state": 0}
@@ -38,7 +36,7 @@ def _empty_cache():
 def mode(request, monkeypatch):
     """Both ways to run a program, whatever the work."""
     steps = {"graph": np.inf, "compiled": 0}[request.param]
-    monkeypatch.setattr(_fused, "STEPS_WORTH_COMPILING", steps)
+    monkeypatch.setattr(program, "STEPS_WORTH_COMPILING", steps)
     return request.param
 
 
@@ -129,7 +127,7 @@ def test_epochs_in_one_call_or_one_by_one():
 
 def test_a_search_compiles_once(monkeypatch):
     """5 folds of 12 points and the refit, differing in rate, L2, loss weights and rows."""
-    monkeypatch.setattr(_fused, "STEPS_WORTH_COMPILING", 0)
+    monkeypatch.setattr(program, "STEPS_WORTH_COMPILING", 0)
     X, y, _ = gappy_data(203)
     search = GridSearchCV(
         JointRegressorClassifier((8,), epochs=2),
@@ -166,7 +164,7 @@ def test_batches_have_one_shape(monkeypatch):
         shapes.append(X.shape.as_list())
         return call_model(model, X, training)
 
-    monkeypatch.setattr(_fused, "call_model", call)
+    monkeypatch.setattr(padding, "call_model", call)
     X, y = make_data(300)
     fit("fused", X, y, batch_size=64, validation_fraction=0.3)
     assert len(shapes) >= 2
@@ -184,69 +182,9 @@ def test_a_reused_program_remembers_nothing():
     assert_array_equal(alone.predict_value(X), again.predict_value(X))
 
 
-@pytest.mark.parametrize("n_samples", [1, 10, 64, 1000, 99_999, 100_001, 10**6])
-def test_buckets(n_samples):
-    size = bucket(n_samples)
-    assert n_samples <= size <= max(64, 4 * n_samples)
-    if 10 < n_samples <= 100_000:
-        assert size >= 1.5 * n_samples  # the refit on all rows after two or more folds
-    if n_samples > 100_000:
-        assert size <= 1.1 * n_samples
-
-
-class SmallProgram:
-    is_compiled = False
-    n_numbers = 100
-
-    def __init__(self, other):
-        self.other = other
-
-
-def any_program(program):
-    return True
-
-
-def test_the_cache_is_bounded_and_drops_what_failed():
-    cache = ProgramCache(max_idle=2)
-    for key in "abc":
-        with cache.borrow(key, any_program, SmallProgram):
-            pass
-    with (
-        cache.borrow("c", any_program, SmallProgram) as first,
-        cache.borrow("c", any_program, SmallProgram) as second,
-    ):
-        assert second.other is first  # and takes over what can be shared
-    assert cache.n_built == 4  # the second fit of "c" at the same time has its own
-    with cache.borrow("a", any_program, SmallProgram):
-        assert cache.n_built == 5  # "a" had gone
-    with pytest.raises(KeyError), cache.borrow("c", any_program, SmallProgram) as taken:
-        raise KeyError
-    with cache.borrow("c", any_program, SmallProgram) as other:
-        assert other is not taken
-
-
-def test_the_cache_keeps_what_is_compiled_while_it_is_not_too_large(monkeypatch):
-    """Dropped, it would be compiled once more, and TensorFlow would keep both."""
-
-    class Compiled(SmallProgram):
-        is_compiled = True
-
-    cache = ProgramCache(max_idle=2)
-    for key in range(5):
-        for kind in (Compiled, SmallProgram):
-            with cache.borrow((kind, key), any_program, kind):
-                pass
-    assert sorted(key for kind, key in cache._idle.values() if kind is Compiled) == [0, 1, 2, 3, 4]
-    assert [key for kind, key in cache._idle.values() if kind is SmallProgram] == [3, 4]
-    monkeypatch.setattr(_programs, "MAX_NUMBERS", 299)
-    with cache.borrow((Compiled, 2), any_program, Compiled):
-        pass
-    assert list(cache._idle.values()) == [(Compiled, 4), (Compiled, 2)]
-
-
 def test_compilations_are_bounded(monkeypatch):
-    monkeypatch.setattr(_fused, "STEPS_WORTH_COMPILING", 0)
-    monkeypatch.setattr(_fused, "MAX_COMPILED", 1)
+    monkeypatch.setattr(program, "STEPS_WORTH_COMPILING", 0)
+    monkeypatch.setattr(function, "MAX_COMPILED", 1)
     monkeypatch.setattr(training_programs, "n_compiled", 0)
     X, y, _ = gappy_data()
     compiled = fit("fused", X, y)
@@ -270,12 +208,12 @@ def test_programs_that_are_dropped_are_gone():
         fit("fused", X, y, hidden_layer_sizes=(width,), epochs=1)
     assert alive(FuncGraph) > before
     training_programs.clear()
-    assert alive(_fused.Program) == 0
+    assert alive(program.Program) == 0
     assert alive(FuncGraph) <= before
 
 
 def test_two_threads_train_at_the_same_time(monkeypatch):
-    monkeypatch.setattr(_fused, "STEPS_WORTH_COMPILING", 0)
+    monkeypatch.setattr(program, "STEPS_WORTH_COMPILING", 0)
     X, y, w = gappy_data()
     est = JointRegressorClassifier(**SMALL, engine="fused", dropout=0.2)
 
@@ -293,14 +231,14 @@ def test_two_threads_train_at_the_same_time(monkeypatch):
 @pytest.mark.parametrize("steps", [0, 10**9], ids=["compiled", "graph"])
 def test_fits_at_the_same_time_trace_once(steps, monkeypatch):
     """The second waits for the first's program and trains by it, with variables of its own."""
-    monkeypatch.setattr(_fused, "STEPS_WORTH_COMPILING", steps)
+    monkeypatch.setattr(program, "STEPS_WORTH_COMPILING", steps)
     monkeypatch.setattr(training_programs, "n_compiled", 0)
     X, y, w = gappy_data()
     options = {"dropout": 0.2, "loss_weights": "uncertainty", "optimizer": "nadam", "epochs": 8}
     alone = [fit("fused", X, y, w, random_state=seed, **options) for seed in (0, 1)]
     training_programs.clear()
     traced = []
-    trace = _fused.Function._trace
+    trace = function.Function._trace
     both = threading.Barrier(2)
 
     def traced_once(self, arguments, compiled):
@@ -315,7 +253,7 @@ def test_fits_at_the_same_time_trace_once(steps, monkeypatch):
         return fit("fused", X, y, w, random_state=seed, **options)
 
     before = training_programs.n_built
-    monkeypatch.setattr(_fused.Function, "_trace", traced_once)
+    monkeypatch.setattr(function.Function, "_trace", traced_once)
     with ThreadPoolExecutor(2) as pool:
         together = list(pool.map(train, (0, 1)))
     assert training_programs.n_built == before + 2
@@ -357,6 +295,16 @@ def test_callbacks_by_the_epoch(tmp_path):
     assert_same_training(est, fit("keras", X, y, callbacks=untouched, **parameters))
 
 
+def test_a_saved_model_has_the_state_of_the_optimizer(tmp_path):
+    X, y = make_data()
+    callback = keras.callbacks.ModelCheckpoint(tmp_path / "model.keras")
+    est = fit("fused", X, y, callbacks=[callback])
+    saved = keras.models.load_model(tmp_path / "model.keras").optimizer
+    _, arrays = est._member_states[0][0]
+    for variable, array in zip(saved.variables, arrays, strict=True):
+        assert_array_equal(np.asarray(variable), array)
+
+
 @pytest.mark.parametrize("engine", ["auto", "keras"])
 def test_tensorboard(engine, tmp_path):
     module = "tensorboard.backend.event_processing.event_accumulator"
@@ -377,25 +325,6 @@ def test_tensorboard(engine, tmp_path):
         assert len(accumulator.Tensors("epoch_loss")) == 5
 
 
-@pytest.mark.parametrize(
-    ("callback", "asks"),
-    [
-        (keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None), True),
-        (keras.callbacks.ModelCheckpoint("x.keras", save_freq=10), True),
-        (keras.callbacks.ModelCheckpoint("x.keras"), False),
-        (keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None), False),
-        (keras.callbacks.TerminateOnNaN(), False),
-        (keras.callbacks.TensorBoard("x"), False),
-        (keras.callbacks.TensorBoard("x", update_freq=10), True),
-        (keras.callbacks.Callback(), False),
-    ],
-)
-def test_who_asks_for_every_batch(callback, asks):
-    from skjoint._engines.routing import listens_to_batches
-
-    assert listens_to_batches(callback) == asks
-
-
 def test_what_only_keras_can_do(data):
     callback = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
     with pytest.warns(
@@ -409,7 +338,7 @@ def test_what_only_keras_can_do(data):
 
 
 def test_what_xla_cannot_compile_trains_as_a_graph(data, monkeypatch):
-    monkeypatch.setattr(_fused, "STEPS_WORTH_COMPILING", 0)
+    monkeypatch.setattr(program, "STEPS_WORTH_COMPILING", 0)
 
     def by_python(x):
         result = tf.py_function(lambda x: tf.nn.relu(x), [x], tf.float32)
@@ -433,24 +362,26 @@ def test_divergence_is_found(data):
 def test_an_epoch_may_be_cut_into_calls(params, compiled, monkeypatch):
     """Few steps at a time, so that Ctrl-C is heard, give what a whole epoch gives."""
     X, y = make_data(200)
-    monkeypatch.setattr(_fused, "STEPS_WORTH_COMPILING", 0 if compiled else 10**9)
+    monkeypatch.setattr(program, "STEPS_WORTH_COMPILING", 0 if compiled else 10**9)
     est = JointRegressorClassifier(
         (6,), epochs=4, batch_size=7, dropout=0.1, random_state=0, **params
     )
     calls = []
-    call = _fused.Program._call
+    call = program.Program._call
 
     def counted(self, plan, inputs, epoch, n_epochs, steps, sums):
         calls.append((steps[1] - steps[0]) * n_epochs)
         return call(self, plan, inputs, epoch, n_epochs, steps, sums)
 
-    monkeypatch.setattr(_fused.Program, "_call", counted)
-    monkeypatch.setattr(_fused, "time", SimpleNamespace(perf_counter=lambda: 0.0))  # no time passes
-    monkeypatch.setattr(_fused, "FIRST_STEPS", 10**6)
+    monkeypatch.setattr(program.Program, "_call", counted)
+    monkeypatch.setattr(
+        program, "time", SimpleNamespace(perf_counter=lambda: 0.0)
+    )  # no time passes
+    monkeypatch.setattr(program, "FIRST_STEPS", 10**6)
     whole = clone(est).fit(X, y)
     n_calls, n_steps = len(calls), sum(calls)
     calls.clear()
-    monkeypatch.setattr(_fused, "FIRST_STEPS", 3)
+    monkeypatch.setattr(program, "FIRST_STEPS", 3)
     cut = clone(est).fit(X, y)
     assert calls[0] == 3  # before the speed is known
     assert calls[1] <= 8 * 3

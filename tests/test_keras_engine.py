@@ -9,7 +9,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from conftest import make_data
 from skjoint import JointRegressorClassifier
 from skjoint._engines.plan import epoch_order
-from skjoint._engines.routing import make_callbacks, optimizer_spec, scikeras_tools
 from skjoint._network.spec import build_model, get_weights, initial_weights, restart_model
 
 
@@ -301,12 +300,6 @@ def test_callbacks_by_scikeras_convention(data):
         callbacks__stop__min_delta=0.1,
     ).fit(*data)
     assert est.n_iter_ == 3
-    assert [type(c) for c in make_callbacks([stop, Recorder], {"0__patience": 4})] == [
-        stop,
-        Recorder,
-    ]
-    assert make_callbacks([stop, Recorder], {"0__patience": 4})[0].patience == 4
-    assert make_callbacks(stop, {"patience": 4})[0].patience == 4
 
 
 def test_batch_callbacks_are_called_for_every_batch(data):
@@ -318,49 +311,6 @@ def test_batch_callbacks_are_called_for_every_batch(data):
         *data
     )
     assert batches == [0, 1, 2] * 2
-
-
-@pytest.mark.parametrize(
-    ("optimizer", "learning_rate", "schedule", "routed", "message"),
-    [
-        ("adma", None, "constant", {}, "Got 'adma' instead. Did you mean 'adam'?"),
-        (3, None, "constant", {}, "Got 3 instead"),
-        (dict, None, "constant", {}, "must be the name of a Keras optimizer"),
-        ("sgd", None, "constant", {"momentun": 0.9}, "Did you mean 'momentum'?"),
-        ("sgd", 0.1, "constant", {"learning_rate": 0.2}, "same setting"),
-        (keras.optimizers.SGD(), 0.1, "constant", {}, "learning_rate must be None"),
-        (keras.optimizers.SGD(), None, "constant", {"momentum": 0.1}, "name or a class"),
-        (
-            keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 10)),
-            None,
-            "cosine",
-            {},
-            "schedule of its own",
-        ),
-    ],
-)
-def test_bad_optimizers(optimizer, learning_rate, schedule, routed, message):
-    with pytest.raises(ValueError, match=message):
-        optimizer_spec(optimizer, learning_rate, schedule, routed)
-
-
-@pytest.mark.parametrize(
-    ("callbacks", "routed", "message"),
-    [
-        ("early", {}, "must be Keras callbacks"),
-        ([3], {}, "Got 3 instead"),
-        (None, {"patience": 3}, "needs callbacks"),
-        (Recorder(), {"stop_after": 3}, "callback classes only"),
-        (Recorder, {"patience": 3}, "callback classes only"),
-    ],
-)
-def test_bad_callbacks(callbacks, routed, message):
-    with pytest.raises(ValueError, match=message):
-        make_callbacks(callbacks, routed)
-
-
-def test_scikeras_tools_are_imported_once():
-    assert scikeras_tools() is scikeras_tools()
 
 
 def test_class_losses(data):

@@ -78,7 +78,7 @@ def test_side_by_side_is_the_same_as_one_after_another(params):
 
 def test_a_member_that_fails_stops_the_others(monkeypatch):
     from skjoint import estimator
-    from skjoint._engines.fused import program as _fused
+    from skjoint._engines import fused
 
     begun = []
 
@@ -86,7 +86,7 @@ def test_a_member_that_fails_stops_the_others(monkeypatch):
         begun.append(plan.seed)
         if len(begun) == 2:
             raise KeyboardInterrupt
-        return _fused.train(plan, on_epoch, callbacks)
+        return fused.train(plan, on_epoch, callbacks)
 
     monkeypatch.setitem(estimator.ENGINES, "fused", train)
     est = JointRegressorClassifier((12,), n_members=8, epochs=100_000, random_state=0)
@@ -154,13 +154,13 @@ def test_a_row_does_not_depend_on_the_rows_around_it():
 
 def test_every_member_holds_out_rows_of_its_own(monkeypatch):
     from skjoint import estimator
-    from skjoint._engines.fused import program as _fused
+    from skjoint._engines import fused
 
     held_out = []
 
     def spy(plan, *rest):
         held_out.append(plan.validation.X)
-        return _fused.train(plan, *rest)
+        return fused.train(plan, *rest)
 
     monkeypatch.setitem(estimator.ENGINES, "fused", spy)
     y = Y.copy()
@@ -177,13 +177,13 @@ def test_every_member_holds_out_rows_of_its_own(monkeypatch):
 
 def test_members_and_refits_share_one_table(monkeypatch):
     from skjoint import estimator
-    from skjoint._engines.fused import program as _fused
+    from skjoint._engines import fused
 
     plans = []
 
     def spy(plan, *rest):
         plans.append(plan)
-        return _fused.train(plan, *rest)
+        return fused.train(plan, *rest)
 
     monkeypatch.setitem(estimator.ENGINES, "fused", spy)
     fit(n_members=3, refit=2, early_stopping=True)
@@ -191,20 +191,6 @@ def test_members_and_refits_share_one_table(monkeypatch):
     assert len(plans) == 5
     assert all(table is tables[0] for table in tables)
     assert len(tables[0]) == len(X)
-
-
-def test_a_table_is_one_tensor_while_someone_has_it():
-    from skjoint._engines.fused import program as _fused
-
-    table = np.arange(12, dtype=np.float32).reshape(4, 3)
-    tensor = _fused.shared_table(table, 8)
-    np.testing.assert_array_equal(tensor, np.vstack([table, np.zeros((4, 3))]))
-    assert _fused.shared_table(table, 8) is tensor
-    assert _fused.shared_table(table.view(), 8) is not tensor
-    key = (id(table), 8)
-    assert key in _fused.tables
-    del tensor
-    assert key not in _fused.tables
 
 
 def test_training_goes_on_in_every_member():

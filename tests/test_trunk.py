@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
-from skjoint._engines.fused import program as _fused
+from skjoint._engines.fused import program
 from skjoint._engines.fused.cache import training_programs
 
 
@@ -98,7 +98,7 @@ def test_engines_agree(case, monkeypatch):
     one = fit("keras", trunk, X, y, **options)
     tolerance = {"rtol": 2e-3, "atol": 1e-4}
     for mode, steps in {"graph": np.inf, "compiled": 0}.items():
-        monkeypatch.setattr(_fused, "STEPS_WORTH_COMPILING", steps)
+        monkeypatch.setattr(program, "STEPS_WORTH_COMPILING", steps)
         other = fit("fused", trunk, X, y, **options)
         for name in one.history_:
             message = f"{name}, {mode}"
@@ -108,12 +108,12 @@ def test_engines_agree(case, monkeypatch):
 
 
 def test_convolutions_are_not_compiled(monkeypatch):
-    monkeypatch.setattr(_fused, "STEPS_WORTH_COMPILING", 0)
+    monkeypatch.setattr(program, "STEPS_WORTH_COMPILING", 0)
     for case, compiled in {"images": False, "sequences": True}.items():
         trunk, data = CASES[case]
         fit("fused", trunk, *data(), epochs=1)
-        (program,) = training_programs._idle
-        assert program.is_compiled == compiled
+        (trained,) = training_programs._idle
+        assert trained.is_compiled == compiled
         training_programs.clear()
 
 

@@ -28,7 +28,9 @@ from skjoint._data.targets import ClassTarget, Targets, ValueTarget
 from skjoint._ensemble.blending import Blend
 from skjoint._ensemble.companions.forest import Forest
 from skjoint._ensemble.companions.ridge import Ridge
-from skjoint._network.spec import TRUNK, Embedding, Head, NetworkSpec, weight_shapes
+from skjoint._network.graph import Embedding
+from skjoint._network.spec import Head, NetworkSpec, TRUNK
+from skjoint._network.weights import weight_shapes
 from skjoint._network.trunk import Trunk
 from skjoint._prediction.decoding import Answers
 from skjoint._prediction.forward import Ensemble, FittedNetwork

@@ -1,7 +1,6 @@
 """Balancing of the heads' losses: which factor each gets, step by step.
 
-A method, made for heads of given kinds, is an (init, update) pair with a
-read-out between them:
+A method, made for heads of given kinds, is three functions:
 
     state = init()
     weights = weigh(state, losses, present)       # factors of the losses in this step
@@ -16,6 +15,7 @@ with the means of the epoch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,17 +25,17 @@ from skjoint._support.keras_import import import_keras
 UNCERTAINTY_RATE = 0.01
 FAMO_RATE, FAMO_DECAY = 0.025, 0.001
 DWA_TEMPERATURE = 2.0
-EPS = 1e-8
+EPS = 1e-8  # against logarithms of 0 and divisions by 0
 
 
 @dataclass(frozen=True)
 class Method:
     """One way to balance; see the module."""
 
-    init: callable
-    weigh: callable
-    update: callable
-    by_epoch: bool = False
+    init: Callable
+    weigh: Callable
+    update: Callable
+    by_epoch: bool = False  # updated after epochs, not after steps
     looks_ahead: bool = False  # needs the losses of the batch after the step, too
 
 

@@ -13,18 +13,13 @@ import functools
 
 import numpy as np
 
-from skjoint._engines.balancing import METHODS, label_means
+from skjoint._engines.callback_needs import listens_to_batches, release
+from skjoint._engines.keras_balanced import balanced_model
 from skjoint._engines.optimizers import make_optimizer, optimizer_state, resume_optimizer
-from skjoint._engines.plan import (
-    METRICS,
-    Result,
-    epoch_order,
-    log_names,
-    weight_names,
-)
-from skjoint._engines.routing import listens_to_batches, release
+from skjoint._engines.plan import Result, epoch_order, log_names, weight_names
 from skjoint._network.losses import per_sample
-from skjoint._network.spec import build_model, get_weights, restart_model
+from skjoint._network.build import build_model
+from skjoint._network.weights import get_weights, restart_model
 from skjoint._support.keras_import import import_keras, no_retracing_advice, untouched_random
 
 ROW_LOSS = "loss_by_row"
@@ -37,16 +32,38 @@ def train(plan, on_epoch, callbacks=()):
     ----------
     plan : Plan
     on_epoch : callable
-        ``(epoch, logs, get_weights) -> stop``, see :mod:`skjoint._engines.plan`.
+        ``(epoch, logs, get_weights) -> stop``, see :mod:`skjoint._engines.hooks`.
     callbacks : list of keras.callbacks.Callback
-        The user's; they see the logs that ``on_epoch`` has completed.
+        The user's; they get the logs that ``on_epoch`` has completed.
 
     Returns
     -------
     Result
     """
-    keras = import_keras()
-    model = build_model(plan.network, keep_parts=True)
+    every_batch = any(map(listens_to_batches, callbacks))
+    model, optimizer = _compiled_model(plan, every_batch)
+    history = {}
+    try:
+        with no_retracing_advice():
+            model.fit(
+                _batches(plan),
+                initial_epoch=plan.first_epoch,
+                epochs=plan.last_epoch,
+                steps_per_epoch=plan.n_steps,
+                validation_data=_validation(plan) if plan.validation else None,
+                callbacks=[_epoch_hook(model, plan, on_epoch, history), *callbacks],
+                shuffle=False,
+                verbose=0,
+            )
+    finally:
+        release(callbacks)
+    state = model.balancing_state.numpy() if plan.balancing else None
+    return Result(get_weights(model, plan.network), optimizer_state(optimizer), history, state)
+
+
+def _compiled_model(plan, every_batch):
+    """A model with the plan's weights and losses, and its optimizer."""
+    model = build_model(plan.network, all_parts=True)
     if plan.balancing:
         model = balanced_model()(model.input, model.outputs, plan=plan)
     # Dropout of continued training must not repeat the masks of the first epochs.
@@ -55,19 +72,21 @@ def train(plan, on_epoch, callbacks=()):
         optimizer = make_optimizer(plan)
         optimizer.build(model.trainable_variables)
     resume_optimizer(optimizer, plan)
-    every_batch = any(map(listens_to_batches, callbacks))
     model.compile(
         optimizer=optimizer,
         loss=list(plan.losses),
         loss_weights=list(plan.loss_weights),
-        weighted_metrics=_metrics(keras, plan),
+        weighted_metrics=_metrics(plan),
         steps_per_execution=1 if every_batch else plan.n_steps,
     )
     _build_metrics(model, plan)
+    return model, optimizer
 
-    history = {}
 
-    class EpochHook(keras.callbacks.Callback):
+def _epoch_hook(model, plan, on_epoch, history):
+    """A callback that calls ``on_epoch`` and adds what it leaves in the logs to the history."""
+
+    class EpochHook(import_keras().callbacks.Callback):
         def on_epoch_end(self, epoch, logs):
             _name_logs(logs, plan)
             if plan.balancing:
@@ -77,22 +96,7 @@ def train(plan, on_epoch, callbacks=()):
             for name, value in logs.items():
                 history.setdefault(name, []).append(float(value))
 
-    try:
-        with no_retracing_advice():
-            model.fit(
-                _batches(plan),
-                initial_epoch=plan.first_epoch,
-                epochs=plan.last_epoch,
-                steps_per_epoch=plan.n_steps,
-                validation_data=_validation(plan) if plan.validation else None,
-                callbacks=[EpochHook(), *callbacks],
-                shuffle=False,
-                verbose=0,
-            )
-    finally:
-        release(callbacks)
-    state = model.balancing_state.numpy() if plan.balancing else None
-    return Result(get_weights(model, plan.network), optimizer_state(optimizer), history, state)
+    return EpochHook()
 
 
 def _build_metrics(model, plan):
@@ -153,7 +157,7 @@ def _name_logs(logs, plan):
     """Names of the heads instead of Keras' layers, and in their order, in place."""
     layers, heads = plan.network.output_names(), plan.network.heads
     keras_names = ["loss", *(f"{layers[head.name]}_{ROW_LOSS}" for head in heads)]
-    keras_names += [f"{layers[head.name]}_{METRICS[head.kind]}" for head in heads]
+    keras_names += [f"{layers[head.name]}_{head.output.metric}" for head in heads]
     if plan.validation:
         keras_names += [f"val_{name}" for name in keras_names]
     if plan.balancing:
@@ -165,97 +169,24 @@ def _name_logs(logs, plan):
     logs.update(found)
 
 
-@functools.cache
-def balanced_model():
-    """The class of models whose heads' losses are balanced; made when Keras is loaded."""
-    keras = import_keras()
-    import tensorflow as tf
-
-    class BalancedModel(keras.Model):
-        """``keras.Model`` with a method of balancing in the place of fixed loss weights."""
-
-        def __init__(self, inputs, outputs, plan):
-            super().__init__(inputs, outputs)
-            heads = plan.network.heads
-            self.method = METHODS[plan.balancing]([head.kind for head in heads])
-            state = plan.balancing_state
-            self.balancing_state = tf.Variable(self.method.init() if state is None else state)
-            self.last_weights = tf.Variable(tf.ones(len(heads)))
-            self.row_losses = [per_sample(loss) for loss in plan.losses]
-            self.trackers = [keras.metrics.Mean(name) for name in weight_names(heads)]
-            self.logged_losses = [f"{head.name}_loss" for head in heads]
-
-        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-            losses, sums = self._head_losses(y, y_pred, sample_weight)
-            n_rows = tf.cast(tf.shape(sample_weight[0])[0], tf.float32)
-            if training:
-                means, present = label_means(tf.stop_gradient(losses), sums)
-                self.batch = means, present, sums
-                self.last_weights.assign(self.method.weigh(self.balancing_state, means, present))
-                for tracker, weight in zip(
-                    self.trackers, tf.unstack(self.last_weights), strict=True
-                ):
-                    tracker.update_state(weight, n_rows)
-            total = tf.reduce_sum(self.last_weights * losses) / n_rows
-            return tf.add_n([total, *self.losses])
-
-        def train_step(self, data):
-            logs = super().train_step(data)
-            if not self.method.by_epoch:
-                means, present, sums = self.batch
-                later = means
-                if self.method.looks_ahead:
-                    x, y, sample_weight = data
-                    losses, _ = self._head_losses(y, self(x, training=True), sample_weight)
-                    later, _ = label_means(losses, sums)
-                state = self.method.update(self.balancing_state, means, later, present)
-                self.balancing_state.assign(state)
-            return logs
-
-        def end_epoch(self, logs):
-            """Update a method of the epoch from the epoch's mean losses."""
-            if self.method.by_epoch:
-                losses = tf.constant([logs[name] for name in self.logged_losses], tf.float32)
-                state = self.method.update(self.balancing_state, losses, losses, None)
-                self.balancing_state.assign(state)
-
-        def _head_losses(self, y, y_pred, sample_weight):
-            """Per head the weighted sum of the rows' losses, and the sum of the weights."""
-            heads = zip(self.row_losses, y, y_pred, sample_weight, strict=True)
-            losses = [tf.reduce_sum(w * loss(t, p)) for loss, t, p, w in heads]
-            return tf.stack(losses), tf.stack([tf.reduce_sum(w) for w in sample_weight])
-
-    return BalancedModel
-
-
-def _metrics(keras, plan):
+def _metrics(plan):
     """Per head: its loss, and the error of the number in original units or the accuracy.
 
     Keras logs the losses of heads too, but as the mean over batches, in which
     the rows of a short last batch count for more, and not at all for a single
     head. Weights have mean 1, so a metric's weighted mean is the head's loss.
     """
+    keras = import_keras()
     metrics = []
     scales = iter(plan.value_scales)
     single = len(plan.network.heads) == 1
     for head, loss in zip(plan.network.heads, plan.losses, strict=True):
         # Keras puts the name of the head before the metric's only when there are several.
         prefix = f"{plan.network.output_names()[head.name]}_" if single else ""
-        name = f"{prefix}{METRICS[head.kind]}"
-        if head.kind == "value":
-            metric = _absolute_error(keras, name, head.n_units, next(scales))
-        else:
-            metric = keras.metrics.SparseCategoricalAccuracy(name=name)
+        name = f"{prefix}{head.output.metric}"
+        scale = next(scales).astype(np.float32) if head.kind == "value" else None
+        row_metric = functools.partial(head.output.row_metric, scale=scale)
+        metric = keras.metrics.MeanMetricWrapper(row_metric, name=name)
         row_loss = keras.metrics.MeanMetricWrapper(per_sample(loss), name=f"{prefix}{ROW_LOSS}")
         metrics.append([metric, row_loss])
     return metrics[0] if single else metrics
-
-
-def _absolute_error(keras, name, n_units, scale):
-    scale = scale.astype(np.float32)
-
-    def absolute_error(y_true, y_pred):
-        error = y_true[:, :n_units] - y_pred[:, :n_units]  # the rest is for the loss
-        return keras.ops.mean(keras.ops.abs(error) * scale, axis=-1)
-
-    return keras.metrics.MeanMetricWrapper(absolute_error, name=name)

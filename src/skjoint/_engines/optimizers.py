@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from skjoint._support.keras_import import import_keras
 
 
@@ -31,29 +29,23 @@ def optimizer_key(spec):
     return spec.cls, spec.schedule, repr(sorted(config.items()))
 
 
-def optimizer_state(optimizer, small=None):
-    """Kind of the optimizer and its variables, counters, moments, rate, as it has them alone.
-
-    ``small`` are the SmallVariables that it moves as one vector, if any.
-    """
-    arrays = [variable.numpy() for variable in optimizer.variables]
-    return type(optimizer).__name__, small.by_variable(arrays) if small else arrays
+def optimizer_state(optimizer):
+    """Kind of the optimizer and its variables: counters, moments, rate."""
+    return type(optimizer).__name__, [variable.numpy() for variable in optimizer.variables]
 
 
-def resume_optimizer(optimizer, plan, small=None):
+def resume_optimizer(optimizer, plan):
     """Take the state up that a plan continues from; an annealed rate starts anew."""
     if plan.optimizer_state is not None and plan.optimizer.schedule == "constant":
-        set_optimizer_state(optimizer, plan.optimizer_state, small)
+        set_optimizer_state(optimizer, plan.optimizer_state)
 
 
-def set_optimizer_state(optimizer, state, small=None):
+def set_optimizer_state(optimizer, state):
     """Restore counters and moments; an optimizer of another kind starts afresh."""
     kind, arrays = state
-    own = [np.broadcast_to(0, variable.shape) for variable in optimizer.variables]  # shapes alone
-    shapes = [array.shape for array in (small.by_variable(own) if small else own)]
+    shapes = [tuple(variable.shape) for variable in optimizer.variables]
     if (kind, [array.shape for array in arrays]) != (type(optimizer).__name__, shapes):
         return
-    arrays = small.with_vector(arrays) if small else arrays
     for variable, array in zip(optimizer.variables, arrays, strict=True):
         if variable.name != "learning_rate":  # the parameter of today decides
             variable.assign(array)

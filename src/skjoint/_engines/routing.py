@@ -1,18 +1,17 @@
 """From parameters to Keras objects: optimizers and callbacks by scikeras' convention.
 
 ``optimizer__momentum=0.9`` and ``callbacks__patience=3`` reach the arguments
-of names and classes. This is the one place that imports scikeras.
+of names and classes.
 """
 
 from __future__ import annotations
 
 import inspect
-import sys
-import threading
 from collections.abc import Mapping
 from dataclasses import replace
 
 from skjoint._engines.plan import OptimizerSpec
+from skjoint._engines.scikeras_import import scikeras_tools
 from skjoint._network.trunk import read_trunk
 from skjoint._support.keras_import import import_keras, reproducible_build, untouched_random
 from skjoint._support.names import nearest_name
@@ -26,47 +25,12 @@ def optimizer_spec(optimizer, learning_rate, schedule, routed):
     The schedule "auto" is that of the optimizer, if it has one, or "cosine"; a rate that
     nobody gave then starts higher.
     """
-    keras = import_keras()
-    base = keras.optimizers.Optimizer
-    given = isinstance(optimizer, base) or learning_rate is not None or "learning_rate" in routed
-    if isinstance(optimizer, base):
-        if routed:
-            raise ValueError(
-                f"optimizer__... needs optimizer to be a name or a class. Got {sorted(routed)} "
-                f"beside an instance of {type(optimizer).__name__} instead."
-            )
-        if learning_rate is not None:
-            raise ValueError(
-                "learning_rate must be None when optimizer is an instance, which has its own. "
-                f"Got {learning_rate!r} beside an instance of {type(optimizer).__name__} instead."
-            )
-    elif isinstance(optimizer, str):
-        names = {
-            name.lower(): value
-            for name, value in vars(keras.optimizers).items()
-            if isinstance(value, type) and issubclass(value, base) and value is not base
-        }
-        if optimizer.lower() not in names:
-            raise ValueError(
-                f"optimizer must be one of {sorted(names)}, a Keras optimizer class or an "
-                f"instance. Got {optimizer!r} instead.{nearest_name(optimizer.lower(), names)}"
-            )
-        optimizer = names[optimizer.lower()]
-    if isinstance(optimizer, type) and issubclass(optimizer, base):
-        if learning_rate is not None:
-            if "learning_rate" in routed:
-                raise ValueError(
-                    "learning_rate and optimizer__learning_rate are the same setting: give one."
-                )
-            routed = {**routed, "learning_rate": float(learning_rate)}
-        _check_arguments(optimizer, routed, "optimizer__")
-        with untouched_random():
-            optimizer = scikeras_tools().unflatten_params(optimizer, routed)
-    elif not isinstance(optimizer, base):
-        raise ValueError(
-            "optimizer must be the name of a Keras optimizer, a class or an instance. "
-            f"Got {optimizer!r} instead."
-        )
+    is_instance = isinstance(optimizer, import_keras().optimizers.Optimizer)
+    given = is_instance or learning_rate is not None or "learning_rate" in routed
+    if is_instance:
+        _check_instance_alone(optimizer, learning_rate, routed)
+    else:
+        optimizer = _made_optimizer(_optimizer_class(optimizer), learning_rate, routed)
     spec = OptimizerSpec(type(optimizer), optimizer.get_config(), schedule)
     if schedule == "auto":
         if spec.rate is not None and not given:
@@ -78,6 +42,57 @@ def optimizer_spec(optimizer, learning_rate, schedule, routed):
             f"own. Got {schedule!r} instead."
         )
     return spec
+
+
+def _check_instance_alone(optimizer, learning_rate, routed):
+    """Raise if there are settings beside an instance, which has its own."""
+    if routed:
+        raise ValueError(
+            f"optimizer__... needs optimizer to be a name or a class. Got {sorted(routed)} "
+            f"beside an instance of {type(optimizer).__name__} instead."
+        )
+    if learning_rate is not None:
+        raise ValueError(
+            "learning_rate must be None when optimizer is an instance, which has its own. "
+            f"Got {learning_rate!r} beside an instance of {type(optimizer).__name__} instead."
+        )
+
+
+def _optimizer_class(optimizer):
+    """A Keras optimizer class, given itself or its name in any case."""
+    keras = import_keras()
+    base = keras.optimizers.Optimizer
+    if isinstance(optimizer, type) and issubclass(optimizer, base):
+        return optimizer
+    if not isinstance(optimizer, str):
+        raise ValueError(
+            "optimizer must be the name of a Keras optimizer, a class or an instance. "
+            f"Got {optimizer!r} instead."
+        )
+    classes = {
+        name.lower(): value
+        for name, value in vars(keras.optimizers).items()
+        if isinstance(value, type) and issubclass(value, base) and value is not base
+    }
+    if optimizer.lower() not in classes:
+        raise ValueError(
+            f"optimizer must be one of {sorted(classes)}, a Keras optimizer class or an "
+            f"instance. Got {optimizer!r} instead.{nearest_name(optimizer.lower(), classes)}"
+        )
+    return classes[optimizer.lower()]
+
+
+def _made_optimizer(cls, learning_rate, routed):
+    """An optimizer with the arguments that were given, and Keras' defaults for the rest."""
+    if learning_rate is not None:
+        if "learning_rate" in routed:
+            raise ValueError(
+                "learning_rate and optimizer__learning_rate are the same setting: give one."
+            )
+        routed = {**routed, "learning_rate": float(learning_rate)}
+    _check_arguments(cls, routed, "optimizer__")
+    with untouched_random():
+        return scikeras_tools().unflatten_params(cls, routed)
 
 
 def _check_arguments(made, routed, prefix, given=0):
@@ -161,84 +176,3 @@ def _leaves(callbacks):
     if isinstance(callbacks, (list, tuple)):
         return [leaf for entry in callbacks for leaf in _leaves(entry)]
     return [callbacks]
-
-
-# Callbacks that have hooks for batches but, with this setting, use them only at epochs;
-# of a NaN every engine hears from its own hook.
-AT_EPOCHS = {
-    "ModelCheckpoint": ("save_freq", "epoch"),
-    "BackupAndRestore": ("save_freq", "epoch"),
-    "TensorBoard": ("update_freq", "epoch"),
-    "TerminateOnNaN": None,
-}
-
-
-def listens_to_batches(callback):
-    """Whether a callback has to be called for every batch."""
-    callbacks = import_keras().callbacks
-    if type(callback) is getattr(callbacks, type(callback).__name__, None):
-        setting = AT_EPOCHS.get(type(callback).__name__, ())
-        if setting is None or (setting and getattr(callback, setting[0]) == setting[1]):
-            return False
-    hooks = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
-    return any(
-        getattr(getattr(callback, hook), "__func__", None) is not getattr(callbacks.Callback, hook)
-        for hook in hooks
-    )
-
-
-def sets_rate(callback):
-    """Whether a callback of Keras' own sets the learning rate."""
-    callbacks = import_keras().callbacks
-    return isinstance(callback, (callbacks.ReduceLROnPlateau, callbacks.LearningRateScheduler))
-
-
-def release(callbacks):
-    """Take the model from callbacks: with it they could be neither cloned nor pickled."""
-    for callback in callbacks:
-        callback.set_model(None)
-
-
-_scikeras_lock = threading.Lock()
-_scikeras_tools = None
-
-
-def scikeras_tools():
-    """scikeras' parameter routing, without scikeras' effects on the process.
-
-    Importing scikeras replaces ``__reduce__`` and ``__deepcopy__`` of Keras
-    classes. They are put back, and the import is forgotten, so that a user
-    who imports scikeras later gets all of it.
-    """
-    global _scikeras_tools
-    with _scikeras_lock:
-        if _scikeras_tools is None:
-            _scikeras_tools = _import_scikeras()
-    return _scikeras_tools
-
-
-def _import_scikeras():
-    keras = import_keras()
-    if "scikeras" in sys.modules:
-        from scikeras import _utils
-
-        return _utils
-    patched = [
-        (keras.Model, "__reduce__"),
-        (keras.Model, "__deepcopy__"),
-        (keras.losses.Loss, "__reduce__"),
-        (keras.metrics.Metric, "__reduce__"),
-        (keras.optimizers.Optimizer, "__reduce__"),
-    ]
-    before = [vars(cls).get(name) for cls, name in patched]
-    try:
-        from scikeras import _utils
-    finally:
-        for (cls, name), value in zip(patched, before, strict=True):
-            if value is not None:
-                setattr(cls, name, value)
-            elif name in vars(cls):
-                delattr(cls, name)
-        for module in [m for m in sys.modules if m.split(".")[0] == "scikeras"]:
-            del sys.modules[module]
-    return _utils

@@ -4,8 +4,8 @@ A program is expensive to build (Keras model, trace, compilation) and cheap to
 reuse. Fits that differ in data, seeds, row counts near each other or
 hyperparameters that enter as numbers share one. A program owns variables, so
 one fit has it to itself while it trains: as many are built for a key as train
-at the same time. Those that are built beside another take over what that one
-has traced and compiled, or will have.
+at the same time. Those that are built beside another share what that one
+traces and compiles.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from collections import OrderedDict
 
 from skjoint._support.keras_import import forget_kernels
 
-MAX_IDLE = 16  # plain graphs kept for later; the one not used for longest goes first
-MAX_NUMBERS = 2**28  # in variables of programs kept for later: 1 GB of float32
+MAX_IDLE_GRAPHS = 16  # kept for later; the one not used for longest goes first
+MAX_IDLE_NUMBERS = 2**28  # in variables of programs kept for later: 1 GB of float32
+DROPPED_BEFORE_CLEANUP = 16  # programs; the cleanup makes others look their kernels up again
 
 
 class ProgramCache:
@@ -29,11 +30,11 @@ class ProgramCache:
         Programs built, and admitted to compilation, so far.
     """
 
-    def __init__(self, max_idle=MAX_IDLE):
+    def __init__(self, max_idle=MAX_IDLE_GRAPHS):
         self.max_idle = max_idle
         self.n_built = 0
         self.n_compiled = 0
-        self._n_dropped = 0  # since TensorFlow has forgotten their kernels
+        self._n_dropped = 0  # programs since the last cleanup of TensorFlow's kernels
         self._lock = threading.Lock()
         self._building = threading.Lock()
         self._idle = OrderedDict()  # program -> key, the one used last at the end
@@ -48,7 +49,7 @@ class ProgramCache:
         """
         program = self._take(key, fits)
         if program is None:
-            with self._building:  # one at a time, so that the next one knows of it
+            with self._building:  # one at a time, so that the next one can be built beside it
                 with self._lock:
                     self.n_built += 1
                     at_work = (p for p, k in self._at_work.items() if k == key and fits(p))
@@ -65,7 +66,7 @@ class ProgramCache:
         with self._lock:
             self._idle[program] = self._at_work.pop(program)
             self._make_room()
-            many, self._n_dropped = divmod(self._n_dropped, MAX_IDLE)
+            many, self._n_dropped = divmod(self._n_dropped, DROPPED_BEFORE_CLEANUP)
         if many:
             forget_kernels()
 
@@ -82,7 +83,7 @@ class ProgramCache:
         n_graphs = sum(not program.is_compiled for program in self._idle)
         n_numbers = sum(program.n_numbers for program in self._idle)
         for program in sorted(self._idle, key=lambda program: program.is_compiled):
-            if n_graphs <= self.max_idle and n_numbers <= MAX_NUMBERS:
+            if n_graphs <= self.max_idle and n_numbers <= MAX_IDLE_NUMBERS:
                 break
             del self._idle[program]
             self._n_dropped += 1
