@@ -35,16 +35,17 @@ from skjoint._engines.routing import (
     optimizer_spec,
     sets_rate,
 )
-from skjoint._ensemble.blending import Blend, blended, has_share
-from skjoint._ensemble.companions.boosting import boost
-from skjoint._ensemble.companions.forest import grow
-from skjoint._ensemble.companions.ridge import MAX_FOURIER, regress
-from skjoint._ensemble.held_out import Unseen, as_tempered, conformal, learn_residuals
+from skjoint._ensemble.companions.registry import fit_companions
+from skjoint._ensemble.companions.ridge import MAX_FOURIER
+from skjoint._ensemble.held_out import HeldOut
+from skjoint._ensemble.intervals import conformal, learn_residuals
+from skjoint._ensemble.optimism import selection_optimism
+from skjoint._ensemble.shares import stack
+from skjoint._ensemble.temperatures import calibrate
 from skjoint._fitting.members import (
     best_epochs,
     ensemble,
     fitted_network,
-    luck,
     mean_by_epoch,
     mean_history,
     seed_of,
@@ -74,6 +75,8 @@ from skjoint._network.spec import (
 )
 from skjoint._prediction.decoding import CLASS_FROM, VALUE_FROM, Answers, choose_blend
 from skjoint._prediction.forward import as_codes, as_probabilities, as_rows
+from skjoint._prediction.stacked import Stacked
+from skjoint._prediction.temper import as_tempered
 from skjoint._support.names import nearest_name
 from skjoint._support.sklearn_callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from skjoint._support.warn import warn
@@ -1239,23 +1242,14 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
                 f"{rows.X.shape[1:]}: models beside the networks read columns. Got "
                 f"{', '.join(f'{name}={value}' for name, value in asked.items())} instead."
             )
-        pairs = zip(plan.network.heads, plan.losses, strict=True)
-        heads = {i: head for i, (head, loss) in enumerate(pairs) if has_share(head, loss)}
-        # Means of a forest lie among the numbers to train on, sums may leave what an activation
-        # allows: a number that cannot be negative would be.
-        free = {
-            i: head
-            for i, head in heads.items()
-            if head.kind == "class" or head.activation == "linear"
-        }
-        columns, where = self._features.distinct_columns, np.unique(np.concatenate(held_out))
-        companions = []
+        names, routed = [], {}
         if self.n_trees:
-            settings = columns, self.n_trees, self._seed, where
-            companions += [*grow(rows, heads, *settings), *boost(rows, free, *settings)]
+            names, routed = ["forest", "boosting"], {"n_trees": self.n_trees}
         if self.n_fourier:
-            companions += regress(rows, free, self.n_fourier, self._seed, where)
-        return companions
+            names, routed = [*names, "ridge"], {**routed, "n_features": self.n_fourier}
+        columns, where = self._features.distinct_columns, np.unique(np.concatenate(held_out))
+        heads, losses = plan.network.heads, plan.losses
+        return fit_companions(names, routed, rows, heads, losses, columns, self._seed, where)
 
     def _check_unchanged(self):
         """What the network was built from must stay when training continues."""
@@ -1379,12 +1373,12 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
             fitted["_blends"] = None
             if plans[0].validation is not None:
                 rows, companions = unseen
-                unseen = Unseen(stopped, [plan.validation for plan in plans])
+                unseen = HeldOut(stopped, [plan.validation for plan in plans])
                 # First of all: what is learned below is about the answers of both.
                 tempers = self.calibration is not None
-                fitted["_network"] = blended(network, companions, unseen, len(networks), tempers)
+                fitted["_network"] = stack(network, companions, unseen, len(networks), tempers)
                 if tempers:
-                    fitted["_temperatures"] = unseen.calibrate(self._targets)
+                    fitted["_temperatures"] = calibrate(unseen, self._targets)
                 if self.value_from in ("blend", "auto"):
                     fitted["_blends"] = self._choose_blends(unseen)
                 # Training that goes on has seen rows of another split before.
@@ -1403,7 +1397,8 @@ class JointRegressorClassifier(CallbackSupportMixin, BaseEstimator):
         growth = []
         for i, target in enumerate(self._targets.values):
             of_networks = 1 - _share_of_companions(network, target)
-            growth.append(1 + of_networks * (luck(members, i, f"val_{target.name}_mae") - 1))
+            optimism = selection_optimism(members, i, f"val_{target.name}_mae")
+            growth.append(1 + of_networks * (optimism - 1))
         return growth
 
     def _residuals_of(self, unseen, rows, answers, n_networks, growth):
@@ -2063,7 +2058,7 @@ def _check_loss_weights(loss_weights, targets):
 
 def _share_of_companions(network, head, kind=None):
     """Of all models beside the networks in a head, or of those of one kind."""
-    return network.share(head.name, kind) if isinstance(network, Blend) else 0.0
+    return network.share(head.name, kind) if isinstance(network, Stacked) else 0.0
 
 
 def _weights_by_name(loss_weights, targets):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import permutations
 
 import joblib
 import numpy as np
@@ -182,21 +181,6 @@ def check_finite(network, X, n_epochs):
     broken = [n for n, out in zip(names, outputs, strict=True) if not np.isfinite(out).all()]
     if broken:
         raise divergence("The predictions became infinite", n_epochs, broken)
-
-
-def luck(members, i, name):
-    """How many times larger the loss ``name`` of head i is in epochs that other members chose.
-
-    Part of what makes a member's epoch the best on the rows it held out is luck. An epoch that
-    another member chose, on its own rows, promises as much for new rows and owes these nothing.
-    """
-    own = others = 0.0
-    for member, other in permutations(members, 2):
-        curve, place = member.history[name], i if len(member.best_epochs) > 1 else 0
-        own += curve[member.best_epochs[place]]
-        others += curve[min(other.best_epochs[place], len(curve) - 1)]
-    growth = others / own if own else 1.0
-    return max(1.0, growth) if np.isfinite(growth) else 1.0
 
 
 def mean_history(histories):

@@ -17,10 +17,10 @@ import numpy as np
 import skjoint
 from skjoint._data.features import LARGE
 from skjoint._data.targets import MIN_VARIANCE
-from skjoint._ensemble.blending import TINY, Blend
 from skjoint._network.spec import TRUNK, Mixture, Periodic, weight_shapes
 from skjoint._onnx.trunk import write_trunk
 from skjoint._prediction.forward import Ensemble
+from skjoint._prediction.stacked import LEAST_PROBA, Stacked
 
 # What ONNX Runtime 1.19 reads, the first for NumPy 2; later ones read it, too.
 ML = "ai.onnx.ml"
@@ -242,14 +242,12 @@ def _outputs(graph, network, X):
 
     Of members the means, and of variances those of the mixture; then those of a blend.
     """
-    if isinstance(network, Blend):
+    if isinstance(network, Stacked):
         outputs = _outputs(graph, network.network, X)
         parts = {head.name: [] for head in network.spec.heads}
-        for model, shares in zip(network.models, network.shares, strict=True):
+        for model, share in zip(network.models, network.shares, strict=True):
             write = _ridge if model.kind == "ridge" else _trees
-            for head, found in write(graph, model, X).items():
-                if head in shares:
-                    parts[head].append((shares[head], found))
+            parts[model.head].append((share, write(graph, model, X)))
         for head in network.spec.heads:
             if parts[head.name]:
                 own, floor = outputs[head.name], network.floor_of(head)
@@ -273,7 +271,7 @@ def _outputs(graph, network, X):
 
 
 def _joined(graph, own, parts, floor):
-    """As :func:`skjoint._ensemble.blending.joined`."""
+    """As :func:`skjoint._prediction.stacked.joined`."""
     said, shares = [own], [1 - sum(share for share, _ in parts)]
     for share, of_model in parts:
         shares.append(share)
@@ -282,7 +280,7 @@ def _joined(graph, own, parts, floor):
             of_model = graph("Add", rest, _times(graph, own, floor))
         said.append(of_model)
     if floor is not None:
-        said = [graph("Log", graph("Max", proba, np.array(TINY))) for proba in said]
+        said = [graph("Log", graph("Max", proba, np.array(LEAST_PROBA))) for proba in said]
     terms = [_times(graph, one, share) for one, share in zip(said, shares, strict=True)]
     whole = graph("Sum", *terms)
     if floor is not None:
@@ -291,17 +289,17 @@ def _joined(graph, own, parts, floor):
 
 
 def _ridge(graph, ridge, X):
-    """As :meth:`skjoint._ensemble.companions.ridge.Ridge.predict`."""
+    """As :meth:`skjoint._prediction.ridge.Ridge.predict`."""
     waves, phases, coef, intercept = (
         array.astype(np.float64)
         for array in (ridge.waves, ridge.phases, ridge.coef, ridge.intercept)
     )
     sines = graph("Sin", graph("Gemm", X, waves, phases))
-    return {ridge.heads[0]: graph("Gemm", graph.side_by_side([X, sines]), coef, intercept)}
+    return graph("Gemm", graph.side_by_side([X, sines]), coef, intercept)
 
 
 def _trees(graph, forest, X):
-    """As :meth:`skjoint._ensemble.companions.forest.Forest.predict`."""
+    """As :meth:`skjoint._prediction.trees.Trees.predict`."""
     helper = import_onnx().helper
 
     def doubles(name, array):
@@ -342,8 +340,7 @@ def _trees(graph, forest, X):
         **{name: array.tolist() for name, array in numbers.items()},
     )
     said = graph.cast(said, DOUBLE)
-    said = graph("Softmax", said, axis=-1) if forest.link == "softmax" else said
-    return {head: graph("Gather", said, columns, axis=1) for head, columns in forest.places.items()}
+    return graph("Softmax", said, axis=-1) if forest.link == "softmax" else said
 
 
 def _mean_of(graph, tensors):
