@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from skjoint._ensemble.blending import FLOOR, Blend, Companion, blended, pooled
 from sklearn.metrics import log_loss
 
 from conftest import encoded_rows, jumps
 from skjoint import JointRegressorClassifier
 from skjoint._data.split import split_validation
 from skjoint._ensemble import blending as _blending
-from skjoint._ensemble.blending import FLOOR, Blend, Companion, blended, pooled
 from skjoint._ensemble.companions.forest import grow
 from skjoint._ensemble.held_out import Unseen, learn_temperature
 from skjoint._fitting.members import ensemble

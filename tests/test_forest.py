@@ -11,14 +11,14 @@ import onnxruntime
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from skjoint._ensemble.blending import Blend
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PowerTransformer
 
 from conftest import encoded_rows, jumps, make_data
 from skjoint import JointRegressorClassifier
-from skjoint._data.rows import Rows
-from skjoint._ensemble.blending import Blend
+from skjoint._engines.plan import Rows
 from skjoint._ensemble.companions import forest as _forest
 from skjoint._ensemble.companions.forest import grow
 from skjoint._network.spec import Head

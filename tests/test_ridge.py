@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from skjoint._ensemble.blending import Blend
 from sklearn.linear_model import Ridge as Referee
 from threadpoolctl import threadpool_info
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
-from skjoint._data.rows import Rows
-from skjoint._ensemble.blending import Blend
+from skjoint._engines.plan import Rows
 from skjoint._ensemble.companions import ridge as _ridge
 from skjoint._ensemble.companions.ridge import regress
 from skjoint._network.spec import Head

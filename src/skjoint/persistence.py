@@ -22,18 +22,15 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 import skjoint
-from skjoint._data.encoding import FeatureEncoder
-from skjoint._data.features import Schema
+from skjoint._data.features import FeatureEncoder
 from skjoint._data.targets import ClassTarget, Targets, ValueTarget
-from skjoint._ensemble.blending import Blend
-from skjoint._ensemble.companions.forest import Forest
-from skjoint._ensemble.companions.ridge import Ridge
-from skjoint._network.graph import Embedding
-from skjoint._network.spec import Head, NetworkSpec, TRUNK
-from skjoint._network.weights import weight_shapes
+from skjoint._network.spec import TRUNK, Embedding, Head, NetworkSpec, weight_shapes
 from skjoint._network.trunk import Trunk
 from skjoint._prediction.decoding import Answers
 from skjoint._prediction.forward import Ensemble, FittedNetwork
+from skjoint._prediction.ridge import Ridge
+from skjoint._prediction.stacked import Stacked
+from skjoint._prediction.trees import Trees
 from skjoint._support.composition import best_predictor, joint_estimator
 from skjoint._support.files import whole_file
 from skjoint._support.keras_import import first_line, import_keras
@@ -54,9 +51,8 @@ PLAIN_DATA = {
         Targets,
         ValueTarget,
         ClassTarget,
-        Forest,
+        Trees,
         Ridge,
-        Schema,
     )
 }
 # What Keras' configurations hold beside objects; "__lambda__" and "__typespec__" name code.
@@ -220,7 +216,7 @@ def load(path):
 
 def _restore_trunk(estimator):
     network = estimator._network
-    if isinstance(network, Blend):
+    if isinstance(network, Stacked):
         network = network.network
     trunk = network.spec.trunk
     if trunk is not None:
@@ -443,7 +439,7 @@ class _Writer:
                 check_keras_config(json.loads(value.config), where)
             fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
             return self._object(type(value).__name__, fields, where)
-        if isinstance(value, (FittedNetwork, Ensemble, Blend)):
+        if isinstance(value, (FittedNetwork, Ensemble, Stacked)):
             return self._object(type(value).__name__, value.__getstate__(), where)
         if isinstance(value, FeatureEncoder):
             return self._object("FeatureEncoder", vars(value), where)
@@ -534,14 +530,8 @@ class _Reader:
         if kind == "Ensemble":
             _check_places(**fields)
             return Ensemble(**fields)
-        if kind == "Blend":
-            if "forests" in fields:  # up to format 7: plain means
-                fields |= {"models": fields.pop("forests"), "floor": None}
-            if isinstance(fields["shares"], dict):  # format 6: those of the networks
-                shares = {head: 1 - share for head, share in fields["shares"].items()}
-                of_head = [{h: shares[h] for h in f.heads if h in shares} for f in fields["models"]]
-                fields["shares"] = of_head
-            return Blend(**fields)
+        if kind == "Stacked":
+            return Stacked(**fields)
         if kind == "FeatureEncoder":
             encoder = FeatureEncoder(fields.pop("enabled"), fields.pop("ranks", False))
             vars(encoder).update(fields)

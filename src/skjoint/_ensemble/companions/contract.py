@@ -1,0 +1,131 @@
+"""The contract of companions: what fits models beside the networks, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from skjoint._engines.plan import Rows
+from skjoint._network.losses import is_mean_loss
+from skjoint._network.spec import Head
+from skjoint._prediction.stacked import HeadModel
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a companion is fitted on.
+
+    Parameters
+    ----------
+    rows : Rows
+        All rows to train on. Rows of weight 0 are not labelled for a head.
+    heads : dict of {int: Head}
+        Heads to fit models for, by index into the targets of the rows.
+    columns : ndarray of int
+        Columns of encoded X that are not made from one another, such as ranks.
+    where : ndarray of int
+        Places of the rows to answer held out, ascending.
+    seed : int
+    """
+
+    rows: Rows
+    heads: dict[int, Head]
+    columns: np.ndarray
+    where: np.ndarray
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class AuxiliaryModel:
+    """A fitted model for one head with its held-out answers.
+
+    Parameters
+    ----------
+    model : HeadModel
+    where : ndarray of int
+        Places of the rows that it answers, ascending.
+    answers : ndarray of float, shape (len(where), n_units)
+        Its answer to each of these rows, from a fit without the row. NaN where there is none.
+    """
+
+    model: HeadModel
+    where: np.ndarray
+    answers: np.ndarray
+
+    @property
+    def head(self):
+        return self.model.head
+
+
+def serves_every_head(head):
+    """A companion's ``serves`` without a condition."""
+    return True
+
+
+@dataclass(frozen=True)
+class Companion:
+    """A kind of model that can be fitted beside the networks.
+
+    Parameters
+    ----------
+    name : str
+        Which ``companions=`` has, and the ``kind`` of its models.
+    model : type
+        Of its models: a :class:`skjoint._prediction.stacked.HeadModel`, whose constructor
+        takes what ``arrays()`` gives and checks it.
+    fitter : callable
+        ``(task, **arguments) -> list of AuxiliaryModel``, one for each head of the task that
+        there is enough to learn for.
+    serves : callable
+        ``(head) -> bool``: whether it can have a share in such a head.
+    arguments : dict
+        Argument names of ``fitter``, and their defaults.
+    constraints : dict
+        What each argument must be, as scikit-learn's parameter constraints.
+    """
+
+    name: str
+    model: type
+    fitter: Callable
+    serves: Callable = serves_every_head
+    arguments: dict = field(default_factory=dict)
+    constraints: dict = field(default_factory=dict)
+
+    def fit(self, task, **arguments):
+        """Models for those heads of the task that it serves; other arguments are defaults."""
+        heads = {i: head for i, head in task.heads.items() if self.serves(head)}
+        return self.fitter(replace(task, heads=heads), **{**self.arguments, **arguments})
+
+
+def takes_means(head, loss):
+    """Whether companions may have a share in a head with such a loss.
+
+    In probabilities, and in numbers whose loss asks for the mean; not in a median, in a
+    number with a variance of its own, nor in the mean of a mixture.
+    """
+    return head.kind == "class" or is_mean_loss(loss)
+
+
+def has_any_number(head):
+    """Whether sums may be its output: class heads, and value heads without an activation.
+
+    Means of training numbers lie among these. Sums may leave what an activation allows: a
+    number that cannot be negative would be.
+    """
+    return head.kind == "class" or head.activation == "linear"
+
+
+def in_units(target, head, weights):
+    """Columns of a head for a companion to learn, and the unit of each.
+
+    All numbers of a vector count alike, whatever their units. Labels are one-hot.
+    """
+    if head.kind == "class":
+        return np.eye(head.n_units)[target], np.ones(head.n_units)
+    target = target[:, : head.n_units].astype(np.float64)
+    mean = np.average(target, axis=0, weights=weights)
+    unit = np.sqrt(np.average((target - mean) ** 2, axis=0, weights=weights))
+    unit = np.where(unit > 0, unit, 1.0)
+    return target / unit, unit

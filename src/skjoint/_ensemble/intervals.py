@@ -1,0 +1,86 @@
+"""Half-widths of prediction intervals, learned from errors on held-out rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skjoint._ensemble.held_out import pairs_of_rows
+
+
+def learn_residuals(held_out, answers, truth, n_networks, optimism):
+    r"""Ascending absolute errors of the numbers on held-out rows.
+
+    Where the network gives a variance, errors are in its standard deviations (Lei et al.
+    2018, section 5.2). A row that several members held out shares its weight among them.
+    Errors are those of one network. They are multiplied to become those of the final
+    predictor on new rows:
+
+    - by :math:`\sqrt{1 - (1 - 1/n) a}` for the mean of n networks, a the share of the error's
+      variance in which two networks differ (the ambiguity of Krogh & Vedelsby 1995);
+    - by ``optimism``, since the epochs were chosen on these rows.
+
+    Parameters
+    ----------
+    held_out : HeldOut
+    answers : Answers
+    truth : list of (ndarray, ndarray)
+        True numbers and weights of each value target.
+    n_networks : int
+    optimism : list of float
+        By value target, see :func:`skjoint._ensemble.optimism.selection_optimism`.
+
+    Returns
+    -------
+    list of (ndarray, ndarray, int)
+        By column of numbers: errors, their weights, and the number of rows.
+    """
+    numbers = answers.decode(held_out.outputs, "value")
+    stds = answers.stds(held_out.outputs, known=False)
+    row, times = held_out.row, np.bincount(held_out.row)
+    by_column = []
+    for i, (true, weights) in enumerate(truth):
+        errors = (true - numbers[i]) / stds.get(i, 1)
+        labelled = weights > 0
+        weights, known = weights[labelled], row[labelled]
+        shared, n_rows = weights / times[known], len(np.unique(known))
+        for column in errors.reshape(len(errors), -1)[labelled].T:
+            ambiguity = (1 - 1 / n_networks) * _own_share(column, weights, known)
+            shrinkage = max(1 - ambiguity, 1 / n_networks)
+            if i in stds and ambiguity:
+                # An ensemble adds it to its variance.
+                shrinkage /= 1 + ambiguity * np.average(column**2, weights=shared)
+            sizes = np.abs(column) * np.sqrt(shrinkage) * optimism[i]
+            order = np.argsort(sizes)
+            by_column.append((sizes[order], shared[order], n_rows))
+    return by_column
+
+
+def _own_share(errors, weights, row):
+    """Share of the errors' variance in which two networks differ on a row.
+
+    It is learned from rows that several members held out, by pairs of errors a and b: if their
+    correlation is r, normal ones have E|a + b| / E(|a| + |b|) = sqrt((1 + r) / 2). Absolute
+    sizes, as in the intervals, depend less on a few wild errors. Without pairs it is 0.
+    """
+    both = each = 0.0
+    for i, j in pairs_of_rows(row):
+        a, b, w = errors[i], errors[j], weights[j]
+        both += np.sum(w * np.abs(a + b))  # a product's last bits depend on the number of threads
+        each += np.sum(w * (np.abs(a) + np.abs(b)))
+    return 2 * (1 - (both / each) ** 2) if each else 0.0
+
+
+def conformal(errors, weights, n, coverage):
+    """The ``coverage * (1 + 1/n)`` quantile of n rows' ascending errors, weighted.
+
+    Split conformal prediction (Lei et al. 2018).
+    """
+    total = weights.sum()
+    # of n + 1 rows of mean weight, the new one among them
+    reached = np.cumsum(weights) >= coverage * total * (1 + 1 / n) * (1 - 1e-12) if n else []
+    if not np.any(reached):
+        raise ValueError(
+            f"coverage={coverage} needs more than {n} held-out rows with a number: at least "
+            f"{int(np.ceil(coverage / (1 - coverage)))}. Hold out more with validation_fraction."
+        )
+    return float(errors[np.argmax(reached)])

@@ -1,0 +1,147 @@
+"""Prediction from decision trees that are kept as arrays: random forests and boosted trees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.special import softmax
+
+from skjoint._prediction.forward import in_chunks
+
+TREES_CHUNK = 2**13  # rows at once
+PENDING = 2**14  # rows times trees at once: their nodes stay near the processor
+# How the values of all trees become one output, and the companion whose trees they are.
+KINDS = {"mean": "forest", "sum": "boosting", "softmax": "boosting"}
+
+
+@dataclass(frozen=True, eq=False)
+class Trees:
+    """Trees of one head as arrays, one tree behind the other.
+
+    A row goes from node i to ``children[i, 0]`` where ``x[feature[i]] <= threshold[i]``, else to
+    ``children[i, 1]``. A leaf is its own child; ``leaf`` is its row in ``values``.
+
+    Parameters
+    ----------
+    head : str
+    n_units : int
+    columns : ndarray of int
+        Columns of encoded X that the trees read.
+    roots : ndarray of int, shape (n_trees,)
+    children : ndarray of int, shape (n_nodes, 2)
+    feature : ndarray of int, shape (n_nodes,)
+        Index into ``columns``.
+    threshold : ndarray of float, shape (n_nodes,)
+    leaf : ndarray of int, shape (n_nodes,)
+    values : ndarray of float, shape (n_leaves, n_units)
+        Numbers in scaled units, or shares of labels; scores of labels if ``link`` is "softmax".
+    link : {"mean", "sum", "softmax"}, default="mean"
+        Of the values that a row reaches in all trees: their mean, their sum, or the softmax of
+        their sum.
+    """
+
+    head: str
+    n_units: int
+    columns: np.ndarray
+    roots: np.ndarray
+    children: np.ndarray
+    feature: np.ndarray
+    threshold: np.ndarray
+    leaf: np.ndarray
+    values: np.ndarray
+    link: str = "mean"
+
+    def __post_init__(self):
+        # Files may come from anywhere: no index may leave the arrays, no path may be a circle.
+        n_nodes = len(self.children)
+        limits = (  # of indices
+            (self.columns, np.inf),
+            (self.roots, n_nodes),
+            (self.children, n_nodes),
+            (self.feature, len(self.columns)),
+            (self.leaf, len(self.values)),
+        )
+        if not (
+            all(array.dtype.kind == "i" and array.size for array, _ in limits)
+            and all(array.min() >= 0 and array.max() < end for array, end in limits)
+            and all(array.dtype.kind == "f" for array in (self.threshold, self.values))
+            and self.columns.ndim == self.roots.ndim == 1
+            and self.children.shape == (n_nodes, 2)
+            and all(a.shape == (n_nodes,) for a in (self.feature, self.threshold, self.leaf))
+            and self._leads_on()
+            and self.link in KINDS
+            and isinstance(self.head, str)
+            and self.values.shape[1:] == (self.n_units,)
+        ):
+            raise ValueError("these arrays are no trees")
+
+    def _leads_on(self):
+        """Whether each node is its own child, twice, or comes before its children."""
+        own = np.arange(len(self.children))[:, None]
+        return ((self.children > own).all(axis=1) | (self.children == own).all(axis=1)).all()
+
+    @property
+    def kind(self):
+        """Name of the companion that fits such trees."""
+        return KINDS[self.link]
+
+    @property
+    def n_trees(self):
+        return len(self.roots)
+
+    def reads(self, n_inputs):
+        """Whether rows of so many columns are long enough."""
+        return self.columns.max() < n_inputs
+
+    def arrays(self):
+        """Fields by name, from which ``Trees(**fields)`` is made again."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    __getstate__ = arrays  # without what is cached
+
+    def predict(self, X):
+        """Output of the head, float64 (n_samples, n_units)."""
+
+        def total(X):
+            found = np.zeros((len(X), self.n_units))
+            for leaf in self.leaves(X):  # in one order: a row does not depend on those beside it
+                found += self.values.take(leaf, axis=0)
+            return [found]
+
+        (found,) = in_chunks(total, X, TREES_CHUNK)
+        if self.link == "mean":
+            found /= self.n_trees
+        elif self.link == "softmax":
+            found = softmax(found, axis=1)
+        return found
+
+    @cached_property
+    def _steps(self):
+        """Feature, threshold and children of every node, in the types that NumPy looks up by."""
+        return self.feature.astype(np.intp), self.threshold, self.children.ravel().astype(np.intp)
+
+    def leaves(self, X):
+        """Rows of ``values`` that the rows of X reach in each tree: (n_trees, n_samples)."""
+        feature, threshold, children = self._steps
+        n_samples, n_columns = len(X), len(self.columns)
+        numbers = X[:, self.columns].ravel()
+        # Few rows go through all trees at once, many through one tree, which is near them then.
+        n_trees = max(1, PENDING // max(1, n_samples))
+        reached = np.empty((self.n_trees, n_samples), np.intp)
+        for start in range(0, self.n_trees, n_trees):
+            found = reached[start : start + n_trees]
+            node = np.repeat(self.roots[start : start + n_trees].astype(np.intp), n_samples)
+            row = np.tile(np.arange(n_samples) * n_columns, len(found))
+            place, n_steps = np.arange(len(node)), 0
+            while len(node):
+                goes_right = numbers.take(feature.take(node) + row) > threshold.take(node)
+                following = children.take(2 * node + goes_right)
+                n_steps += 1
+                if n_steps % 4 == 0:  # rows at their leaf are taken out
+                    on = following != node
+                    found.ravel()[place[~on]] = self.leaf.take(node[~on])
+                    following, row, place = following[on], row[on], place[on]
+                node = following
+        return reached
