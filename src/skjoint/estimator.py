@@ -770,7 +770,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         if mode != "chunk":
             n_epochs = settings.epochs * settings.n_networks
             tasks = FitTasks.of(self, n_epochs, X, y, sample_weight)
-        trained = train_all(members, refits, settings, tasks and tasks.listener(assembler))
+        trained = train_all(members, refits, settings, tasks and tasks.listener(assembler.snapshot))
         self._model = assembler.model(trained)
         if tasks is not None:
             tasks.end()

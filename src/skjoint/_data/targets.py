@@ -58,6 +58,7 @@ from skjoint._data.table import read_table
 from skjoint._data.weights import class_weights, normalise
 from skjoint._support.warn import warn
 
+
 # --------------------------------------------------------------------- targets
 @dataclass(frozen=True)
 class ValueTarget:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from skjoint._engines import fused, keras_fit
-from skjoint._engines.routing import listens_to_batches
+from skjoint._engines.callback_needs import listens_to_batches
 from skjoint._network.losses import is_batch_mean
 from skjoint._support.warn import warn
 

@@ -17,8 +17,8 @@ from skjoint._engines.callback_needs import listens_to_batches, release
 from skjoint._engines.keras_balanced import balanced_model
 from skjoint._engines.optimizers import make_optimizer, optimizer_state, resume_optimizer
 from skjoint._engines.plan import Result, epoch_order, log_names, weight_names
-from skjoint._network.losses import per_sample
 from skjoint._network.build import build_model
+from skjoint._network.losses import per_sample
 from skjoint._network.weights import get_weights, restart_model
 from skjoint._support.keras_import import import_keras, no_retracing_advice, untouched_random
 

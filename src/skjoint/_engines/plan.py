@@ -19,7 +19,6 @@ from skjoint._data.rows import Rows
 from skjoint._network.spec import NetworkSpec
 
 
-
 @dataclass(frozen=True)
 class OptimizerSpec:
     """A Keras optimizer as its class and configuration, and the schedule of its rate."""
@@ -102,5 +101,3 @@ class Result:
 def epoch_order(seed, epoch, n_samples):
     """The order in which an epoch visits the rows."""
     return np.random.default_rng([seed, epoch]).permutation(n_samples).astype(np.int32)
-
-

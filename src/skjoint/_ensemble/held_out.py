@@ -12,7 +12,7 @@ class HeldOut:
 
     Parameters
     ----------
-    networks : list of FittedNetwork or Ensemble
+    networks : list of FittedNetwork or Average
         By member.
     held_out : list of Rows
         By member, also of members that are yet to be trained. A row of the table may be
@@ -38,12 +38,17 @@ class HeldOut:
 
     @cached_property
     def outputs(self):
-        """Output of the member's network for each entry: heads by index, behind them variances."""
-        spec = self.networks[0].spec
-        names = [*(head.name for head in spec.heads), *spec.variances.values()]
+        """Output of the member's network for each entry, by index of the head.
+
+        What the deviation of head i is made of is at ``(i, part)``.
+        """
+        names = {}
+        for i, head in enumerate(self.networks[0].spec.heads):
+            names[i] = head.name
+            names |= {(i, part): head.parts[part] for part in head.output.deviation_parts}
         pairs = zip(self.networks, self.by_member, strict=True)
-        parts = zip(*(n.predict(rows.X, names) for n, rows in pairs), strict=True)
-        return dict(enumerate(map(np.concatenate, parts)))
+        parts = zip(*(n.predict(rows.X, list(names.values())) for n, rows in pairs), strict=True)
+        return dict(zip(names, map(np.concatenate, parts), strict=True))
 
     def truth(self, i):
         """Targets and weights of head i."""

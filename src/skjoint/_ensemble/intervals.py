@@ -7,7 +7,7 @@ import numpy as np
 from skjoint._ensemble.held_out import pairs_of_rows
 
 
-def learn_residuals(held_out, answers, truth, n_networks, optimism):
+def learn_errors(held_out, decoding, truth, n_networks, optimism):
     r"""Ascending absolute errors of the numbers on held-out rows.
 
     Where the network gives a variance, errors are in its standard deviations (Lei et al.
@@ -22,7 +22,7 @@ def learn_residuals(held_out, answers, truth, n_networks, optimism):
     Parameters
     ----------
     held_out : HeldOut
-    answers : Answers
+    decoding : Decoding
     truth : list of (ndarray, ndarray)
         True numbers and weights of each value target.
     n_networks : int
@@ -34,19 +34,19 @@ def learn_residuals(held_out, answers, truth, n_networks, optimism):
     list of (ndarray, ndarray, int)
         By column of numbers: errors, their weights, and the number of rows.
     """
-    numbers = answers.decode(held_out.outputs, "value")
-    stds = answers.stds(held_out.outputs, known=False)
+    numbers = decoding.decode(held_out.outputs, "value")
+    deviations = decoding.deviations(held_out.outputs, known=False)
     row, times = held_out.row, np.bincount(held_out.row)
     by_column = []
     for i, (true, weights) in enumerate(truth):
-        errors = (true - numbers[i]) / stds.get(i, 1)
+        errors = (true - numbers[i]) / deviations.get(i, 1)
         labelled = weights > 0
         weights, known = weights[labelled], row[labelled]
         shared, n_rows = weights / times[known], len(np.unique(known))
         for column in errors.reshape(len(errors), -1)[labelled].T:
             ambiguity = (1 - 1 / n_networks) * _own_share(column, weights, known)
             shrinkage = max(1 - ambiguity, 1 / n_networks)
-            if i in stds and ambiguity:
+            if i in deviations and ambiguity:
                 # An ensemble adds it to its variance.
                 shrinkage /= 1 + ambiguity * np.average(column**2, weights=shared)
             sizes = np.abs(column) * np.sqrt(shrinkage) * optimism[i]
@@ -68,19 +68,3 @@ def _own_share(errors, weights, row):
         both += np.sum(w * np.abs(a + b))  # a product's last bits depend on the number of threads
         each += np.sum(w * (np.abs(a) + np.abs(b)))
     return 2 * (1 - (both / each) ** 2) if each else 0.0
-
-
-def conformal(errors, weights, n, coverage):
-    """The ``coverage * (1 + 1/n)`` quantile of n rows' ascending errors, weighted.
-
-    Split conformal prediction (Lei et al. 2018).
-    """
-    total = weights.sum()
-    # of n + 1 rows of mean weight, the new one among them
-    reached = np.cumsum(weights) >= coverage * total * (1 + 1 / n) * (1 - 1e-12) if n else []
-    if not np.any(reached):
-        raise ValueError(
-            f"coverage={coverage} needs more than {n} held-out rows with a number: at least "
-            f"{int(np.ceil(coverage / (1 - coverage)))}. Hold out more with validation_fraction."
-        )
-    return float(errors[np.argmax(reached)])

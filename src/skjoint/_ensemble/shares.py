@@ -27,7 +27,7 @@ def stack(network, auxiliary_models, held_out, n_networks, tempers):
 
     Parameters
     ----------
-    network : FittedNetwork or Ensemble
+    network : FittedNetwork or Average
         All ``n_networks`` of them.
     auxiliary_models : list of AuxiliaryModel
         With answers for all held-out rows.
@@ -39,7 +39,7 @@ def stack(network, auxiliary_models, held_out, n_networks, tempers):
 
     Returns
     -------
-    FittedNetwork, Ensemble or Stacked
+    FittedNetwork, Average or Stacked
     """
     kept = {}  # share by place among the models
     for i, head in enumerate(network.spec.heads):
@@ -93,7 +93,7 @@ def _least_square_shares(held_out, i, head, answers, n_networks):
         return np.eye(1 + len(answers))[0]
     row, weights = held_out.row[usable], weights[usable]
     weights = weights / np.bincount(row)[row]
-    truth = truth[usable, : head.n_units]
+    truth = truth[usable]
     errors = [output[usable] - truth for output in (held_out.outputs[i], *answers)]
     products = np.array(
         [[np.average((a * b).sum(axis=1), weights=weights) for a in errors] for b in errors]

@@ -36,8 +36,7 @@ def calibrate(held_out, targets):
         if not weights.any():
             raise ValueError(
                 f"No validation row is labelled for target '{target.name}': calibration="
-                "'temperature' has nothing to learn from. Hold out more with "
-                "validation_fraction."
+                "'temperature' has nothing to learn from. Hold out more with validation."
             )
         proba = held_out.by_row(held_out.outputs[i])
         temperatures.append(learn_temperature(proba, codes, weights))

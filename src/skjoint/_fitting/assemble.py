@@ -59,7 +59,6 @@ class Assembler:
         held_out = np.unique(np.concatenate([p.validation.positions for p in self.plans]))
         return fit_companions(
             settings.companions,
-            settings.companion_arguments,
             self.data.rows,
             plan.network.heads,
             plan.losses,
@@ -122,7 +121,7 @@ class Assembler:
             "targets": targets,
             "features": self.features,
             "seed": settings.seed,
-            "companions": settings.companions,
+            "companions": tuple(settings.companions),
             "n_validation": len(self.plans[0].validation or ()),
         }
         if not self._holds_out:

@@ -106,12 +106,12 @@ def _as_list(kinds):
 
 def check_unchanged(params, settings, previous):
     """Raise where training cannot go on, because what the network was built from has changed."""
-    if settings.mode == "chunk" and params["value_from"] == "blend":
-        if previous is None or not previous.blends:
-            raise ValueError(
-                "value_from='blend' is chosen on validation rows, which partial_fit has none "
-                "of. Use 'mean' or 'median'."
-            )
+    has_blends = previous is not None and previous.blends
+    if settings.mode == "chunk" and params["value_from"] == "blend" and not has_blends:
+        raise ValueError(
+            "value_from='blend' is chosen on validation rows, which partial_fit has none "
+            "of. Use 'mean' or 'median'."
+        )
     if previous is None:
         return
     targets, (trunk, arguments) = previous.targets, previous.resumption.trunk

@@ -11,7 +11,7 @@ from skjoint._data.weights import normalised
 from skjoint._engines.plan import Plan
 from skjoint._engines.routing import make_trunk
 from skjoint._fitting.data import held_out_rows
-from skjoint._network.spec import NetworkSpec, TRUNK
+from skjoint._network.spec import TRUNK, NetworkSpec
 from skjoint._network.weights import initial_weights, weights_of, with_idle_embedding
 from skjoint._support.warn import warn
 

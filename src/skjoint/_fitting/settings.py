@@ -8,8 +8,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from skjoint._engines.callback_needs import sets_rate
 from skjoint._engines.plan import OptimizerSpec
-from skjoint._engines.routing import make_callbacks, optimizer_spec, sets_rate
+from skjoint._engines.routing import make_callbacks, optimizer_spec
+from skjoint._ensemble.companions.registry import arguments_of
 from skjoint._fitting.conflicts import Case, check_conflicts
 from skjoint._network.graph import Embedding
 from skjoint._network.identifiers import check_identifier, is_non_negative
@@ -77,8 +79,7 @@ class Settings:
     # ensemble
     n_members: int
     n_refits: int
-    companions: tuple[str, ...]
-    companion_arguments: dict
+    companions: dict[str, dict]  # arguments by name
     # answers
     non_negative: bool  # whether numbers in original units never are below 0
 
@@ -168,8 +169,7 @@ def resolve(params, targets, features, mode, seed):
         value_from=p.value_from,
         n_members=int(p.n_members),
         n_refits=0 if chunk else int(p.n_refits),
-        companions=() if chunk else resolve_companions(p.companions),
-        companion_arguments=routed(params, "companions"),
+        companions={} if chunk else resolve_companions(p.companions, params),
         non_negative=is_non_negative(p.value_activation, False),
     )
 
@@ -322,5 +322,7 @@ def resolve_stopping(p):
     return Stopping(kind, int(p.n_iter_no_change))
 
 
-def resolve_companions(companions):
-    return (companions,) if isinstance(companions, str) else tuple(companions)
+def resolve_companions(companions, params):
+    """Checked arguments of the companions by name."""
+    names = (companions,) if isinstance(companions, str) else companions
+    return arguments_of(names, routed(params, "companions"))

@@ -1,24 +1,23 @@
 """Companions beside the networks as nodes, joined with the outputs of the networks.
 
 ``COMPANIONS`` has a writer for every kind: a function of (graph, companion, X) that
-returns tensors by name of head.
+returns the tensor of its head.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from skjoint._ensemble.blending import TINY
 from skjoint._onnx.graph import DOUBLE, ML, import_onnx
+from skjoint._prediction.stacked import LEAST_PROBA
 
 
 def join_companions(graph, stacked, X, outputs):
     """Outputs by name, with the companions' part in those that they have a share in."""
     parts = {}
-    for companion, shares in zip(stacked.models, stacked.shares, strict=True):
-        for name, found in _writer(companion)(graph, companion, X).items():
-            if name in shares:
-                parts.setdefault(name, []).append((shares[name], found))
+    for companion, share in zip(stacked.models, stacked.shares, strict=True):
+        found = _writer(companion)(graph, companion, X)
+        parts.setdefault(companion.head, []).append((share, found))
     outputs = dict(outputs)
     for head in stacked.spec.heads:
         if head.name in parts:
@@ -49,7 +48,7 @@ def _joined(graph, own, parts, floor):
             found = graph("Add", graph("Mul", found, 1 - floor), graph("Mul", own, floor))
         tensors.append(found)
     if floor is not None:
-        tensors = [graph("Log", graph("Max", proba, TINY)) for proba in tensors]
+        tensors = [graph("Log", graph("Max", proba, LEAST_PROBA)) for proba in tensors]
     terms = [graph("Mul", one, share) for one, share in zip(tensors, shares, strict=True)]
     whole = graph("Sum", *terms)
     if floor is not None:
@@ -65,7 +64,7 @@ def _ridge(graph, ridge, X):
         for array in (ridge.waves, ridge.phases, ridge.coef, ridge.intercept)
     )
     sines = graph("Sin", graph("Gemm", X, waves, phases))
-    return {ridge.heads[0]: graph("Gemm", graph.side_by_side([X, sines]), coef, intercept)}
+    return graph("Gemm", graph.side_by_side([X, sines]), coef, intercept)
 
 
 # ----------------------------------------------------------------------- trees
@@ -75,13 +74,12 @@ def _trees(graph, trees, X):
         "TreeEnsembleRegressor",
         graph.columns(X, trees.columns),
         domain=ML,
-        n_targets=trees.values.shape[1],
+        n_targets=trees.n_units,
         aggregate_function="AVERAGE" if trees.link == "mean" else "SUM",
         **_node_attributes(trees),
     )
     found = graph.cast(found, DOUBLE)
-    found = graph("Softmax", found, axis=-1) if trees.link == "softmax" else found
-    return {head: graph.columns(found, columns) for head, columns in trees.places.items()}
+    return graph("Softmax", found, axis=-1) if trees.link == "softmax" else found
 
 
 def _node_attributes(trees):

@@ -6,7 +6,7 @@ from numbers import Real
 
 import numpy as np
 
-from skjoint._data.features import LARGE
+from skjoint._data.columns import LARGE
 from skjoint._onnx.graph import DOUBLE, ML, STRING, as_double
 
 

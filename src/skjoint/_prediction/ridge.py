@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skjoint._prediction.forward import Product, as_columns, in_chunks
+from skjoint._prediction.blocks import Product, as_columns, in_chunks
 
 RIDGE_CHUNK = 2**11  # rows at once
 RIDGE_BLOCK = 16  # rows of a product

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from scipy.special import softmax
 
-from skjoint._prediction.forward import as_rows
+from skjoint._prediction.blocks import as_rows
 
 # Share of the networks in each companion's probabilities. A forest's probability of a label is
 # 0 where no leaf of the row has met it, and in a geometric mean it would stay 0.
@@ -47,7 +47,7 @@ class Stacked:
 
     Parameters
     ----------
-    network : FittedNetwork or Ensemble
+    network : FittedNetwork or Average
     models : list of HeadModel
     shares : list of float
         Share of each model in its head; the rest of a head is the networks'.
@@ -101,18 +101,18 @@ class Stacked:
         names = ("network", "models", "shares", "floor")
         return {name: getattr(self, name) for name in names}
 
-    def predict(self, X, heads, forms=None, keep_parts=False):
+    def predict(self, X, names, forms=None):
         """As :meth:`skjoint._prediction.forward.FittedNetwork.predict`."""
-        outputs = self.network.predict(X, heads, None, keep_parts)
-        parts = {head: [] for head in heads}
+        outputs = self.network.predict(X, names)
+        parts = {name: [] for name in names}
         for model, share in zip(self.models, self.shares, strict=True):
             if model.head in parts:
                 parts[model.head].append((share, model.predict(X)))
         floors = {head.name: self.floor_of(head) for head in self.spec.heads}
         answers = []
-        for head, form, output in zip(heads, forms or [as_rows] * len(heads), outputs, strict=True):
-            if parts[head]:
-                output = joined(output, parts[head], floors[head])
+        for name, form, output in zip(names, forms or [as_rows] * len(names), outputs, strict=True):
+            if parts[name]:
+                output = joined(output, parts[name], floors[name])
             answers.append(output if form is as_rows else form(output.T, len(X)))
         return answers
 

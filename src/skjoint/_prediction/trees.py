@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from scipy.special import softmax
 
-from skjoint._prediction.forward import in_chunks
+from skjoint._prediction.blocks import in_chunks
 
 TREES_CHUNK = 2**13  # rows at once
 PENDING = 2**14  # rows times trees at once: their nodes stay near the processor

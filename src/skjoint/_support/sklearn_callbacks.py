@@ -41,6 +41,20 @@ class FitTasks:
         """The tasks, or None when no callback listens."""
         return cls(estimator, *about) if getattr(estimator, "_skl_callbacks", None) else None
 
+    def listener(self, snapshot):
+        """What makes a training's hook one with the callbacks behind it.
+
+        ``snapshot(trained, plan, weights, n_epochs)`` is the model as if training ended there.
+        """
+
+        def around(plan, on_epoch, trained):
+            def fitted_attributes(epoch, get_weights):
+                return {"_model": snapshot(trained, plan, get_weights(), epoch + 1)}
+
+            return self.around(on_epoch, plan.last_epoch, fitted_attributes)
+
+        return around
+
     def around(self, on_epoch, last_epoch, fitted_attributes):
         """The hook of a training with the callbacks behind it, which may stop it too.
 

@@ -101,8 +101,9 @@ def _network_boxes(spec: Any) -> dict[str, _Box]:
         units = f"{spec.trunk.n_features} features\n{spec.trunk.n_parameters:,} parameters"
         boxes[TRUNK] = _Box(f"{TRUNK}\n{units}", middle, 1, branch=0)
     aside = {}
-    for number, variance in spec.variances.items():
-        aside |= {number: -0.22, variance: 0.22}
+    for head in spec.heads:
+        for part in head.output.deviation_parts:
+            aside |= {head.name: -0.22, head.parts[part]: 0.22}
     for layer in spec.layers():
         column = columns.get(layer.branch)
         activation = getattr(layer.activation, "__name__", layer.activation)

@@ -54,7 +54,7 @@ class TrainingCurveDisplay:
     >>> from skjoint.plots import TrainingCurveDisplay
     >>> X, y = load_diabetes_bands(return_X_y=True)
     >>> est = JointRegressorClassifier(
-    ...     epochs=5, validation_fraction=0.2, loss_weights="uncertainty", random_state=0
+    ...     epochs=5, validation=0.2, loss_weights="uncertainty", random_state=0
     ... )
     >>> display = TrainingCurveDisplay.from_estimator(est.fit(X, y))
     >>> "val_class_loss" in display.lines_

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from skjoint._engines.plan import Rows
-from skjoint._network.losses import is_mean_loss
+from skjoint._data.rows import Rows
 from skjoint._network.spec import Head
 from skjoint._prediction.stacked import HeadModel
 
@@ -99,15 +98,6 @@ class Companion:
         return self.fitter(replace(task, heads=heads), **{**self.arguments, **arguments})
 
 
-def takes_means(head, loss):
-    """Whether companions may have a share in a head with such a loss.
-
-    In probabilities, and in numbers whose loss asks for the mean; not in a median, in a
-    number with a variance of its own, nor in the mean of a mixture.
-    """
-    return head.kind == "class" or is_mean_loss(loss)
-
-
 def has_any_number(head):
     """Whether sums may be its output: class heads, and value heads without an activation.
 
@@ -124,7 +114,7 @@ def in_units(target, head, weights):
     """
     if head.kind == "class":
         return np.eye(head.n_units)[target], np.ones(head.n_units)
-    target = target[:, : head.n_units].astype(np.float64)
+    target = target.astype(np.float64)
     mean = np.average(target, axis=0, weights=weights)
     unit = np.sqrt(np.average((target - mean) ** 2, axis=0, weights=weights))
     unit = np.where(unit > 0, unit, 1.0)

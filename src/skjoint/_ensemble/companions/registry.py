@@ -5,7 +5,7 @@ from __future__ import annotations
 from sklearn.utils._param_validation import validate_parameter_constraints
 
 from skjoint._ensemble.companions.boosting import BOOSTING
-from skjoint._ensemble.companions.contract import Task, takes_means
+from skjoint._ensemble.companions.contract import Task
 from skjoint._ensemble.companions.forest import FOREST
 from skjoint._ensemble.companions.ridge import RIDGE
 from skjoint._support.names import nearest_name
@@ -92,13 +92,13 @@ def _unknown(key):
     return f"No companion has an argument for companions__{key}.{nearest}"
 
 
-def fit_companions(names, routed, rows, heads, losses, columns, seed, where):
-    """Models of these companions for the heads that they may have a share in.
+def fit_companions(arguments, rows, heads, losses, columns, seed, where):
+    """Models of companions for the heads that they may have a share in.
 
     Parameters
     ----------
-    names, routed
-        As :func:`arguments_of`.
+    arguments : dict of {str: dict}
+        Of each companion, see :func:`arguments_of`.
     rows : Rows
         All rows to train on.
     heads, losses : list
@@ -113,16 +113,8 @@ def fit_companions(names, routed, rows, heads, losses, columns, seed, where):
     -------
     list of AuxiliaryModel
     """
+    # A share is that in a mean: not in a median, a number with a deviation or a mixture.
     pairs = enumerate(zip(heads, losses, strict=True))
-    of_means = {i: head for i, (head, loss) in pairs if takes_means(head, loss)}
+    of_means = {i: head for i, (head, loss) in pairs if head.output.takes_means(loss)}
     task = Task(rows, of_means, columns, where, seed)
-    arguments = arguments_of(names, routed)
-    return [one for name in arguments for one in COMPANIONS[name].fit(task, **arguments[name])]
-
-
-def shape_message(names, shape):
-    """The error where rows of X have a shape, which companions cannot read."""
-    return (
-        f"companions must be () where rows of X have a shape, here {shape}: companions read "
-        f"columns. Got {tuple(names)!r} instead."
-    )
+    return [one for name, own in arguments.items() for one in COMPANIONS[name].fit(task, **own)]

@@ -63,6 +63,7 @@ class Output:
     monitor: ClassVar[str] = "loss"  # the held-out log that stops a head by itself
     is_likelihood: ClassVar[bool] = False  # whether its loss may be negative
     needs_classes: ClassVar[bool] = False  # whether its layers read the class probabilities
+    deviation_parts: ClassVar[tuple[str, ...]] = ()  # of the standard deviation; () without one
 
     # ------------------------------------------------------------------ layers
     def parts(self, head: str) -> dict[str, str]:
@@ -155,7 +156,6 @@ class ValueOutput(Output):
     head_link: ClassVar[str | None] = None
     # Where a label alone decides the number, whether that enters through the network's weights.
     uses_known_values: ClassVar[bool] = False
-    deviation_parts: ClassVar[tuple[str, ...]] = ()  # of the standard deviation; () without one
     class_parts: ClassVar[tuple[str, ...]] = ()  # of numbers given the class; () without any
 
     @classmethod
