@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import inspect
 import warnings
+from collections.abc import Iterable, Iterator
 from numbers import Integral
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import get_scorer, make_scorer
-from sklearn.model_selection import BaseShuffleSplit, check_cv
+from sklearn.model_selection import BaseCrossValidator, BaseShuffleSplit, check_cv
 from sklearn.model_selection._split import _BaseKFold, _validate_shuffle_split
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.metadata_routing import MetadataRequest
 from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import _num_samples
 
 from skjoint._data.table import read_table
 from skjoint._data.targets import Targets
 from skjoint._support.composition import best_predictor, joint_estimator, joint_prefix, weight_name
+from skjoint._support.typing import ArrayOrList, ClassBins, Columns, RandomState, XLike, YLike
 from skjoint._support.warn import warn
 from skjoint.views import ClassView, ValueView
 
@@ -32,11 +37,20 @@ __all__ = [
 ]
 
 
+Method: TypeAlias = Literal["predict", "predict_value", "predict_class", "predict_proba"]
+
+
 # --------------------------------------------------------------------- splitting
 class _Stratified:
-    """What both splitters know: rows in an order in which neighbours are alike."""
+    """What both splitters share: an order of the rows in which neighbours are alike."""
 
-    def _alike(self, y, rng):
+    value_columns: Columns
+    class_columns: Columns
+    class_bins: ClassBins
+
+    def _alike(
+        self, y: YLike, rng: np.random.RandomState | None
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Rows sorted by labels, then by numbers (ties by ``rng``), and the first labels' codes.
 
         Missing labels are a label of their own, missing numbers come last.
@@ -97,20 +111,22 @@ class JointStratifiedKFold(_Stratified, _BaseKFold):
 
     def __init__(
         self,
-        n_splits=5,
+        n_splits: int = 5,
         *,
-        shuffle=False,
-        random_state=None,
-        value_columns=None,
-        class_columns=None,
-        class_bins=None,
-    ):
+        shuffle: bool = False,
+        random_state: RandomState = None,
+        value_columns: Columns = None,
+        class_columns: Columns = None,
+        class_bins: ClassBins = None,
+    ) -> None:
         super().__init__(n_splits, shuffle=shuffle, random_state=random_state)
         self.value_columns = value_columns
         self.class_columns = class_columns
         self.class_bins = class_bins
 
-    def _iter_test_indices(self, X, y=None, groups=None):
+    def _iter_test_indices(
+        self, X: Any, y: Any = None, groups: Any = None
+    ) -> Iterator[NDArray[np.intp]]:
         rng = check_random_state(self.random_state) if self.shuffle else None
         order, codes = self._alike(y, rng)
         n_samples = len(order)
@@ -119,7 +135,7 @@ class JointStratifiedKFold(_Stratified, _BaseKFold):
         deal = np.arange(self.n_splits)
         for start in range(0, n_samples, self.n_splits):
             run = order[start : start + self.n_splits]
-            folds[run] = (rng.permutation(self.n_splits) if self.shuffle else deal)[: len(run)]
+            folds[run] = (deal if rng is None else rng.permutation(self.n_splits))[: len(run)]
         for fold in range(self.n_splits):
             yield np.flatnonzero(folds == fold)
 
@@ -154,15 +170,15 @@ class JointStratifiedShuffleSplit(_Stratified, BaseShuffleSplit):
 
     def __init__(
         self,
-        n_splits=10,
+        n_splits: int = 10,
         *,
-        test_size=None,
-        train_size=None,
-        random_state=None,
-        value_columns=None,
-        class_columns=None,
-        class_bins=None,
-    ):
+        test_size: float | None = None,
+        train_size: float | None = None,
+        random_state: RandomState = None,
+        value_columns: Columns = None,
+        class_columns: Columns = None,
+        class_bins: ClassBins = None,
+    ) -> None:
         super().__init__(
             n_splits, test_size=test_size, train_size=train_size, random_state=random_state
         )
@@ -171,7 +187,9 @@ class JointStratifiedShuffleSplit(_Stratified, BaseShuffleSplit):
         self.class_columns = class_columns
         self.class_bins = class_bins
 
-    def _iter_indices(self, X, y=None, groups=None):
+    def _iter_indices(
+        self, X: Any, y: Any = None, groups: Any = None
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
         rng = check_random_state(self.random_state)
         for _ in range(self.n_splits):
             order, _ = self._alike(y, rng)
@@ -186,12 +204,14 @@ class JointStratifiedShuffleSplit(_Stratified, BaseShuffleSplit):
             yield rng.permutation(train), rng.permutation(test)
 
 
-def _one_of_each_run(order, n_runs, rng):
+def _one_of_each_run(
+    order: NDArray[np.intp], n_runs: int, rng: np.random.RandomState
+) -> NDArray[np.intp]:
     bounds = np.arange(n_runs + 1) * len(order) // n_runs
     return order[rng.randint(bounds[:-1], bounds[1:])]
 
 
-def _warn_of_rare_labels(codes, n_splits):
+def _warn_of_rare_labels(codes: NDArray[np.intp], n_splits: int) -> None:
     _, counts = np.unique(codes[codes >= 0], return_counts=True)
     if len(counts) and counts.min() < n_splits:
         warn(
@@ -205,13 +225,13 @@ def _warn_of_rare_labels(codes, n_splits):
 class _Scorer:
     """What scikit-learn asks of a scorer beside the call."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._metadata_request = MetadataRequest(owner=self)
 
-    def _accept_sample_weight(self):
+    def _accept_sample_weight(self) -> bool:
         return True
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRequest:
         """Which metadata was asked for.
 
         Returns
@@ -220,7 +240,7 @@ class _Scorer:
         """
         return self._metadata_request
 
-    def set_score_request(self, **requests):
+    def set_score_request(self, **requests: bool | str | None) -> Self:
         """Ask for metadata, as scikit-learn's own scorers do: ``sample_weight=True``.
 
         Parameters
@@ -240,37 +260,51 @@ class _Scorer:
 
 
 class _JointScorer(_Scorer):
-    """What ``score`` of the joint estimator gives, also inside a search."""
+    """``score`` of the joint estimator, also inside a search."""
 
-    def __call__(self, estimator, X, y_true, sample_weight=None):
+    def __call__(
+        self,
+        estimator: BaseEstimator,
+        X: XLike,
+        y_true: YLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
         # A search's own score is that of its refit metric.
         estimator = best_predictor(estimator)
         keywords = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return estimator.score(X, y_true, **keywords)
+        score: float = estimator.score(X, y_true, **keywords)
+        return score
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "joint_scorer"
 
 
 class _HeadScorer(_Scorer):
     """A scikit-learn scorer of one head, which leaves rows without its label out."""
 
-    def __init__(self, view, name):
+    def __init__(self, view: type[ValueView] | type[ClassView], name: str) -> None:
         super().__init__()
         self.view = view
         self.name = name
         self._scorer = get_scorer(name)
 
-    def __call__(self, estimator, X, y_true, sample_weight=None):
+    def __call__(
+        self,
+        estimator: BaseEstimator,
+        X: XLike,
+        y_true: YLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
         view = self.view(estimator)
         X, truth, weights = view._truth(X, y_true, sample_weight, is_joint=True)
         if len(truth) == 0:
             return np.nan
         keywords = {} if weights is None else {"sample_weight": weights}
-        return self._complete(view)(view, X, truth, **keywords)
+        score: float = self._complete(view)(view, X, truth, **keywords)
+        return score
 
-    def _complete(self, view):
-        """The scorer, told all labels where a fold need not hold each of them."""
+    def _complete(self, view: ValueView | ClassView) -> Any:
+        """The scorer, with all labels of the model where a fold need not hold each of them."""
         scorer = self._scorer
         function = scorer._score_func
         takes_labels = "labels" in inspect.signature(function).parameters
@@ -283,11 +317,11 @@ class _HeadScorer(_Scorer):
             **{**scorer._kwargs, "labels": view.classes_},
         )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{'value' if self.view is ValueView else 'class'}_scorer({self.name!r})"
 
 
-def value_scorer(name):
+def value_scorer(name: str) -> _HeadScorer:
     """scikit-learn's scorer of this name, for the number of a joint model.
 
     Parameters
@@ -316,7 +350,7 @@ def value_scorer(name):
     return _HeadScorer(ValueView, name)
 
 
-def class_scorer(name):
+def class_scorer(name: str) -> _HeadScorer:
     """scikit-learn's scorer of this name, for the label of a joint model.
 
     Parameters
@@ -345,7 +379,7 @@ def class_scorer(name):
     return _HeadScorer(ClassView, name)
 
 
-def joint_scoring():
+def joint_scoring() -> dict[str, _JointScorer | _HeadScorer]:
     """Scorers of both heads for ``cross_validate`` and multimetric searches.
 
     Returns
@@ -380,8 +414,15 @@ def joint_scoring():
 
 
 def joint_cross_val_predict(
-    estimator, X, y, *, cv=None, method="predict", sample_weight=None, n_jobs=None
-):
+    estimator: BaseEstimator,
+    X: XLike,
+    y: ArrayLike | pd.DataFrame,
+    *,
+    cv: int | BaseCrossValidator | Iterable[Any] | None = None,
+    method: Method = "predict",
+    sample_weight: ArrayLike | None = None,
+    n_jobs: int | None = None,
+) -> ArrayOrList:
     """Out-of-fold predictions of a joint model.
 
     ``sklearn.model_selection.cross_val_predict(method="predict_proba")`` gives
@@ -408,7 +449,7 @@ def joint_cross_val_predict(
     Returns
     -------
     predictions : ndarray, or list of ndarray
-        Row by row what the model of the fold says that had not seen the row.
+        Of each row the prediction of the fold's model that had not seen it.
         Columns of ``predict_proba`` follow the sorted labels of all folds.
 
     Examples
@@ -426,16 +467,17 @@ def joint_cross_val_predict(
         raise ValueError(f"method must be one of {methods}. Got {method!r} instead.")
     if cv is None or isinstance(cv, Integral):
         declared = _declared_targets(estimator)
-        cv = JointStratifiedKFold(5 if cv is None else cv, **declared)
+        cv = JointStratifiedKFold(5 if cv is None else int(cv), **declared)
     folds = list(check_cv(cv).split(X, y))
-    if not np.array_equal(np.sort(np.concatenate([test for _, test in folds])), np.arange(len(X))):
+    tested = np.concatenate([test for _, test in folds])
+    if not np.array_equal(np.sort(tested), np.arange(_num_samples(X))):
         raise ValueError("cv must put every row into the test part of exactly one fold.")
     parallel = Parallel(n_jobs=n_jobs)
     results = parallel(
         delayed(_fit_and_predict)(clone(estimator), X, y, sample_weight, *fold, method)
         for fold in folds
     )
-    order = np.argsort(np.concatenate([test for _, test in folds]))
+    order = np.argsort(tested)
     if method != "predict_proba":
         return np.concatenate([answer for answer, _ in results])[order]
     several = isinstance(results[0][0], list)
@@ -446,14 +488,22 @@ def joint_cross_val_predict(
     return columns if several else columns[0]
 
 
-def _declared_targets(estimator):
-    """Which columns of y are what, as the parameters of the joint estimator inside say."""
+def _declared_targets(estimator: BaseEstimator) -> dict[str, Any]:
+    """The parameters of the joint estimator inside that name the columns of y."""
     params, prefix = estimator.get_params(), joint_prefix(estimator)
     names = ("value_columns", "class_columns", "class_bins")
     return {name: params[f"{prefix}{name}"] for name in names}
 
 
-def _fit_and_predict(estimator, X, y, sample_weight, train, test, method):
+def _fit_and_predict(
+    estimator: BaseEstimator,
+    X: XLike,
+    y: YLike,
+    sample_weight: ArrayLike | None,
+    train: NDArray[np.intp],
+    test: NDArray[np.intp],
+    method: Method,
+) -> tuple[ArrayOrList, ArrayOrList]:
     keywords = {}
     if sample_weight is not None:
         keywords[weight_name(estimator)] = _safe_indexing(sample_weight, train)
@@ -466,7 +516,7 @@ def _fit_and_predict(estimator, X, y, sample_weight, train, test, method):
     return best_predictor(estimator).predict(X_test, output=output), classes
 
 
-def _joined_proba(folds):
+def _joined_proba(folds: list[tuple[NDArray[Any], NDArray[Any]]]) -> NDArray[np.float64]:
     """Probabilities of all folds under the sorted labels of all; 0 where a fold knew none."""
     labels = np.unique(np.concatenate([classes for _, classes in folds]))
     joined = []

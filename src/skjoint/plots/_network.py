@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sklearn.base import BaseEstimator
+
 from skjoint._network.spec import TRUNK
 from skjoint._support.composition import joint_estimator
 from skjoint.plots._style import pyplot
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
 
 
-def plot_network(estimator: Any, *, ax: Axes | None = None) -> Axes:
+def plot_network(estimator: BaseEstimator, *, ax: Axes | None = None) -> Axes:
     """Draw the network: the shared trunk, then one branch per head.
 
     Each box names a layer with its number of units, activation and
@@ -100,7 +102,7 @@ def _network_boxes(spec: Any) -> dict[str, _Box]:
     if spec.trunk is not None:
         units = f"{spec.trunk.n_features} features\n{spec.trunk.n_parameters:,} parameters"
         boxes[TRUNK] = _Box(f"{TRUNK}\n{units}", middle, 1, branch=0)
-    aside = {}
+    aside: dict[str, float] = {}
     for number, variance in spec.variances.items():
         aside |= {number: -0.22, variance: 0.22}
     for layer in spec.layers():

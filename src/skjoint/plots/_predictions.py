@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
 from sklearn.metrics import confusion_matrix
 
 from skjoint._data.targets import codes_of_numbers
 from skjoint._support.composition import best_predictor, joint_estimator
+from skjoint._support.typing import XLike, YLike
 from skjoint.plots._style import (
     LEGEND,
     axes_by_name,
@@ -125,9 +127,9 @@ class JointPredictionDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
-        X: ArrayLike | pd.DataFrame,
-        y: ArrayLike | pd.DataFrame | dict[str, ArrayLike],
+        estimator: BaseEstimator,
+        X: XLike,
+        y: YLike,
         *,
         labels: Iterable[Any] | None = None,
         ax: SomeAxes | None = None,
@@ -279,9 +281,10 @@ class JointPredictionDisplay:
         bar = self.figure_.colorbar(
             self.scatter_[0], ax=ax, label="True label", fraction=0.046, aspect=40
         )
-        bar.solids.set_alpha(1)
+        if bar.solids is not None:
+            bar.solids.set_alpha(1)
         ticks, names, letters = self._ticks()
-        bar.set_ticks(ticks, labels=names, fontsize=letters)
+        bar.set_ticks(ticks.tolist(), labels=names.tolist(), fontsize=letters)
         error = np.abs(self.value_true - self.value_pred).mean()
         ax.set(xlabel="True number", ylabel="Predicted number", title=f"Number: MAE {error:.4g}")
 

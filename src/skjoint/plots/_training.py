@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from skjoint._support.composition import joint_estimator
@@ -76,7 +77,9 @@ class TrainingCurveDisplay:
         self.best_epoch = best_epoch
 
     @classmethod
-    def from_estimator(cls, estimator: Any, *, ax: SomeAxes | None = None) -> TrainingCurveDisplay:
+    def from_estimator(
+        cls, estimator: BaseEstimator, *, ax: SomeAxes | None = None
+    ) -> TrainingCurveDisplay:
         """Draw the training of a fitted estimator.
 
         Parameters
