@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.collections import PathCollection
-    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
     from matplotlib.lines import Line2D
 
@@ -93,7 +93,7 @@ class JointPredictionDisplay:
 
     ax_value_: Axes
     ax_class_: Axes
-    figure_: Figure | SubFigure
+    figure_: Figure | Any  # Any: a SubFigure where the given axes lie in one
     scatter_: list[PathCollection]
     disagreement_: PathCollection | None
     line_: Line2D

@@ -16,7 +16,7 @@ from skjoint.plots._style import LEGEND, axes_by_name, color_scale, pyplot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
     from skjoint.plots._style import SomeAxes
@@ -68,7 +68,7 @@ class TrainingCurveDisplay:
 
     axes_: dict[str, Axes]
     lines_: dict[str, Line2D]
-    figure_: Figure | SubFigure
+    figure_: Figure | Any  # Any: a SubFigure where the given axes lie in one
 
     def __init__(
         self, *, history: Mapping[str, Sequence[float]], best_epoch: ArrayLike | None = None
