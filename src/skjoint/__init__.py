@@ -4,25 +4,39 @@ Importing skjoint loads neither TensorFlow nor matplotlib; both come with the
 first ``fit`` or plot that needs them.
 """
 
+from __future__ import annotations
+
 import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from skjoint._support.keras_import import untouched_random
 
 with untouched_random():  # importing scikit-learn draws from Python's global generator
     from skjoint.estimator import JointRegressorClassifier
 
+if TYPE_CHECKING:  # else they are imported when they are asked for
+    from skjoint import datasets, metrics, model_selection, persistence, plots, views
+
 __version__ = "0.1.0"
 
-_MODULES = ("datasets", "metrics", "model_selection", "persistence", "plots", "views")
+__all__ = [
+    "JointRegressorClassifier",
+    "__version__",
+    "datasets",
+    "metrics",
+    "model_selection",
+    "persistence",
+    "plots",
+    "views",
+]
 
-__all__ = ["JointRegressorClassifier", "__version__", *_MODULES]
 
-
-def __getattr__(name):
-    if name in _MODULES:
+def __getattr__(name: str) -> ModuleType:
+    if name in __all__:
         return importlib.import_module(f"skjoint.{name}")
     raise AttributeError(f"module 'skjoint' has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(__all__)

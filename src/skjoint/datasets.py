@@ -8,15 +8,18 @@ import string
 import urllib.request
 from numbers import Integral, Real
 from pathlib import Path
+from typing import Literal, overload
 from urllib.error import URLError
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.datasets import get_data_home, load_diabetes
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
 from skjoint._support.files import whole_file
+from skjoint._support.typing import RandomState
 
 __all__ = ["fetch_abalone", "load_diabetes_bands", "make_joint"]
 
@@ -62,7 +65,11 @@ JOINT_CONSTRAINTS = {
 }
 
 
-def load_diabetes_bands(*, return_X_y=False):
+@overload
+def load_diabetes_bands(*, return_X_y: Literal[False] = False) -> Bunch: ...
+@overload
+def load_diabetes_bands(*, return_X_y: Literal[True]) -> tuple[pd.DataFrame, pd.DataFrame]: ...
+def load_diabetes_bands(*, return_X_y: bool = False) -> Bunch | tuple[pd.DataFrame, pd.DataFrame]:
     """Diabetes progression as a number and as its band; needs no download.
 
     scikit-learn's own diabetes data (442 patients, 10 standardised features)
@@ -107,15 +114,15 @@ def load_diabetes_bands(*, return_X_y=False):
 
 
 def make_joint(
-    n_samples=1000,
-    n_features=10,
+    n_samples: int = 1000,
+    n_features: int = 10,
     *,
-    n_informative=5,
-    n_classes=3,
-    relatedness=0.5,
-    noise=0.5,
-    random_state=None,
-):
+    n_informative: int = 5,
+    n_classes: int = 3,
+    relatedness: float = 0.5,
+    noise: float = 0.5,
+    random_state: RandomState = None,
+) -> tuple[NDArray[np.float64], pd.DataFrame]:
     r"""A number and a label that share as much as you say.
 
     The features are independent and standard normal. Three random smooth
@@ -222,22 +229,44 @@ def make_joint(
     return X, pd.DataFrame({"value": value, "class": label})
 
 
-def _random_function(X, rng):
+def _random_function(X: NDArray[np.float64], rng: np.random.RandomState) -> NDArray[np.float64]:
     """A smooth nonlinear function of all columns of X, drawn anew in each call."""
     # Units see inputs of standard deviation 2: bent by tanh, not yet steps.
     weights = rng.normal(scale=2 / np.sqrt(X.shape[1]), size=(X.shape[1], JOINT_UNITS))
     bias = rng.standard_normal(JOINT_UNITS)
-    return np.tanh(X @ weights + bias) @ rng.standard_normal(JOINT_UNITS)
+    units = np.tanh(X @ weights + bias)
+    function: NDArray[np.float64] = units @ rng.standard_normal(JOINT_UNITS)
+    return function
 
 
-def _uncorrelated(columns):
+def _uncorrelated(columns: NDArray[np.float64]) -> NDArray[np.float64]:
     """The columns with mean 0, variance 1 and, each freed of those before it, correlation 0."""
     q, r = np.linalg.qr(columns - columns.mean(axis=0))
     # QR leaves the signs open; with these the columns keep their direction.
-    return q * np.sign(np.diag(r)) * np.sqrt(len(columns))
+    scores: NDArray[np.float64] = q * np.sign(np.diag(r)) * np.sqrt(len(columns))
+    return scores
 
 
-def fetch_abalone(*, data_home=None, download_if_missing=True, return_X_y=False):
+@overload
+def fetch_abalone(
+    *,
+    data_home: str | os.PathLike[str] | None = None,
+    download_if_missing: bool = True,
+    return_X_y: Literal[False] = False,
+) -> Bunch: ...
+@overload
+def fetch_abalone(
+    *,
+    data_home: str | os.PathLike[str] | None = None,
+    download_if_missing: bool = True,
+    return_X_y: Literal[True],
+) -> tuple[pd.DataFrame, pd.Series]: ...
+def fetch_abalone(
+    *,
+    data_home: str | os.PathLike[str] | None = None,
+    download_if_missing: bool = True,
+    return_X_y: bool = False,
+) -> Bunch | tuple[pd.DataFrame, pd.Series]:
     """Abalone shells: measurements and the number of rings.
 
     The file ``abalone.csv`` is looked for in ``data_home``, then in the folder
@@ -278,7 +307,7 @@ def fetch_abalone(*, data_home=None, download_if_missing=True, return_X_y=False)
     return Bunch(data=X, target=y, frame=frame, DESCR=ABALONE_DESCR)
 
 
-def _abalone_path(data_home, download_if_missing):
+def _abalone_path(data_home: str | os.PathLike[str] | None, download_if_missing: bool) -> Path:
     # get_data_home() creates the folder; looking for a file must not.
     sklearn_home = Path(os.environ.get("SCIKIT_LEARN_DATA", "~/scikit_learn_data")).expanduser()
     folders = [data_home, os.environ.get("SKJOINT_DATA"), sklearn_home]
@@ -306,7 +335,7 @@ def _abalone_path(data_home, download_if_missing):
     return path
 
 
-def _check_digest(content, origin):
+def _check_digest(content: bytes, origin: str | Path) -> None:
     digest = hashlib.sha256(content).hexdigest()
     if digest != ABALONE_SHA256:
         raise OSError(

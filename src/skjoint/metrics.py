@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.utils import check_consistent_length
 
@@ -15,7 +19,12 @@ from skjoint._support.warn import warn
 __all__ = ["agreement_score", "expected_calibration_error", "joint_score"]
 
 
-def joint_score(y_true, y_pred, *, sample_weight=None):
+def joint_score(
+    y_true: Sequence[ArrayLike | None],
+    y_pred: Sequence[ArrayLike | None],
+    *,
+    sample_weight: ArrayLike | None = None,
+) -> float:
     r"""Mean over all targets of R² (numbers) and accuracy (labels).
 
     .. math:: \frac{1}{k} \left( \sum_{\text{values}} R^2 + \sum_{\text{classes}} \text{acc}
@@ -59,7 +68,7 @@ def joint_score(y_true, y_pred, *, sample_weight=None):
         for metric, true, pred in zip((r2_score, _accuracy), y_true, y_pred, strict=True)
         for t, p in _target_pairs(true, pred)
     ]
-    weights = [None] * len(targets)
+    weights: list[NDArray[Any] | None] = [None] * len(targets)
     if sample_weight is not None:
         columns = np.asarray(sample_weight, dtype=np.float64)
         if columns.ndim == 1:
@@ -83,11 +92,18 @@ def joint_score(y_true, y_pred, *, sample_weight=None):
     return float(np.mean(scores))
 
 
-def _accuracy(true, pred, sample_weight):
-    return np.average(true == pred, weights=sample_weight)
+def _accuracy(true: NDArray[Any], pred: NDArray[Any], sample_weight: NDArray[Any] | None) -> float:
+    return float(np.average(true == pred, weights=sample_weight))
 
 
-def agreement_score(value, label, *, classes, bin_edges=None, sample_weight=None):
+def agreement_score(
+    value: ArrayLike,
+    label: ArrayLike,
+    *,
+    classes: ArrayLike,
+    bin_edges: Sequence[float] | NDArray[Any] | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> float:
     """Share of rows whose predicted label is the label of the predicted number.
 
     Two answers from one row can contradict each other: a number in one band
@@ -130,10 +146,18 @@ def agreement_score(value, label, *, classes, bin_edges=None, sample_weight=None
             f"Got {len(bin_edges)} instead."
         )
     of_number = classes[codes_of_numbers(value, classes, bin_edges)]
-    return float(np.average(of_number == np.asarray(label), weights=sample_weight))
+    weights = None if sample_weight is None else np.asarray(sample_weight)
+    return float(np.average(of_number == np.asarray(label), weights=weights))
 
 
-def expected_calibration_error(y_true, proba, *, classes, n_bins=15, sample_weight=None):
+def expected_calibration_error(
+    y_true: ArrayLike,
+    proba: ArrayLike,
+    *,
+    classes: ArrayLike,
+    n_bins: int = 15,
+    sample_weight: ArrayLike | None = None,
+) -> float:
     r"""How far the probabilities of predicted labels are from the shares of right ones.
 
     Rows are sorted into bins of equal width by the probability of their most
@@ -182,25 +206,29 @@ def expected_calibration_error(y_true, proba, *, classes, n_bins=15, sample_weig
     0.4...
     """
     check_consistent_length(y_true, proba, sample_weight)
-    y_true, proba, classes = np.asarray(y_true), np.asarray(proba, float), np.asarray(classes)
-    if proba.ndim != 2 or proba.shape[1] != len(classes):
+    y_true, classes = np.asarray(y_true), np.asarray(classes)
+    of_labels = np.asarray(proba, float)
+    if of_labels.ndim != 2 or of_labels.shape[1] != len(classes):
         raise ValueError(
             f"proba must have shape (n_samples, {len(classes)}), one column for each of classes. "
-            f"Got {proba.shape} instead."
+            f"Got {of_labels.shape} instead."
         )
     labelled = ~pd.isna(y_true)
     if not labelled.any():
         raise ValueError("No row of y_true is labelled: there is nothing to score.")
-    weights = np.ones(len(proba)) if sample_weight is None else np.asarray(sample_weight, float)
-    proba, weights = proba[labelled], weights[labelled]
-    confidence = proba.max(axis=1)
-    excess = confidence - (classes[proba.argmax(axis=1)] == y_true[labelled])
+    n_samples = len(of_labels)
+    weights = np.ones(n_samples) if sample_weight is None else np.asarray(sample_weight, float)
+    of_labels, weights = of_labels[labelled], weights[labelled]
+    confidence = of_labels.max(axis=1)
+    excess = confidence - (classes[of_labels.argmax(axis=1)] == y_true[labelled])
     bins = np.maximum(np.ceil(confidence * n_bins).astype(int) - 1, 0)
     return float(np.abs(np.bincount(bins, weights * excess)).sum() / weights.sum())
 
 
-def value_metrics(true, pred, weight):
-    """What ``evaluate`` says of a number."""
+def value_metrics(
+    true: NDArray[Any], pred: NDArray[Any], weight: NDArray[Any] | None
+) -> dict[str, float]:
+    """The entries of ``evaluate`` for a number."""
     return {
         "mae": float(mean_absolute_error(true, pred, sample_weight=weight)),
         "rmse": float(root_mean_squared_error(true, pred, sample_weight=weight)),
@@ -208,8 +236,13 @@ def value_metrics(true, pred, weight):
     }
 
 
-def class_metrics(codes, predicted, proba, weight):
-    """What ``evaluate`` says of a label, from true codes (-1: no known label).
+def class_metrics(
+    codes: NDArray[Any],
+    predicted: NDArray[Any],
+    proba: NDArray[Any],
+    weight: NDArray[Any] | None,
+) -> dict[str, float]:
+    """The entries of ``evaluate`` for a label, from true codes (-1: no known label).
 
     The log loss clips as scikit-learn does; an unknown label had probability 0.
     """
@@ -222,7 +255,9 @@ def class_metrics(codes, predicted, proba, weight):
     }
 
 
-def _target_pairs(true, pred):
+def _target_pairs(
+    true: ArrayLike | None, pred: ArrayLike | None
+) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     if true is None:
         return []
     true, pred = np.asarray(true), np.asarray(pred)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils import Tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, check_is_fitted, column_or_1d
@@ -16,11 +21,12 @@ from skjoint._support.sklearn_callbacks import (
     sub_estimator_task,
     with_callbacks,
 )
+from skjoint._support.typing import ArrayOrList, XLike, YLike
 
 __all__ = ["ClassView", "ValueView", "as_classifier", "as_regressor"]
 
-# What concerns both heads, and what concerns the other head alone, when one is trained alone.
-BOTH_HEADS = {
+# Parameters that concern both heads: their values when one head is trained alone.
+BOTH_HEADS: Mapping[str, Any] = {
     "head_link": None,
     "value_by_class": None,
     "value_from": "head",
@@ -32,7 +38,7 @@ BOTH_HEADS = {
 }
 
 
-def as_regressor(estimator):
+def as_regressor(estimator: BaseEstimator) -> ValueView:
     """The number of a joint estimator as a scikit-learn regressor.
 
     Parameters
@@ -63,7 +69,7 @@ def as_regressor(estimator):
     return ValueView(estimator)
 
 
-def as_classifier(estimator):
+def as_classifier(estimator: BaseEstimator) -> ClassView:
     """The label of a joint estimator as a scikit-learn classifier.
 
     Parameters
@@ -95,11 +101,18 @@ def as_classifier(estimator):
 class _View(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """What both kinds of view share."""
 
-    def __init__(self, estimator):
+    _part: ClassVar[int]  # of what `split_targets` returns
+    _alone: ClassVar[Mapping[str, Any]]  # parameters that only the other head has
+
+    estimator_: BaseEstimator
+
+    def __init__(self, estimator: BaseEstimator) -> None:
         self.estimator = estimator
 
     @with_callbacks
-    def fit(self, X, y, sample_weight=None, **params):
+    def fit(
+        self, X: XLike, y: YLike, sample_weight: ArrayLike | None = None, **params: Any
+    ) -> Self:
         """Fit a clone of the estimator.
 
         Parameters
@@ -131,10 +144,10 @@ class _View(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             self.estimator_ = estimator.fit(X, y, **params)
         return self
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         return self._find_fitted() is not None
 
-    def _find_fitted(self):
+    def _find_fitted(self) -> BaseEstimator | None:
         """The estimator that was fitted here, or came fitted; None if neither is."""
         if hasattr(self, "estimator_"):
             return self.estimator_
@@ -145,21 +158,25 @@ class _View(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         return self.estimator
 
     @property
-    def _fitted(self):
+    def _fitted(self) -> BaseEstimator:
         check_is_fitted(self)
         return best_predictor(self._find_fitted())
 
     @property
-    def n_features_in_(self):
+    def n_features_in_(self) -> int:
         """Number of columns of X."""
-        return self._fitted.n_features_in_
+        n_features: int = self._fitted.n_features_in_
+        return n_features
 
     @property
-    def feature_names_in_(self):
+    def feature_names_in_(self) -> NDArray[np.object_]:
         """Names of X's columns, if all are strings."""
-        return self._fitted.feature_names_in_
+        names: NDArray[np.object_] = self._fitted.feature_names_in_
+        return names
 
-    def _truth(self, X, y, sample_weight, is_joint=False):
+    def _truth(
+        self, X: XLike, y: YLike, sample_weight: ArrayLike | None, is_joint: bool = False
+    ) -> tuple[XLike, NDArray[Any], ArrayLike | None]:
         """Rows that are labelled for this view: X, truth and weights.
 
         One column is of the view's own kind; with ``is_joint`` it is what the
@@ -179,7 +196,7 @@ class _View(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             sample_weight = None if sample_weight is None else np.asarray(sample_weight)[rows]
         return X, truth, sample_weight
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         inner = self.estimator.__sklearn_tags__().input_tags
         tags.input_tags.allow_nan = inner.allow_nan
@@ -188,7 +205,7 @@ class _View(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         tags.target_tags.required = True
         return tags
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRouter:
         """How metadata reaches the estimator.
 
         Returns
@@ -219,13 +236,18 @@ class ValueView(RegressorMixin, _View):
     """
 
     _part = 0
-    _alone = {"class_columns": [], "classes": None, "class_weight": None}
+    _alone: ClassVar[Mapping[str, Any]] = {
+        "class_columns": [],
+        "classes": None,
+        "class_weight": None,
+    }
 
     @staticmethod
-    def _own_kind(y):
-        return _check_y(column_or_1d(y, warn=True), y_numeric=True)
+    def _own_kind(y: YLike) -> NDArray[Any]:
+        number: NDArray[Any] = _check_y(column_or_1d(y, warn=True), y_numeric=True)
+        return number
 
-    def predict(self, X):
+    def predict(self, X: XLike) -> NDArray[np.float64]:
         """Predict the number.
 
         Parameters
@@ -237,9 +259,10 @@ class ValueView(RegressorMixin, _View):
         -------
         values : ndarray of shape (n_samples,) or (n_samples, n_values)
         """
-        return self._fitted.predict(X, output="value")
+        values: NDArray[np.float64] = self._fitted.predict(X, output="value")
+        return values
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: XLike, y: YLike, sample_weight: ArrayLike | None = None) -> float:
         """R² of the number.
 
         Parameters
@@ -256,7 +279,8 @@ class ValueView(RegressorMixin, _View):
         score : float
         """
         X, truth, sample_weight = self._truth(X, y, sample_weight)
-        return r2_score(truth, self.predict(X), sample_weight=sample_weight)
+        score: float = r2_score(truth, self.predict(X), sample_weight=sample_weight)
+        return score
 
 
 class ClassView(ClassifierMixin, _View):
@@ -281,20 +305,20 @@ class ClassView(ClassifierMixin, _View):
     """
 
     _part = 1
-    _alone = {"value_columns": []}
+    _alone: ClassVar[Mapping[str, Any]] = {"value_columns": []}
 
     @staticmethod
-    def _own_kind(y):
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        return y
+    def _own_kind(y: YLike) -> NDArray[Any]:
+        label: NDArray[Any] = column_or_1d(y, warn=True)
+        check_classification_targets(label)
+        return label
 
     @property
-    def classes_(self):
+    def classes_(self) -> ArrayOrList:
         """Labels, in the order of ``predict_proba``'s columns."""
         return joint_estimator(self._fitted).classes_
 
-    def predict(self, X):
+    def predict(self, X: XLike) -> NDArray[Any]:
         """Predict the label.
 
         Parameters
@@ -306,9 +330,10 @@ class ClassView(ClassifierMixin, _View):
         -------
         labels : ndarray of shape (n_samples,) or (n_samples, n_class_targets)
         """
-        return self._fitted.predict(X, output="class")
+        labels: NDArray[Any] = self._fitted.predict(X, output="class")
+        return labels
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: XLike) -> ArrayOrList:
         """Probabilities of the labels.
 
         Parameters
@@ -322,7 +347,7 @@ class ClassView(ClassifierMixin, _View):
         """
         return self._fitted.predict_proba(X)
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: XLike, y: YLike, sample_weight: ArrayLike | None = None) -> float:
         """Accuracy of the label.
 
         Parameters
@@ -342,12 +367,14 @@ class ClassView(ClassifierMixin, _View):
         X, truth, sample_weight = self._truth(X, y, sample_weight)
         predicted = self.predict(X)
         if truth.ndim == 1:
-            return accuracy_score(truth, predicted, sample_weight=sample_weight)
+            score: float = accuracy_score(truth, predicted, sample_weight=sample_weight)
+            return score
+        weights = None if sample_weight is None else np.asarray(sample_weight)
         pairs = zip(truth.T, predicted.T, strict=True)
-        return float(np.mean([np.average(t == p, weights=sample_weight) for t, p in pairs]))
+        return float(np.mean([np.average(t == p, weights=weights) for t, p in pairs]))
 
 
-def _is_one_column(y):
+def _is_one_column(y: YLike) -> bool:
     """Whether y holds one column: then it is of the view's own kind."""
     if isinstance(y, dict):
         return len(y) == 1

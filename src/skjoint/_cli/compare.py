@@ -137,10 +137,10 @@ def _print_task(task, joint, split):
 
 
 def _print_metrics(metrics):
-    table = pd.DataFrame(metrics).T.reindex(columns=COLUMNS).rename(columns=COLUMNS)
+    table = pd.DataFrame(metrics).T.reindex(columns=list(COLUMNS)).rename(columns=COLUMNS)
     formatted = {
         name: [
-            "-" if pd.isna(entry) else FORMATS.get(name, "{:.4g}").format(entry)
+            "-" if pd.isna(entry) else FORMATS.get(str(name), "{:.4g}").format(entry)
             for entry in table[name]
         ]
         for name in table

@@ -1,27 +1,31 @@
-"""scikit-learn's callbacks (``set_callbacks``), where it has them: from version 1.9 on."""
+"""scikit-learn's callbacks: what ``set_callbacks`` needs of a ``fit``."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
-try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
-except ImportError:
+from sklearn import callback
+from sklearn.callback import CallbackSupportMixin
 
-    class CallbackSupportMixin:
-        """No ``set_callbacks`` before scikit-learn 1.9."""
+__all__ = ["CallbackSupportMixin", "FitTasks", "sub_estimator_task", "with_callbacks"]
 
-    def with_callbacks(method):
-        return method
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def with_callbacks(method: Method) -> Method:
+    """scikit-learn's decorator of ``fit``; for type checkers the method keeps its signature."""
+    return callback.with_callbacks(method)
 
 
 class FitTasks:
-    """One ``fit`` as a task, and its epochs as tasks below it, of which callbacks are told.
+    """One ``fit`` and its epochs as tasks and sub-tasks that callbacks observe.
 
     Parameters
     ----------
     estimator : estimator that supports callbacks
-        Callbacks are its own; they see it as it is during the fit.
+        Its own callbacks observe it during the fit.
     n_epochs : int
         Epochs at most.
     X, y, sample_weight
@@ -34,11 +38,11 @@ class FitTasks:
             self.about["metadata"] = {"sample_weight": sample_weight}
         self.fit = estimator._init_callback_context(max_subtasks=n_epochs)
         self.fit.call_on_fit_task_begin(**self.about)
-        self.epoch = None
+        self.epoch: Any = None  # the task of the epoch that runs
 
     @classmethod
     def of(cls, estimator, *about):
-        """The tasks, or None when no callback listens."""
+        """The tasks, or None where no callbacks are set."""
         return cls(estimator, *about) if getattr(estimator, "_skl_callbacks", None) else None
 
     def listener(self, snapshot):
@@ -56,10 +60,10 @@ class FitTasks:
         return around
 
     def around(self, on_epoch, last_epoch, fitted_attributes):
-        """The hook of a training with the callbacks behind it, which may stop it too.
+        """A hook that calls ``on_epoch``, then the callbacks; each may stop the training.
 
-        ``fitted_attributes(epoch, get_weights)`` gives what makes of a copy of
-        the estimator one that predicts as if training had stopped here.
+        ``fitted_attributes(epoch, get_weights)`` gives the attributes with which a
+        copy of the estimator predicts as if training had stopped after this epoch.
         """
 
         def hook(epoch, logs, get_weights):
@@ -73,12 +77,12 @@ class FitTasks:
                 self._begin_epoch()
             return stop
 
-        hook.every_epoch = True
+        hook.every_epoch = True  # type: ignore[attr-defined]
         self._begin_epoch()
         return hook
 
     def end(self):
-        """The fit is done: the estimator is fitted as it is."""
+        """End the fit's task; the estimator is fitted as it is."""
         self._end_empty_epoch()
         self.fit.call_on_fit_task_end(**self.about, reconstruction_attributes={})
 
@@ -93,11 +97,8 @@ class FitTasks:
 
 
 @contextlib.contextmanager
-def sub_estimator_task(estimator, sub_estimator, X, y):
+def sub_estimator_task(estimator: Any, sub_estimator: Any, X: Any, y: Any) -> Iterator[None]:
     """The fit of a meta-estimator whose only task is to fit one other."""
-    if not hasattr(estimator, "_init_callback_context"):
-        yield
-        return
     fit = estimator._init_callback_context(max_subtasks=1)
     fit.call_on_fit_task_begin(estimator=estimator, X=X, y=y)
     task = fit.subcontext(task_name="fit-estimator")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from skjoint._network.spec import TRUNK
+from sklearn.base import BaseEstimator
+
+from skjoint._network.trunk import NAME as TRUNK
 from skjoint._support.composition import joint_estimator
 from skjoint.plots._style import pyplot
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
 
 
-def plot_network(estimator: Any, *, ax: Axes | None = None) -> Axes:
+def plot_network(estimator: BaseEstimator, *, ax: Axes | None = None) -> Axes:
     """Draw the network: the shared trunk, then one branch per head.
 
     Each box names a layer with its number of units, activation and

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
 from sklearn.metrics import confusion_matrix
 
 from skjoint._data.bands import codes_of_numbers
 from skjoint._support.composition import best_predictor, joint_estimator
+from skjoint._support.typing import XLike, YLike
 from skjoint.plots._style import (
     LEGEND,
     axes_by_name,
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.collections import PathCollection
-    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
     from matplotlib.lines import Line2D
 
@@ -91,7 +93,7 @@ class JointPredictionDisplay:
 
     ax_value_: Axes
     ax_class_: Axes
-    figure_: Figure | SubFigure
+    figure_: Figure | Any  # Any: a SubFigure where the given axes lie in one
     scatter_: list[PathCollection]
     disagreement_: PathCollection | None
     line_: Line2D
@@ -125,9 +127,9 @@ class JointPredictionDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
-        X: ArrayLike | pd.DataFrame,
-        y: ArrayLike | pd.DataFrame | dict[str, ArrayLike],
+        estimator: BaseEstimator,
+        X: XLike,
+        y: YLike,
         *,
         labels: Iterable[Any] | None = None,
         ax: SomeAxes | None = None,
@@ -279,9 +281,10 @@ class JointPredictionDisplay:
         bar = self.figure_.colorbar(
             self.scatter_[0], ax=ax, label="True label", fraction=0.046, aspect=40
         )
-        bar.solids.set_alpha(1)
+        if bar.solids is not None:
+            bar.solids.set_alpha(1)
         ticks, names, letters = self._ticks()
-        bar.set_ticks(ticks, labels=names, fontsize=letters)
+        bar.set_ticks(ticks.tolist(), labels=names.tolist(), fontsize=letters)
         error = np.abs(self.value_true - self.value_pred).mean()
         ax.set(xlabel="True number", ylabel="Predicted number", title=f"Number: MAE {error:.4g}")
 

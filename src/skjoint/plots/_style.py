@@ -55,7 +55,7 @@ def background(ax: Axes) -> tuple[float, ...]:
     return tuple(color[:3])
 
 
-def contrast(color: Sequence[float], other: Sequence[float]) -> float:
+def contrast(color: Sequence[float] | NDArray[Any], other: Sequence[float] | NDArray[Any]) -> float:
     """Contrast ratio of two colours as in WCAG 2: from 1 (equal) to 21 (black on white)."""
     # The relative luminance of WCAG 2, with its piecewise curve rounded to a power of 2.2.
     weights = (0.2126, 0.7152, 0.0722)

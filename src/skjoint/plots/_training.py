@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
 from skjoint._support.composition import joint_estimator
@@ -15,7 +16,7 @@ from skjoint.plots._style import LEGEND, axes_by_name, color_scale, pyplot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
     from skjoint.plots._style import SomeAxes
@@ -67,7 +68,7 @@ class TrainingCurveDisplay:
 
     axes_: dict[str, Axes]
     lines_: dict[str, Line2D]
-    figure_: Figure | SubFigure
+    figure_: Figure | Any  # Any: a SubFigure where the given axes lie in one
 
     def __init__(
         self, *, history: Mapping[str, Sequence[float]], best_epoch: ArrayLike | None = None
@@ -76,7 +77,9 @@ class TrainingCurveDisplay:
         self.best_epoch = best_epoch
 
     @classmethod
-    def from_estimator(cls, estimator: Any, *, ax: SomeAxes | None = None) -> TrainingCurveDisplay:
+    def from_estimator(
+        cls, estimator: BaseEstimator, *, ax: SomeAxes | None = None
+    ) -> TrainingCurveDisplay:
         """Draw the training of a fitted estimator.
 
         Parameters

@@ -1,0 +1,94 @@
+"""What a user writes, for mypy --strict. tests/test_typing.py checks it; nothing runs it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import skjoint
+from skjoint import JointRegressorClassifier
+from skjoint.datasets import load_diabetes_bands, make_joint
+from skjoint.metrics import agreement_score, expected_calibration_error, joint_score
+from skjoint.model_selection import (
+    JointStratifiedKFold,
+    class_scorer,
+    joint_cross_val_predict,
+    joint_scoring,
+    value_scorer,
+)
+from skjoint.persistence import load, save
+from skjoint.plots import JointPredictionDisplay, TrainingCurveDisplay, plot_network
+from skjoint.views import as_classifier, as_regressor
+
+
+def fit_and_predict(X: pd.DataFrame, y: pd.DataFrame) -> NDArray[np.float64]:
+    est = JointRegressorClassifier((64, 64), epochs=20, class_bins=3, random_state=0)
+    est = est.fit(X, y, sample_weight=np.ones(len(X)))
+    labels: NDArray[Any] = est.predict_class(X)
+    both: NDArray[Any] = est.predict(X)
+    numbers: NDArray[Any] = est.predict(X, output="value")
+    proba = est.predict_proba(X)
+    assert len(both) == len(numbers) == len(labels) == proba.shape[0]
+    losses: list[float] = est.history_["loss"]
+    report: dict[str, float] = est.evaluate(X, y)
+    print(losses[-1], report["value_mae"], est.score(X, y), est.classes_[0], est.n_iter_)
+    intervals: NDArray[np.float64] = est.predict_interval(X, coverage=0.8)
+    print(intervals.shape)
+    return est.predict_value(X)
+
+
+def arrays_and_lists() -> float:
+    X, y = make_joint(200, random_state=np.random.RandomState(0))
+    est = JointRegressorClassifier.accurate(random_state=0).fit(X, y)
+    est = JointRegressorClassifier().partial_fit([[0.0], [1.0]], [[0, 1], [1, 0]], classes=[0, 1])
+    values, labels = est.split_targets(y)
+    assert labels is not None  # it has class targets
+    error = expected_calibration_error(labels, est.predict_proba(X), classes=est.classes_)
+    agreement = agreement_score([8.7], [9], classes=[7, 8, 9])
+    return error + agreement + joint_score((values, labels), (est.predict_value(X), None))
+
+
+def inside_scikit_learn(X: pd.DataFrame, y: pd.DataFrame) -> None:
+    pipe = make_pipeline(StandardScaler(), JointRegressorClassifier())
+    folds = JointStratifiedKFold(3, shuffle=True, random_state=0, class_columns=["band"])
+    search = GridSearchCV(
+        pipe,
+        {"jointregressorclassifier__alpha": [0.0, 0.01]},
+        scoring=joint_scoring(),
+        refit="joint",
+        cv=folds,
+    ).fit(X, y)
+    scorer = value_scorer("r2").set_score_request(sample_weight=True)
+    score: float = scorer(search, X, y)
+    scores = cross_val_score(pipe, X, y, scoring=class_scorer("accuracy"), cv=folds)
+    proba = joint_cross_val_predict(pipe, X, y, cv=folds, method="predict_proba")
+    print(score, scores.mean(), proba.shape)
+
+
+def views(est: JointRegressorClassifier, X: pd.DataFrame, y: pd.DataFrame) -> None:
+    regressor = as_regressor(est).fit(X, y["progression"])
+    classifier = est.as_classifier()
+    values: NDArray[np.float64] = regressor.predict(X)
+    print(values.mean(), regressor.score(X, y), classifier.predict_proba(X)[:, 0].mean())
+    print(as_classifier(est).classes_.tolist())
+
+
+def keep(est: JointRegressorClassifier, folder: Path) -> JointRegressorClassifier:
+    save(est, folder / "model.skjoint")
+    return load(folder / "model.skjoint")
+
+
+def draw(est: JointRegressorClassifier, X: pd.DataFrame, y: pd.DataFrame) -> None:
+    display = JointPredictionDisplay.from_estimator(est, X, y)
+    display.ax_value_.set_title(f"{display.confusion_matrix.sum()} rows")
+    TrainingCurveDisplay.from_estimator(est).figure_.savefig("curves.png")
+    plot_network(est).set_title("network")
+
+
+X, y = load_diabetes_bands(return_X_y=True)
+print(fit_and_predict(X, y).mean(), skjoint.datasets.load_diabetes_bands().band_edges)
