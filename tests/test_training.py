@@ -1,21 +1,17 @@
-"""The contract: order of rows, validation split, hooks. No engine here."""
+"""The contract: order of rows, hooks. No engine here."""
 
 import io
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skjoint._engines.plan import (
     EarlyStopping,
     ProgressBar,
-    Rows,
     chain,
     epoch_lines,
     epoch_order,
-    split_validation,
     stop_at_nan,
 )
 from skjoint._network.losses import class_loss, constant_loss, value_loss
@@ -27,48 +23,6 @@ def test_epoch_order_depends_on_seed_and_epoch_only():
     assert_array_equal(np.sort(order), np.arange(100))
     assert (order != epoch_order(3, 6, 100)).any()
     assert (order != epoch_order(4, 5, 100)).any()
-
-
-@given(
-    st.lists(st.integers(0, 4), min_size=4, max_size=60),
-    st.floats(0.05, 0.6),
-    st.integers(0, 1000),
-)
-def test_validation_split(codes, fraction, seed):
-    codes = np.array(codes, dtype=np.int32)
-    mask = np.ones(len(codes), dtype=bool)
-    n_validation = int(np.ceil(fraction * len(codes)))
-    train, validation = split_validation([codes], [mask], fraction, seed)
-    assert_array_equal(np.sort(np.concatenate([train, validation])), np.arange(len(codes)))
-    assert len(validation) == n_validation
-    again = split_validation([codes], [mask], fraction, seed)[1]
-    assert_array_equal(validation, again)
-
-
-def test_validation_split_is_stratified_and_keeps_single_rows():
-    codes = np.repeat([0, 1, 2], [60, 39, 1]).astype(np.int32)
-    train, validation = split_validation([codes], [np.ones(100, bool)], 0.2, 0)
-    assert np.bincount(codes[validation]).tolist() == [12, 8]
-    assert 99 in train
-    with pytest.raises(ValueError, match=r"validation_fraction=0\.9 of 1 rows"):
-        split_validation([codes[:1]], [np.ones(1, bool)], 0.9, 0)
-
-
-@given(
-    st.lists(st.integers(0, 8), min_size=1, max_size=9),
-    st.lists(st.integers(0, 8), max_size=9),
-)
-def test_rows_taken_twice_share_the_table(first, second):
-    table = np.arange(18, dtype=np.float32).reshape(9, 2)
-    rows = Rows(table, [np.arange(9), table], [np.ones(9, np.float32)])
-    second = [i % len(first) for i in second]
-    taken = rows.take(np.array(first)).take(np.array(second, dtype=int))
-    where = np.array(first)[np.array(second, dtype=int)]
-    assert taken.table is table
-    assert len(taken) == len(second)
-    for found, whole in ((taken.X, table), (taken.targets[0], np.arange(9))):
-        assert_array_equal(found, whole[where])
-    assert_array_equal(taken.alone().table, taken.X)
 
 
 def test_early_stopping_keeps_the_best_weights():

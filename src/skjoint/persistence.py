@@ -398,6 +398,10 @@ def _check_places(networks, places):
 
 def _update(fitted, made_by):
     """The fitted state of an earlier format as that of today."""
+    features = fitted["_features"]
+    if features.schema is None:  # held by the estimator alone
+        names = fitted.get("feature_names_in_")
+        features.schema = Schema(fitted["n_features_in_"], names)
     if made_by < 7 and "forest_share_" in fitted:
         fitted["boosting_share_"] = np.zeros_like(fitted["forest_share_"])
     if made_by < 3:
