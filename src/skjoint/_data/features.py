@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import validate_data
 
-from skjoint._data.table import check_container, is_foreign_frame, rows_of_objects
+from skjoint._data.containers import check_container, is_foreign_frame, rows_of_objects
 
 OWNER = "JointRegressorClassifier"  # the class that messages name
 FARTHEST = 1e30

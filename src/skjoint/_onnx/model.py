@@ -15,7 +15,7 @@ from numbers import Real
 import numpy as np
 
 import skjoint
-from skjoint._data.features import LARGE
+from skjoint._data.columns import LARGE
 from skjoint._data.targets import MIN_VARIANCE
 from skjoint._ensemble.blending import TINY, Blend
 from skjoint._network.spec import TRUNK, Mixture, Periodic, weight_shapes
