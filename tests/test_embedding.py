@@ -8,7 +8,9 @@ import pytest
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
-from skjoint._data.features import N_KNOTS, FeatureEncoder
+from skjoint._data.columns import N_KNOTS
+from skjoint._data.encoding import FeatureEncoder
+from skjoint._data.features import read_features
 from skjoint._engines.fused.cache import training_programs
 from skjoint._engines.optimizers import new_optimizer
 from skjoint._engines.routing import optimizer_spec
@@ -110,9 +112,17 @@ def test_a_row_does_not_depend_on_the_rows_around_it(data, n_units):
         np.testing.assert_array_equal(est.predict_proba(part), proba[rows])
 
 
+def learned(X, weights=None, ranks=True):
+    return FeatureEncoder(True, ranks).learn(read_features(X, encode=True), weights)
+
+
+def encoded_by(encoder, X):
+    return encoder.encode(encoder.read(X))
+
+
 def ranks_of(X, weights=None, of=None):
-    encoder = FeatureEncoder(True, ranks=True).learn(X, weights)
-    return encoder.encode(X if of is None else of)[:, : X.shape[1]]
+    encoder = learned(X, weights)
+    return encoded_by(encoder, X if of is None else of)[:, : X.shape[1]]
 
 
 def test_ranks_know_nothing_but_order():
@@ -138,9 +148,9 @@ def test_ranks_of_weighted_rows_are_those_of_repeated_ones():
     weights = np.random.default_rng(0).integers(0, 4, size=len(X)).astype(float)
     gaps = X.copy()
     gaps[::5, 1] = np.nan
-    weighted = FeatureEncoder(True, ranks=True).learn(gaps[weights > 0], weights[weights > 0])
-    repeated = FeatureEncoder(True, ranks=True).learn(np.repeat(gaps, weights.astype(int), axis=0))
-    np.testing.assert_allclose(weighted.encode(gaps), repeated.encode(gaps), atol=1e-6)
+    weighted = learned(gaps[weights > 0], weights[weights > 0])
+    repeated = learned(np.repeat(gaps, weights.astype(int), axis=0))
+    np.testing.assert_allclose(encoded_by(weighted, gaps), encoded_by(repeated, gaps), atol=1e-6)
 
 
 def test_ranks_of_columns_that_hold_one_number_or_none():
@@ -154,50 +164,52 @@ LEVELS = np.array([[3.0], [5.0], [np.nan], [5.0], [9.0], [3.0]] * 10)
 
 def test_few_values_have_a_column_each():
     X = np.column_stack([np.arange(60.0), LEVELS, np.arange(60) % 2])
-    encoder = FeatureEncoder(True, ranks=True).learn(X)
-    encoded = encoder.encode(X)
+    encoder = learned(X)
+    encoded = encoded_by(encoder, X)
     assert encoder.output_shape_ == encoded.shape[1:] == (3 + 3 + 3,)
     np.testing.assert_array_equal(encoded[:, 6:], LEVELS == [3.0, 5.0, 9.0])
     assert encoder.n_numbers == 6  # of which there are waves
-    plain = FeatureEncoder(True).learn(X)
+    plain = learned(X, ranks=False)
     assert plain.output_shape_ == (3,)
 
 
 def test_new_values_belong_to_the_nearest_level():
-    encoder = FeatureEncoder(True, ranks=True).learn(LEVELS)
+    encoder = learned(LEVELS)
     new = np.array([[3.9], [4.1], [6.9], [7.1], [1e9], [np.nan]])
-    found = encoder.encode(new)[:, 2:].tolist()
+    found = encoded_by(encoder, new)[:, 2:].tolist()
     assert found == [[1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1], [0, 0, 0]]
 
 
 def test_levels_come_before_categories_and_do_not_know_the_precision():
     frame = pd.DataFrame({"kind": ["a", "b"] * 30, "level": LEVELS[:, 0] / 10})
-    encoder = FeatureEncoder(True, ranks=True).learn(frame)
-    encoded = encoder.encode(frame)
+    encoder = learned(frame)
+    encoded = encoded_by(encoder, frame)
     np.testing.assert_array_equal(encoded[:, 2:5], LEVELS == [3.0, 5.0, 9.0])
     np.testing.assert_array_equal(encoded[:, 5:].sum(axis=1), 1)
-    single = encoder.encode(frame.astype({"level": np.float32}))
+    single = encoded_by(encoder, frame.astype({"level": np.float32}))
     np.testing.assert_array_equal(encoded[:, 2:], single[:, 2:])
 
 
 def test_wild_numbers_bend_to_a_bound():
     """z / sqrt(1 + z**2 / 25), which keeps order, sign and what is small."""
-    encoder = FeatureEncoder(True, ranks=True).learn(X)
+    encoder = learned(X)
     new = np.concatenate([X, X * 10, X * 1e6, np.full((1, 4), 1e300), np.full((1, 4), -1e300)])
-    z = FeatureEncoder(True).learn(X).scaler_.transform(np.clip(new, -1e30, 1e30))
-    bent = encoder.encode(new)[:, 4:]
+    z = learned(X, ranks=False).scaler_.transform(np.clip(new, -1e30, 1e30))
+    bent = encoded_by(encoder, new)[:, 4:]
     np.testing.assert_allclose(bent, z / np.sqrt(1 + z**2 / 25), rtol=1e-5)
     assert np.abs(bent).max() == 5
     order = np.argsort(z[:, 0], kind="stable")
     assert (np.diff(bent[order, 0]) >= 0).all()
-    plain = FeatureEncoder(True).learn(X)
-    np.testing.assert_allclose(plain.encode(X * 10), plain.scaler_.transform(X * 10), rtol=1e-5)
+    plain = learned(X, ranks=False)
+    np.testing.assert_allclose(
+        encoded_by(plain, X * 10), plain.scaler_.transform(X * 10), rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize(("n_values", "n_columns"), [(2, 0), (3, 3), (10, 10), (11, 0)])
 def test_how_many_values_are_few(n_values, n_columns):
     X = np.arange(n_values * 8.0)[:, None] % n_values
-    assert FeatureEncoder(True, ranks=True).learn(X).output_shape_ == (2 + n_columns,)
+    assert learned(X).output_shape_ == (2 + n_columns,)
 
 
 def test_it_bends_where_a_plain_network_of_that_size_cannot():

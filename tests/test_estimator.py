@@ -82,7 +82,7 @@ def test_the_keras_model_gives_the_predictions(fitted, data):
     model = fitted.model_
     assert isinstance(model, keras.Model)
     assert model.output_names == ["value", "class"]
-    value, proba = model(fitted._features.encode(X))
+    value, proba = model(fitted._features.encode(fitted._features.read(X)))
     scaled = (fitted.predict_value(X) - fitted._targets.values[0].offset) / fitted._targets.values[
         0
     ].scale

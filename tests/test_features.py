@@ -1,18 +1,20 @@
 """What X may be, and how it becomes float32."""
 
 import datetime
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
-from sklearn.base import BaseEstimator
 from sklearn.preprocessing import StandardScaler
 
 from skjoint import JointRegressorClassifier
+from skjoint._data import encoding as _encoding
 from skjoint._data import features as _features
-from skjoint._data.features import FeatureEncoder, read_features
+from skjoint._data.encoding import FeatureEncoder
+from skjoint._data.features import read_features
 
 RNG = np.random.default_rng(0)
 NUMBERS = RNG.normal(5, 3, size=(30, 2))
@@ -20,12 +22,12 @@ COLOUR = np.array(["red", "green", None], dtype=object)[np.arange(30) % 3]
 
 
 def read(X, encode=True):
-    return read_features(BaseEstimator(), X, encode=encode, reset=True)
+    return read_features(X, encode=encode)
 
 
 def encoded(X, X_new=None):
     encoder = FeatureEncoder(True).learn(read(X))
-    return encoder.encode(read(X if X_new is None else X_new))
+    return encoder.encode(encoder.read(X if X_new is None else X_new))
 
 
 def test_numbers_are_standardised():
@@ -71,9 +73,10 @@ def test_nullable_and_integer_columns():
 
 def test_weights_are_repeats():
     weights = np.arange(30) % 3
-    by_weight = FeatureEncoder(True).learn(NUMBERS[weights > 0], weights[weights > 0].astype(float))
-    by_repeat = FeatureEncoder(True).learn(NUMBERS.repeat(weights, axis=0))
-    assert_allclose(by_weight.encode(NUMBERS), by_repeat.encode(NUMBERS), rtol=1e-5)
+    kept, X = weights > 0, read(NUMBERS)
+    by_weight = FeatureEncoder(True).learn(X.take(kept), weights[kept].astype(float))
+    by_repeat = FeatureEncoder(True).learn(read(NUMBERS.repeat(weights, axis=0)))
+    assert_allclose(by_weight.encode(X), by_repeat.encode(X), rtol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["frame", "array", "images"])
@@ -84,17 +87,17 @@ def test_many_rows_are_encoded_in_parts(kind, monkeypatch):
         X = X.reshape(30, 2, 1)
     elif kind == "frame":  # with an index that slices by label would misread
         X = pd.DataFrame({"a": X[:, 1], "colour": COLOUR}, index=RNG.permutation(30) / 7)
-    X = read_features(BaseEstimator(), X, encode=True, reset=True, allow_nd=True)
+    X = read_features(X, encode=True, allow_nd=True)
     encoder = FeatureEncoder(True, ranks=kind != "images").learn(X)
     whole = encoder.encode(X)
-    monkeypatch.setattr(_features, "CHUNK", 7)
+    monkeypatch.setattr(_encoding, "CHUNK", 7)
     assert_array_equal(encoder.encode(X), whole)
 
 
 def test_as_they_are():
     X = read(NUMBERS, encode=False)
-    assert X.dtype == np.float32
-    assert FeatureEncoder(False).learn(X).encode(X) is X
+    assert X.numbers.dtype == np.float32
+    assert FeatureEncoder(False).learn(X).encode(X) is X.numbers
 
 
 ERRORS = {
@@ -146,11 +149,115 @@ def test_bad_x(case):
         encoder.learn(read(X, encode)).encode(read(X, encode))
 
 
+MIXED = pd.DataFrame({"a": NUMBERS[:, 0], "colour": COLOUR, "b": NUMBERS[:, 1]})
+
+
+def test_features_are_numbers_and_categories_with_their_places():
+    X = read(MIXED)
+    assert_array_equal(X.numbers, NUMBERS)
+    assert_array_equal(X.categories[:, 0], COLOUR)
+    assert (X.number_positions, X.category_positions) == ((0, 2), (1,))
+    assert list(X.names) == list(MIXED) == X.schema.feature_names.tolist()
+    assert (len(X), X.row_shape, X.schema.n_features) == (30, (3,), 3)
+    assert read(NUMBERS).categories is None
+    assert read(NUMBERS).schema.feature_names is None
+
+
+@pytest.mark.parametrize("X", [NUMBERS, MIXED, MIXED[["colour"]]], ids=["array", "mixed", "text"])
+def test_features_of_some_rows_are_those_rows_read(X):
+    rows = np.array([3, 1, 1, 7])
+    taken, expected = read(X).take(rows), read(X[rows] if X is NUMBERS else X.iloc[rows])
+    assert_array_equal(taken.numbers, expected.numbers)
+    assert (taken.categories is None) == (expected.categories is None)
+    if taken.categories is not None:
+        assert taken.categories.tolist() == expected.categories.tolist()
+    assert taken.category_positions == expected.category_positions
+
+
+def test_columns_keep_the_kind_that_they_had_in_fit():
+    X = pd.DataFrame({"a": NUMBERS[:, 0], "code": pd.Categorical(np.arange(30) % 3)})
+    encoder = FeatureEncoder(True).learn(read(X))
+    expected = encoder.encode(encoder.read(X))
+    assert expected.shape == (30, 1 + 3)
+    # an integer column of a table, and an array of floats: the same categories
+    as_numbers = X.astype({"code": int})
+    for again in (as_numbers, as_numbers.to_numpy()):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an array has no names
+            assert_array_equal(encoder.encode(encoder.read(again)), expected)
+    # a column of gaps only is one of numbers where numbers were
+    gaps = encoder.encode(encoder.read(X.assign(a=pd.Series([None] * 30, dtype=object))))
+    assert (gaps[:, 0] == 0).all()
+
+
+@pytest.mark.parametrize("X", [NUMBERS, MIXED], ids=["array", "mixed"])
+def test_x_is_taken_apart_once(X, monkeypatch):
+    counts = {"_numbers": 0, "_categories": 0, "validate_data": 0}
+
+    def counted(name):
+        original = getattr(_features, name)
+
+        def call(*args, **kwargs):
+            counts[name] += 1
+            return original(*args, **kwargs)
+
+        return call
+
+    for name in counts:
+        monkeypatch.setattr(_features, name, counted(name))
+    features = read(X)
+    first = FeatureEncoder(True, ranks=True).learn(features).encode(features)
+    assert set(counts.values()) == ({1} if X is MIXED else {0, 1})
+    assert counts["validate_data"] == 1
+    monkeypatch.undo()
+    encoder = FeatureEncoder(True, ranks=True).learn(read(X))
+    assert_array_equal(encoder.encode(encoder.read(X)), first)
+
+
+def test_messages_are_scikit_learns_and_name_the_owner():
+    encoder = FeatureEncoder(True).learn(read(MIXED))
+    with pytest.raises(ValueError, match="(?s)names should match those.*now missing:\n- b"):
+        encoder.read(MIXED[["a", "colour"]])
+    with pytest.raises(ValueError, match="same order as they were in fit"):
+        encoder.read(MIXED[["colour", "a", "b"]])
+    with pytest.warns(UserWarning, match="valid feature names, but Mine was fitted with feature"):
+        encoder.read(MIXED.to_numpy(), owner="Mine")
+    encoder = FeatureEncoder(True).learn(read(NUMBERS))
+    message = "X has 1 features, but {} is expecting 2 features as input"
+    for owner in ("JointRegressorClassifier", "Mine"):
+        with pytest.raises(ValueError, match=message.format(owner)):
+            encoder.read(NUMBERS[:, :1], owner=owner)
+    with pytest.raises(ValueError, match=message.format("JointRegressorClassifier")):
+        encoder.read(NUMBERS[:, :1])
+    with pytest.warns(UserWarning, match="X has feature names, but Mine was fitted without"):
+        encoder.read(pd.DataFrame(NUMBERS, columns=["a", "b"]), owner="Mine")
+
+
+def test_reading_x_writes_nothing_to_the_schema_of_fit():
+    encoder = FeatureEncoder(True).learn(read(MIXED))
+    schema = encoder.schema
+    assert encoder.read(MIXED).schema is schema
+    with pytest.warns(UserWarning, match="valid feature names"):
+        encoder.read(MIXED.to_numpy())
+    assert encoder.schema is schema
+    assert schema.feature_names.tolist() == list(MIXED)
+
+
+def test_rows_of_another_shape_than_in_fit_are_refused():
+    X = NUMBERS.reshape(10, 3, 2)
+    encoder = FeatureEncoder(True).learn(read_features(X, encode=True, allow_nd=True))
+    assert encoder.encode(encoder.read(X)).shape == (10, 3, 2)
+    with pytest.raises(ValueError, match=r"rows of shape \(3, 2\), as in fit. Got \(3, 1\)"):
+        encoder.encode(encoder.read(X[:, :, :1]))
+    with pytest.raises(ValueError, match="Found array with dim 3.*trunk="):
+        read(X)
+
+
 def test_text_where_numbers_were():
     X = pd.DataFrame({"a": NUMBERS[:, 0], "b": COLOUR})
     encoder = FeatureEncoder(True).learn(read(X))
     with pytest.raises(ValueError, match="'a' of X held numbers in fit. Got 'red'"):
-        encoder.encode(read(X.assign(a="red")))
+        encoder.read(X.assign(a="red"))
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,8 @@ def fit(X=X, y=Y, **params):
 def value_network(est):
     """Probabilities of the bins and the number of the rows X, in scaled units."""
     head = est._network.spec.heads[0]
-    proba, number = est._network.predict(est._features.encode(X), [head.histogram, head.name])
+    encoded = est._features.encode(est._features.read(X))
+    proba, number = est._network.predict(encoded, [head.histogram, head.name])
     return proba, number
 
 
@@ -191,7 +192,7 @@ def test_several_members_intervals_and_files(tmp_path):
     loaded = load(tmp_path / "model.skjoint")
     assert_array_equal(loaded.predict_value(X), est.predict_value(X))
     loaded.set_params(warm_start=True, early_stopping=False, refit=False).fit(X, Y)
-    outputs = est.model_.predict(est._features.encode(X), verbose=0)
+    outputs = est.model_.predict(est._features.encode(est._features.read(X)), verbose=0)
     number = est._targets.values[0].decode(np.asarray(outputs[0]))
     assert_allclose(number, est.predict_value(X), rtol=1e-4, atol=1e-3)
 

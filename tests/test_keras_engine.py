@@ -64,7 +64,7 @@ def test_same_mathematics_as_model_fit(optimizer, value_loss, options):
     arrays, masks = est._targets.encode(est._targets.read(y))
     expected, history = plain_keras(
         est,
-        est._features.encode(X),
+        est._features.encode(est._features.read(X)),
         arrays,
         loss=[value_loss, "sparse_categorical_crossentropy"],
         optimizer=type(optimizer).from_config(optimizer.get_config()),

@@ -1,4 +1,4 @@
-"""The contract: order of rows, validation split, best constants. No engine here."""
+"""The contract: order of rows, best constants. No engine here."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skjoint._engines.plan import Rows, epoch_order, split_validation
+from skjoint._engines.plan import epoch_order
 from skjoint._network.losses import class_loss, constant_loss, value_loss
 
 
@@ -16,31 +16,6 @@ def test_epoch_order_depends_on_seed_and_epoch_only():
     assert_array_equal(np.sort(order), np.arange(100))
     assert (order != epoch_order(3, 6, 100)).any()
     assert (order != epoch_order(4, 5, 100)).any()
-
-
-@given(
-    st.lists(st.integers(0, 4), min_size=4, max_size=60),
-    st.floats(0.05, 0.6),
-    st.integers(0, 1000),
-)
-def test_validation_split(codes, fraction, seed):
-    codes = np.array(codes, dtype=np.int32)
-    mask = np.ones(len(codes), dtype=bool)
-    n_validation = int(np.ceil(fraction * len(codes)))
-    train, validation = split_validation([codes], [mask], fraction, seed)
-    assert_array_equal(np.sort(np.concatenate([train, validation])), np.arange(len(codes)))
-    assert len(validation) == n_validation
-    again = split_validation([codes], [mask], fraction, seed)[1]
-    assert_array_equal(validation, again)
-
-
-def test_validation_split_is_stratified_and_keeps_single_rows():
-    codes = np.repeat([0, 1, 2], [60, 39, 1]).astype(np.int32)
-    train, validation = split_validation([codes], [np.ones(100, bool)], 0.2, 0)
-    assert np.bincount(codes[validation]).tolist() == [12, 8]
-    assert 99 in train
-    with pytest.raises(ValueError, match=r"validation_fraction=0\.9 of 1 rows"):
-        split_validation([codes[:1]], [np.ones(1, bool)], 0.9, 0)
 
 
 @given(

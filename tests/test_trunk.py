@@ -251,7 +251,7 @@ def test_gaps_and_scales_in_sequences():
     X[3, 4, 0] = np.nan
     est = fit("auto", sequences, X, y, epochs=2)
     assert np.isfinite(est.predict_value(X)).all()
-    encoded = est._features.encode(X.astype(np.float32))
+    encoded = est._features.encode(est._features.read(X.astype(np.float32)))
     assert_allclose(encoded.std(axis=(0, 1)), 1, rtol=0.01)
     assert encoded.dtype == np.float32
     weighted = JointRegressorClassifier(trunk=sequences, epochs=1).fit(X, y, np.arange(len(X)) > 10)
@@ -358,7 +358,7 @@ def test_layers_of_ones_own():
     trunk = keras.Sequential([keras.Input((4,)), Doubled(), keras.layers.Dense(3)])
     est = fit("fused", trunk, X, y)
     again = pickle.loads(pickle.dumps(est._network))
-    encoded = est._features.encode(X)
+    encoded = est._features.encode(est._features.read(X))
     assert_array_equal(
         again.predict(encoded, ["value"])[0], est._network.predict(encoded, ["value"])[0]
     )

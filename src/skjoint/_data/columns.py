@@ -61,7 +61,7 @@ def levels_of(numbers):
     """Columns of few values: the column, lower and upper bound of each level, (3, n_levels).
 
     A number belongs to the nearest value: float32 and float64 of it agree, and a new one has a
-    place. Two values need no levels, which would say what the number says.
+    place. Two values need no levels: the number itself tells them apart.
     """
     found = []
     for i, column in enumerate(numbers.T):

@@ -116,27 +116,32 @@ class FeatureEncoder:
             encode=self.enabled,
             allow_nd=allow_nd or len(self.row_shape_) > 1,
             schema=self.schema,
-            category_positions=tuple(self.categories_),
+            category_positions=self.categories_,
             owner=owner,
         )
 
     def encode(self, features):
         """float32 array of shape (n_samples, *output_shape_)."""
-        if features.row_shape != self.row_shape_:
+        row_shape = features.row_shape
+        if row_shape != self.row_shape_:
             raise ValueError(
-                f"X must have rows of shape {self.row_shape_}, as in fit. "
-                f"Got {features.row_shape} instead."
+                f"X must have rows of shape {self.row_shape_}, as in fit. Got {row_shape} instead."
             )
-        numbers, categories = features.numbers, features.categories
         if not self.enabled:
-            return numbers
+            return features.numbers
+        return self._encoded(features.numbers, features.categories)
+
+    @np.errstate(over="ignore", invalid="ignore")
+    def _encoded(self, numbers, categories):
         encode_into = self._encode_channels if numbers.ndim > 2 else self._encode_columns
         encoded = np.empty((len(numbers), *self.output_shape_), np.float32)
-        with np.errstate(over="ignore", invalid="ignore"):
-            for start in range(0, len(numbers), CHUNK):
-                rows = slice(start, start + CHUNK)
-                part = None if categories is None else categories[rows]
-                encode_into(encoded[rows], numbers[rows], part)
+        if len(numbers) <= CHUNK:
+            encode_into(encoded, numbers, categories)
+            return encoded
+        for start in range(0, len(numbers), CHUNK):
+            rows = slice(start, start + CHUNK)
+            part = None if categories is None else categories[rows]
+            encode_into(encoded[rows], numbers[rows], part)
         return encoded
 
     def _encode_channels(self, encoded, X, _):
@@ -153,10 +158,11 @@ class FeatureEncoder:
 
     def _encode_numbers(self, encoded, numbers):
         """Fill the leading columns; how many they are."""
-        filled = self.n_numbers
+        n_numbers, n_levels = len(self.numbers_), self.levels_.shape[1]
+        filled = 2 * n_numbers if self.ranks else n_numbers
         if self.ranks:
-            for i, knots in enumerate(self.knots_):
-                encoded[:, i] = np.interp(numbers[:, i], *knots)
+            for i, (knots, ranks) in enumerate(self.knots_):
+                encoded[:, i] = np.interp(numbers[:, i], knots, ranks)
         # What its transform does, without checks that take longer than a row's prediction.
         scaled = numbers - self.scaler_.mean_
         scaled /= self.scaler_.scale_
@@ -164,13 +170,14 @@ class FeatureEncoder:
             # Smooth clipping of Holzmüller et al. 2024: z / sqrt(1 + (z / bend)**2).
             np.clip(scaled, -LARGE, LARGE, out=scaled)  # whose square is a float64
             scaled /= np.sqrt(1 + np.square(scaled / self.bend_))
-        encoded[:, filled - len(self.numbers_) : filled] = scaled
-        np.copyto(encoded[:, :filled], 0.0, where=np.isnan(encoded[:, :filled]))
-        column, lower, upper = self.levels_
-        if len(column):
+        encoded[:, filled - n_numbers : filled] = scaled
+        of_numbers = encoded[:, :filled]
+        np.copyto(of_numbers, 0.0, where=np.isnan(of_numbers))
+        if n_levels:
+            column, lower, upper = self.levels_
             level = numbers[:, column.astype(np.intp)]
-            encoded[:, filled : filled + len(column)] = (level >= lower) & (level < upper)
-        return filled + len(column)
+            encoded[:, filled : filled + n_levels] = (level >= lower) & (level < upper)
+        return filled + n_levels
 
 
 def _channels(X):

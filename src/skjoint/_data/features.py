@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import validate_data
 
-from skjoint._data.table import check_container, is_foreign_frame, rows_of_objects
+from skjoint._data.containers import check_container, is_foreign_frame, rows_of_objects
 
 OWNER = "JointRegressorClassifier"  # the class that messages name
 FARTHEST = 1e30
@@ -86,7 +86,7 @@ def read_features(X, *, encode, allow_nd=False, schema=None, category_positions=
         Whether rows may have a shape.
     schema : Schema, default=None
         That of fit, which X must have; None in fit.
-    category_positions : tuple of int, default=None
+    category_positions : sequence of int, default=None
         Columns that were categories in fit; None for those that hold anything but numbers.
     owner : str
         Name of the class that scikit-learn's messages are to name.
@@ -167,9 +167,8 @@ def _read_mixed(frame, schema, category_positions, owner):
         )
     _, schema = _validated(frame, schema, owner, skip_check_array=True)
     if category_positions is None:
-        category_positions = tuple(
-            p for p, dtype in enumerate(frame.dtypes) if not _is_number(dtype)
-        )
+        category_positions = [p for p, dtype in enumerate(frame.dtypes) if not _is_number(dtype)]
+    category_positions = tuple(category_positions)
     numbers = _numbers(frame, category_positions)
     if not category_positions:
         return Features(numbers, schema)
@@ -179,8 +178,9 @@ def _read_mixed(frame, schema, category_positions, owner):
 
 def _from_array(X, schema, category_positions):
     """An array of numbers, some of which may stand for categories."""
-    if not category_positions:
+    if category_positions is None or not len(category_positions):
         return Features(X, schema)
+    category_positions = tuple(category_positions)
     categories = _categories(pd.DataFrame(X), category_positions)
     numbers = np.delete(X, category_positions, axis=1)
     return Features(numbers, schema, categories, category_positions)
@@ -243,8 +243,8 @@ def _is_plain(X, schema, encode):
     ):
         return False
     if encode:
-        return not np.isinf(X).any()
-    return bool(np.abs(X).max() <= FARTHEST)  # false for NaN, too
+        return not np.count_nonzero(np.isinf(X))
+    return bool(_largest(X) <= FARTHEST)  # false for NaN, too
 
 
 def _checked(X):
@@ -276,12 +276,17 @@ def _checked(X):
 
 def check_size(encoded):
     """Raise unless float32 has room for what a network makes of these numbers."""
-    if np.abs(encoded).max(initial=0) > FARTHEST:
+    if _largest(encoded) > FARTHEST:
         raise ValueError(
             f"X must hold numbers of size up to {FARTHEST:g}, in standard deviations where "
             "preprocess='auto', so that float32 can hold what the network makes of them. Got "
-            f"{np.abs(encoded).max():g} instead."
+            f"{_largest(encoded):g} instead."
         )
+
+
+def _largest(numbers):
+    """Size of the largest number; for one row twice as fast as the method ``max``."""
+    return np.maximum.reduce(np.abs(numbers), axis=None, initial=0)
 
 
 def _is_number(dtype):

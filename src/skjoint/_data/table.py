@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from skjoint._data.containers import check_container, is_foreign_frame, rows_of_objects
 from skjoint._data.entries import read_labels, read_numbers
 from skjoint._support.warn import warn
 
@@ -120,47 +121,6 @@ def read_table(y):
             )
         frame = frame.where(~missing, None)
     return Table(_checked_frame(frame.infer_objects()), False)
-
-
-def check_container(data, name, others=()):
-    """Raise unless data can be read as an array that says all that data does."""
-    shown = f"Got {type(data).__name__} instead"
-    if isinstance(data, np.ma.MaskedArray):
-        raise TypeError(
-            f"{name} must not be a masked array, whose mask would be ignored. {shown}: use "
-            f"{name}.filled(np.nan)."
-        )
-    if getattr(getattr(data, "dtype", None), "names", None):
-        raise TypeError(
-            f"{name} must be an array of one type or a DataFrame. Got a structured array instead: "
-            f"use pandas.DataFrame({name})."
-        )
-    arrays = (list, tuple, range, memoryview, *others)
-    if isinstance(data, (str, bytes)) or not (
-        hasattr(data, "__array__") or isinstance(data, arrays)
-    ):
-        raise TypeError(f"{name} must be an array-like or a pandas DataFrame. {shown}.")
-
-
-def is_foreign_frame(data):
-    """Whether data is a table of polars, pyarrow or others."""
-    return hasattr(data, "__dataframe__") and not isinstance(data, pd.DataFrame)
-
-
-def rows_of_objects(rows, name):
-    """A nested list as an array of objects, in which numbers and labels are kept apart."""
-    try:
-        array = np.asarray(rows, dtype=object)
-    except ValueError:  # rows that are arrays of unequal shapes
-        array = None
-    if array is None or (
-        array.ndim < 2 and any(isinstance(row, (list, tuple, np.ndarray)) for row in array.flat)
-    ):
-        lengths = sorted(
-            {len(row) if isinstance(row, (list, tuple)) else np.size(row) for row in rows}
-        )
-        raise ValueError(f"{name} must have rows of one length. Got lengths {lengths[:5]} instead.")
-    return array
 
 
 def _checked_frame(frame):

@@ -122,7 +122,7 @@ class ClassTarget:
 
 @dataclass(frozen=True)
 class Column:
-    """What one target's columns say, row by row.
+    """One target's columns, row by row.
 
     ``data`` holds the numbers (n, width) in original units with NaN where
     missing, or the labels of the rows in ``mask`` only.
@@ -144,7 +144,7 @@ class Column:
 # ------------------------------------------------------------------------ gate
 @dataclass(frozen=True)
 class Targets:
-    """The gate, fitted: knows which columns of y are what and how to encode them."""
+    """The gate, fitted: which columns of y are what, and how they are encoded."""
 
     values: tuple[ValueTarget, ...]
     classes: tuple[ClassTarget, ...]
@@ -183,9 +183,9 @@ class Targets:
     ):
         """Find the targets in y and learn their encodings.
 
-        Parameters are those of the estimator; ``non_negative`` says that the
-        value heads cannot give negative numbers, so that scaling must not move
-        zero. ``sample_weight`` is (n,) or (n, n_targets) in predict order.
+        Parameters are those of the estimator; ``non_negative`` is for value heads that
+        cannot give negative numbers: scaling must not move zero then. ``sample_weight``
+        is (n,) or (n, n_targets) in predict order.
         """
         table = read_table(y)
         groups = layout(table.frame, table.named, value_columns, class_columns, class_bins)
@@ -281,7 +281,7 @@ class Targets:
         return rows
 
     def warn_of_other_values(self, columns):
-        """Say so where labels that decide the number come with another one."""
+        """Warn where labels that decide the number come with another one."""
         for code, number in self.known_values.items():
             rows = self._codes(columns) == code
             for column in columns[: len(self.values)]:

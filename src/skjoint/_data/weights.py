@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_array
 
-from skjoint._data.table import check_container
+from skjoint._data.containers import check_container
 from skjoint._support.warn import warn
 
 

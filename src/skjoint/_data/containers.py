@@ -1,0 +1,47 @@
+"""What X, y and weights may come in."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+
+def check_container(data, name, others=()):
+    """Raise unless data can be read as an array without losing any of it."""
+    shown = f"Got {type(data).__name__} instead"
+    if isinstance(data, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} must not be a masked array, whose mask would be ignored. {shown}: use "
+            f"{name}.filled(np.nan)."
+        )
+    if getattr(getattr(data, "dtype", None), "names", None):
+        raise TypeError(
+            f"{name} must be an array of one type or a DataFrame. Got a structured array instead: "
+            f"use pandas.DataFrame({name})."
+        )
+    arrays = (list, tuple, range, memoryview, *others)
+    if isinstance(data, (str, bytes)) or not (
+        hasattr(data, "__array__") or isinstance(data, arrays)
+    ):
+        raise TypeError(f"{name} must be an array-like or a pandas DataFrame. {shown}.")
+
+
+def is_foreign_frame(data):
+    """Whether data is a table of polars, pyarrow or others."""
+    return hasattr(data, "__dataframe__") and not isinstance(data, pd.DataFrame)
+
+
+def rows_of_objects(rows, name):
+    """A nested list as an array of objects, in which numbers and labels are kept apart."""
+    try:
+        array = np.asarray(rows, dtype=object)
+    except ValueError:  # rows that are arrays of unequal shapes
+        array = None
+    if array is None or (
+        array.ndim < 2 and any(isinstance(row, (list, tuple, np.ndarray)) for row in array.flat)
+    ):
+        lengths = sorted(
+            {len(row) if isinstance(row, (list, tuple)) else np.size(row) for row in rows}
+        )
+        raise ValueError(f"{name} must have rows of one length. Got lengths {lengths[:5]} instead.")
+    return array

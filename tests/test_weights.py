@@ -1,0 +1,157 @@
+"""Weights of rows and labels, without any fit."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+
+from skjoint._data.features import read_features
+from skjoint._data.rows import Rows
+from skjoint._data.table import read_table
+from skjoint._data.targets import ClassTarget
+from skjoint._data.weights import (
+    check_weights,
+    class_weights,
+    drop_unweighted,
+    normalise,
+    normalised,
+)
+
+
+# ------------------------------------------------------------------ the user's own
+@pytest.mark.parametrize(
+    "weights", [[1, 2, 0], (1.0, 2.0, 0.0), np.array([1, 2, 0], np.int8), pd.Series([1, 2, 0])]
+)
+def test_weights_are_float64_whatever_they_were(weights):
+    found = check_weights(weights, 3)
+    assert found.dtype == np.float64
+    assert found.tolist() == [1, 2, 0]
+
+
+def test_no_weights_stay_none_and_one_number_is_that_of_all_rows():
+    assert check_weights(None, 3) is None
+    assert check_weights(2, 3).tolist() == [2.0, 2.0, 2.0]
+
+
+def test_weights_may_have_a_column_for_each_target():
+    weights = np.arange(6).reshape(3, 2)
+    assert_array_equal(check_weights(weights, 3), weights)
+
+
+@pytest.mark.parametrize("factor", [1e200, 1e-200])
+def test_of_extreme_weights_the_ratios_count(factor):
+    found = check_weights(np.array([1.0, 4.0, 0.0]) * factor, 3)
+    assert_allclose(found, [0.25, 1, 0])
+    by_target = check_weights(np.column_stack([[1.0, 4.0, 0.0], [1, 2, 3]]) * [factor, 1], 3)
+    assert_allclose(by_target, np.column_stack([[0.25, 1, 0], [1, 2, 3]]))
+
+
+BAD = {
+    "negative": ([1, -1, 1], ValueError, "Negative values in data passed to `sample_weight`"),
+    "all zero": ([0, 0, 0], ValueError, "at least one positive weight: all are zero"),
+    "NaN": ([1, np.nan, 1], ValueError, "sample_weight contains NaN"),
+    "infinite": ([1, np.inf, 1], ValueError, "sample_weight contains infinity"),
+    "text": (["a", "b", "c"], ValueError, "sample_weight must hold numbers. could not convert"),
+    "too few": ([1, 1], ValueError, r"shape \(3,\) or \(3, n_targets\). Got \(2,\) instead"),
+    "3-D": (np.ones((3, 1, 1)), ValueError, "sample_weight must hold numbers.*dim 3"),
+    "masked": (np.ma.masked_array([1, 1, 1]), TypeError, "must not be a masked array"),
+    "a name": ("balanced", TypeError, "sample_weight must be an array-like.*Got str"),
+    "sparse": (sparse.csr_matrix([[1], [1], [1]]), TypeError, "(?i)sparse"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_is_no_weight_is_an_error(case):
+    weights, error, message = BAD[case]
+    with pytest.raises(error, match=message):
+        check_weights(weights, 3)
+
+
+# --------------------------------------------------------------- rows of weight 0
+X = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "k": list("abcd")})
+Y = read_table({"v": [0.5, 1.5, 2.5, 3.5]})
+
+
+@pytest.mark.parametrize(
+    "weights", [[1, 0, 2, 0], [[1, 0], [0, 0], [0, 2], [0, 0]]], ids=["of rows", "of targets"]
+)
+def test_rows_without_any_weight_are_as_if_they_were_not_there(weights):
+    weights = np.array(weights, dtype=float)
+    features, table, kept = drop_unweighted(read_features(X, encode=True), Y, weights)
+    assert features.numbers[:, 0].tolist() == [1.0, 3.0]
+    assert features.categories[:, 0].tolist() == ["a", "c"]
+    assert table.numbers(0).tolist() == [0.5, 2.5]
+    assert_array_equal(kept, weights[[0, 2]])
+
+
+@pytest.mark.parametrize("weights", [None, np.ones(4)])
+def test_where_every_row_counts_nothing_is_copied(weights):
+    features = read_features(X, encode=True)
+    found = drop_unweighted(features, Y, weights)
+    assert all(a is b for a, b in zip(found, (features, Y, weights), strict=True))
+
+
+# ----------------------------------------------------------------------- mean one
+@given(st.lists(st.just(0.0) | st.floats(1e-6, 1e6), min_size=1, max_size=40), st.booleans())
+def test_weights_of_a_head_have_mean_one_and_keep_their_ratios(weights, strict):
+    weights = np.array([1.0, *weights])
+    found = normalise(weights, "value", strict)
+    assert found.dtype == np.float32
+    assert_allclose(found.mean(), 1, rtol=1e-5)
+    assert_allclose(found * weights.mean(), weights, rtol=1e-5)
+
+
+def test_a_head_without_labels_is_an_error_or_has_weight_zero():
+    with pytest.raises(ValueError, match="positive weight is labelled for target 'value'"):
+        normalise(np.zeros(3), "value")
+    assert normalise(np.zeros(3), "value", strict=False).tolist() == [0, 0, 0]
+
+
+def test_after_a_split_every_head_has_mean_one_again():
+    weights = [np.float32([2, 2, 0, 0]), np.float32([0, 1, 2, 1])]
+    rows = Rows(np.zeros((4, 1)), [np.zeros((4, 1)), np.zeros(4, int)], weights)
+    part = normalised(rows.take([1, 3]), ["value", "class"])
+    assert [w.tolist() for w in part.weights] == [[2, 0], [1, 1]]
+    assert part.table is rows.table
+    with pytest.raises(ValueError, match="labelled for target 'value'"):
+        normalised(rows.take([2, 3]), ["value", "class"])
+    lax = normalised(rows.take([2, 3]), ["value", "class"], strict=False)
+    assert lax.weights[0].tolist() == [0, 0]
+
+
+# ------------------------------------------------------------------------- labels
+LABELS = ClassTarget("class", (0,), np.array(["a", "b", "c"], dtype=object))
+CODES = np.array([0, 0, 0, 1, 1, 1, 1, 1])
+
+
+def test_without_class_weight_all_labels_count_the_same():
+    assert class_weights(LABELS, CODES, np.ones(8), None).tolist() == [1, 1, 1]
+
+
+def test_balanced_labels_have_the_same_sum_of_weights():
+    weights = np.array([1, 1, 0, 1, 1, 1, 1, 2.0])
+    per_class = class_weights(LABELS, CODES, weights, "balanced")
+    sums = np.bincount(CODES, weights * per_class[CODES])
+    assert_allclose(sums, weights.sum() / 2)
+    assert per_class[2] == 1  # a label that does not occur
+
+
+def test_weights_by_label_leave_the_others_at_one():
+    assert class_weights(LABELS, CODES, np.ones(8), {"b": 3, "c": 0}).tolist() == [1, 3, 0]
+    with pytest.warns(UserWarning, match=r"does not hold: \['z'\].*'a', 'b', 'c'"):
+        assert class_weights(LABELS, CODES, np.ones(8), {"z": 3}).tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("weight", [-1, np.inf, np.nan, "x", None])
+def test_a_label_has_a_non_negative_weight(weight):
+    with pytest.raises(ValueError, match="class_weight must hold non-negative numbers. Got {'a'"):
+        class_weights(LABELS, CODES, np.ones(8), {"a": weight})
+
+
+@pytest.mark.parametrize("class_weight", ["auto", 3, [1.0, 2.0]])
+def test_class_weight_is_balanced_or_a_dict(class_weight):
+    with pytest.raises(ValueError, match="must be 'balanced', a dict of {label: weight}, None"):
+        class_weights(LABELS, CODES, np.ones(8), class_weight)
