@@ -1,4 +1,4 @@
-"""Boosted trees: scikit-learn's, held as a forest is."""
+"""Boosted trees: scikit-learn's, kept as arrays of trees."""
 
 import dataclasses
 
@@ -11,8 +11,8 @@ from threadpoolctl import threadpool_info
 
 from skjoint._data.rows import Rows
 from skjoint._ensemble.companions import boosting as _boosting
-from skjoint._ensemble.companions import forest as _forest
-from skjoint._ensemble.companions.boosting import N_FOLDS, boost
+from skjoint._ensemble.companions.boosting import N_FOLDS, fit_boosting
+from skjoint._ensemble.companions.contract import Task
 from skjoint._network.spec import Head
 
 COLUMNS = np.array([0, 1, 2, 4])
@@ -35,7 +35,7 @@ def rows_of(n_labels=3, n_samples=300):
 
 
 def boosted(rows, heads, where=EVERY, n_trees=20):
-    return boost(rows, heads, COLUMNS, n_trees, 0, where)
+    return fit_boosting(Task(rows, heads, COLUMNS, where, 0), n_trees)
 
 
 def folds_of(rows, i, is_label):
@@ -48,7 +48,7 @@ def folds_of(rows, i, is_label):
 
 def test_numbers_are_the_mean_of_scikit_learns():
     rows = rows_of()
-    (grown,) = boosted(rows, {0: head_of("value", 1)})
+    (found,) = boosted(rows, {0: head_of("value", 1)})
     columns, number = rows.X[:, COLUMNS], rows.targets[0].ravel()
     number, weights = number.astype(np.float64), rows.weights[0]
     mean = np.average(number, weights=weights)
@@ -59,25 +59,24 @@ def test_numbers_are_the_mean_of_scikit_learns():
         referee.fit(columns[inside], number[inside] / unit, rows.weights[0][inside])
         held_out[outside] = unit * referee.predict(columns[outside])
         total += unit * referee.predict(columns) / N_FOLDS
-    found = grown.model.predict(rows.X)["value"].ravel()
-    assert_allclose(found, total, rtol=1e-5, atol=1e-6)
-    assert_allclose(grown.answers["value"].ravel(), held_out, rtol=1e-5, atol=1e-6)
+    assert_allclose(found.model.predict(rows.X).ravel(), total, rtol=1e-5, atol=1e-6)
+    assert_allclose(found.answers.ravel(), held_out, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("n_labels", [2, 4])
 def test_labels_are_the_mean_score_of_scikit_learns(n_labels):
     rows = rows_of(n_labels)
-    (grown,) = boosted(rows, {1: head_of("class", n_labels)})
+    (found,) = boosted(rows, {1: head_of("class", n_labels)})
     columns, score = rows.X[:, COLUMNS], np.zeros((300, n_labels))
     for inside, outside in folds_of(rows, 1, True):
         referee = HistGradientBoostingClassifier(**SETTINGS)
         referee.fit(columns[inside], rows.targets[1][inside], rows.weights[1][inside])
         expected = referee.predict_proba(columns[outside])
-        assert_allclose(grown.answers["class"][outside], expected, rtol=1e-5, atol=1e-7)
+        assert_allclose(found.answers[outside], expected, rtol=1e-5, atol=1e-7)
         own = referee.decision_function(columns)
         score += (own if n_labels > 2 else np.column_stack([np.zeros(300), own])) / N_FOLDS
     expected = np.exp(score) / np.exp(score).sum(axis=1, keepdims=True)
-    assert_allclose(grown.model.predict(rows.X)["class"], expected, rtol=1e-5, atol=1e-7)
+    assert_allclose(found.model.predict(rows.X), expected, rtol=1e-5, atol=1e-7)
 
 
 def test_vectors_have_the_trees_of_each_number():
@@ -88,10 +87,10 @@ def test_vectors_have_the_trees_of_each_number():
     for i in range(2):
         alone = dataclasses.replace(rows, targets=[vector[:, i : i + 1]])
         (one,) = boosted(alone, {0: head_of("value", 1)})
-        expected = one.model.predict(rows.X)["value"].ravel()
-        found = both.model.predict(rows.X)["value"][:, i]
+        expected = one.model.predict(rows.X).ravel()
+        found = both.model.predict(rows.X)[:, i]
         assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
-        assert_allclose(both.answers["value"][:, i], one.answers["value"].ravel(), rtol=1e-5)
+        assert_allclose(both.answers[:, i], one.answers.ravel(), rtol=1e-5)
 
 
 def test_rows_without_weight_are_not_there():
@@ -99,19 +98,19 @@ def test_rows_without_weight_are_not_there():
     wild = np.where(kept[:, None], rows.targets[0], np.float32(1e6))
     masked = Rows(rows.X, [wild, rows.targets[1]], [rows.weights[0] * kept, rows.weights[1]])
     (found,) = boosted(masked, {0: head_of("value", 1)})
-    assert_array_equal(np.isnan(found.answers["value"].ravel()), ~kept)
+    assert_array_equal(np.isnan(found.answers.ravel()), ~kept)
     few = rows.take(np.flatnonzero(kept))
     (alone,) = boosted(few, {0: head_of("value", 1)}, where=np.arange(9))
-    expected = alone.model.predict(rows.X)["value"]
-    assert_array_equal(found.model.predict(rows.X)["value"], expected)
+    expected = alone.model.predict(rows.X)
+    assert_array_equal(found.model.predict(rows.X), expected)
 
 
 def test_a_label_of_one_row_stays_possible():
     rows = rows_of()
     rows.targets[1][7] = 3
-    (grown,) = boosted(rows, {1: head_of("class", 5)})
-    assert not np.isnan(grown.answers["class"]).any()
-    proba = grown.model.predict(rows.X)["class"]
+    (found,) = boosted(rows, {1: head_of("class", 5)})
+    assert not np.isnan(found.answers).any()
+    proba = found.model.predict(rows.X)
     assert proba.min() > 0
     assert_allclose(proba.sum(axis=1), 1, rtol=1e-6)
     assert proba[:, 3:].mean() < 0.02
@@ -120,7 +119,6 @@ def test_a_label_of_one_row_stays_possible():
 @pytest.mark.parametrize(
     ("codes", "n_units"),
     [
-        (EVERY % 9, 9),  # many labels
         (np.zeros(300, int), 2),  # one label
         (np.append(1, np.zeros(299, int)), 2),  # and one row of another
     ],
@@ -133,35 +131,23 @@ def test_labels_that_are_not_boosted(codes, n_units):
     assert boosted(few, {0: head_of("value", 1)}) == []
 
 
-def test_cores_and_company_do_not_matter(monkeypatch):
+def test_threads_of_others_are_left_as_they_were(monkeypatch):
     heads = {0: head_of("value", 1), 1: head_of("class", 3)}
     before = threadpool_info()
     alone = boosted(rows_of(), heads)
     assert threadpool_info() == before
-    monkeypatch.setattr(_boosting, "MANY", 0)
+    monkeypatch.setattr(_boosting, "LARGE_TABLE", 0)
     monkeypatch.setattr(joblib, "cpu_count", lambda: 3)
     for one, other in zip(alone, boosted(rows_of(), heads), strict=True):
         for name in ("children", "threshold", "values"):
             assert_array_equal(getattr(one.model, name), getattr(other.model, name))
-        assert_array_equal(*(next(iter(grown.answers.values())) for grown in (one, other)))
-
-
-def test_a_row_does_not_depend_on_the_others(monkeypatch):
-    rows = rows_of()
-    for grown in boosted(rows, {0: head_of("value", 1), 1: head_of("class", 3)}):
-        (head,) = grown.model.heads
-        whole = grown.model.predict(rows.X)[head]
-        with monkeypatch.context() as patched:
-            patched.setattr(_forest, "CHUNK", 64)
-            assert_array_equal(grown.model.predict(rows.X)[head], whole)
-        for part in (slice(0, 1), slice(5, 50)):
-            assert_array_equal(grown.model.predict(rows.X[part])[head], whole[part])
+        assert_array_equal(one.answers, other.answers)
 
 
 def test_models_of_large_tables_see_some_rows(monkeypatch):
     rows = rows_of()
-    monkeypatch.setattr(_boosting, "MAX_ROWS", 50)
-    (grown,) = boosted(rows, {0: head_of("value", 1)})
-    assert not np.isnan(grown.answers["value"]).any()
+    monkeypatch.setattr(_boosting, "MAX_BOOSTING_ROWS", 50)
+    (found,) = boosted(rows, {0: head_of("value", 1)})
+    assert not np.isnan(found.answers).any()
     # of 50 rows, at least 20 in a leaf, a tree has two leaves
-    assert len(grown.model.values) <= N_FOLDS * (20 * 2 + 1)
+    assert len(found.model.values) <= N_FOLDS * (20 * 2 + 1)

@@ -5,23 +5,22 @@ import pickle
 import subprocess
 import sys
 
-import joblib
 import numpy as np
 import onnxruntime
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from skjoint._ensemble.blending import Blend
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PowerTransformer
 
 from conftest import encoded_rows, jumps, make_data
 from skjoint import JointRegressorClassifier
-from skjoint._engines.plan import Rows
 from skjoint._ensemble.companions import forest as _forest
-from skjoint._ensemble.companions.forest import grow
+from skjoint._ensemble.companions.contract import Task
+from skjoint._ensemble.companions.forest import fit_forest
 from skjoint._network.spec import Head
+from skjoint._prediction.stacked import Stacked
 from skjoint.persistence import load, save, to_onnx
 
 FEW = {"hidden_layer_sizes": (12,), "epochs": 15, "learning_rate": 0.01, "random_state": 0}
@@ -29,6 +28,10 @@ HEADS = {0: Head("value", "value", 1, "linear"), 1: Head("class", "class", 3, "s
 
 
 X, Y = jumps()
+
+
+def forests(rows, heads, columns, seed, where):
+    return fit_forest(Task(rows, heads, np.asarray(columns), np.asarray(where), seed), 20)
 
 
 def fit(y=Y, **params):
@@ -54,13 +57,13 @@ def test_they_are_scikit_learns_forests():
     number = rows.targets[0].ravel().astype(float)
     units = np.sqrt(np.average((number - np.average(number)) ** 2)), 1
     targets = number / units[0], np.eye(3)[rows.targets[1]]
-    found = grow(rows, HEADS, np.array([0, 1, 2, 4]), 20, 7, np.arange(200))
-    for head, grown, target, unit in zip(("value", "class"), found, targets, units, strict=True):
+    found = forests(rows, HEADS, [0, 1, 2, 4], 7, np.arange(200))
+    for one, target, unit in zip(found, targets, units, strict=True):
         referee = RandomForestRegressor(20, **settings).fit(columns, target, np.ones(200))
         expected = unit * referee.predict(columns).reshape(200, -1)
-        assert_allclose(grown.model.predict(rows.X)[head], expected, rtol=1e-5, atol=1e-6)
+        assert_allclose(one.model.predict(rows.X), expected, rtol=1e-5, atol=1e-6)
         expected = unit * referee.oob_prediction_.reshape(200, -1)
-        assert_allclose(grown.answers[head], expected, rtol=1e-5, atol=1e-6)
+        assert_allclose(one.answers, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_the_units_of_a_vector_do_not_matter():
@@ -70,53 +73,18 @@ def test_the_units_of_a_vector_do_not_matter():
     heads = {0: Head("value", "value", 2, "linear")}
     units = np.float32([[1, 1]]), np.float32([[2.0**-20, 2.0**20]])
     one, two = (
-        grow(dataclasses.replace(rows, targets=[vector * u]), heads, np.arange(5), 20, 0, [0])[0]
+        forests(dataclasses.replace(rows, targets=[vector * u]), heads, np.arange(5), 0, [0])[0]
         for u in units
     )
     assert_array_equal(one.model.threshold, two.model.threshold)
-    expected = units[1] * one.model.predict(rows.X)["value"]
-    assert_allclose(two.model.predict(rows.X)["value"], expected, rtol=1e-6)
-
-
-def test_rows_without_weight_are_not_there():
-    rows, kept = encoded_rows(), np.arange(200) % 3 > 0
-    number, code = rows.weights[0] * kept, rows.weights[1]
-    wild = np.where(kept[:, None], rows.targets[0], np.float32(1e6))
-    masked = Rows(rows.X, [wild, rows.targets[1]], [number, code])
-    of_value, of_class = grow(masked, HEADS, np.arange(5), 20, 0, np.arange(9))
-    assert (of_value.model.heads, of_class.model.heads) == (("value",), ("class",))
-    few = rows.take(np.flatnonzero(kept))
-    (alone,) = grow(few, {0: HEADS[0]}, np.arange(5), 20, 0, np.arange(9))
-    expected = alone.model.predict(rows.X)["value"]
-    assert_array_equal(of_value.model.predict(rows.X)["value"], expected)
+    expected = units[1] * one.model.predict(rows.X)
+    assert_allclose(two.model.predict(rows.X), expected, rtol=1e-6)
 
 
 def test_trees_of_large_tables_stay_small(monkeypatch):
     monkeypatch.setattr(_forest, "MAX_SAMPLES", 20)
-    for grown in grow(encoded_rows(), HEADS, np.arange(5), 20, 0, np.arange(9)):
-        assert len(grown.model.values) <= 20 * 20
-
-
-def test_a_row_does_not_depend_on_the_others(monkeypatch):
-    rows = encoded_rows(300)
-    grown = grow(rows, HEADS, np.arange(5), 20, 0, np.arange(9))
-    whole = [part.model.predict(rows.X) for part in grown]
-    for chunk, entries in [(64, 2**14), (7, 40)]:
-        monkeypatch.setattr(_forest, "CHUNK", chunk)
-        monkeypatch.setattr(_forest, "ENTRIES", entries)
-        for rows_of_it in (slice(0, 1), slice(5, 50), slice(0, 300)):
-            for part, expected in zip(grown, whole, strict=True):
-                found = part.model.predict(rows.X[rows_of_it])
-                for head, array in expected.items():
-                    assert_array_equal(found[head], array[rows_of_it])
-
-
-def test_cores_do_not_matter(monkeypatch):
-    one = grow(encoded_rows(), HEADS, np.arange(5), 20, 0, np.arange(9))[0].model
-    monkeypatch.setattr(joblib, "cpu_count", lambda: 3)
-    two = grow(encoded_rows(), HEADS, np.arange(5), 20, 0, np.arange(9))[0].model
-    for name in ("children", "threshold", "values"):
-        assert_array_equal(getattr(one, name), getattr(two, name))
+    for one in forests(encoded_rows(), HEADS, np.arange(5), 0, np.arange(9)):
+        assert len(one.model.values) <= 20 * 20
 
 
 # ------------------------------------------------------- with everything else
@@ -161,10 +129,10 @@ def test_fits_alike_are_alike_and_training_goes_on_without_it(est):
     again = fit(n_members=2, calibration="temperature")
     assert_array_equal(again.predict_value(X), est.predict_value(X))
     again.partial_fit(X, Y)
-    assert not isinstance(again._network, Blend)
+    assert not isinstance(again._network, Stacked)
     assert not hasattr(again, "forest_share_")
     warm = fit(warm_start=True).fit(X, Y)
-    assert isinstance(warm._network, Blend)
+    assert isinstance(warm._network, Stacked)
     assert warm.n_iter_ == 30
 
 

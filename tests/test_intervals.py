@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
-from skjoint._ensemble.held_out import conformal, learn_residuals
-from skjoint._fitting.members import luck
+from skjoint._ensemble.intervals import conformal, learn_residuals
+from skjoint._ensemble.optimism import selection_optimism
 from skjoint.persistence import load, save
 
 HELD_OUT = {"validation_fraction": 0.3}
@@ -60,7 +60,7 @@ def test_width_is_the_order_statistic_of_the_theory(errors, coverage):
         assert conformal(again, np.full(3 * n, 1 / 3), n, coverage) == errors[rank - 1]
 
 
-def residuals(numbers, true, positions, weights=None, n_networks=1, std=None, growth=1.0):
+def residuals(numbers, true, positions, weights=None, n_networks=1, std=None, optimism=1.0):
     """What is learned from the numbers of held-out rows, here of any origin."""
     answers = SimpleNamespace(
         decode=lambda outputs, kind: [numbers],
@@ -68,9 +68,9 @@ def residuals(numbers, true, positions, weights=None, n_networks=1, std=None, gr
     )
     weights = np.ones(len(true)) if weights is None else weights
     row = np.unique(positions, return_inverse=True)[1]
-    unseen = SimpleNamespace(outputs=None, row=row)
+    held_out = SimpleNamespace(outputs=None, row=row)
     truth = [(true, weights)]
-    ((errors, shared, _),) = learn_residuals(unseen, answers, truth, n_networks, [growth])
+    ((errors, shared, _),) = learn_residuals(held_out, answers, truth, n_networks, [optimism])
     return errors, shared
 
 
@@ -105,31 +105,31 @@ def member(epoch, *curve):
     return SimpleNamespace(best_epochs=[7, epoch], history={"val_value_mae": list(curve)})
 
 
-def test_luck_is_what_an_epoch_of_others_costs():
+def test_optimism_is_what_an_epoch_of_others_costs():
     members = [member(1, 3.0, 1.0, 2.0, 5.0), member(3, 2.0, 6.0, 2.0, 1.0), member(0, 4.0, 5.0)]
     chosen, by_others = 2 * (1 + 1 + 4), (5 + 3) + (6 + 2) + (5 + 5)  # the last curve ends at 1
-    assert luck(members, 1, "val_value_mae") == pytest.approx(by_others / chosen)
-    assert luck(members[:1], 1, "val_value_mae") == 1
-    assert luck([], 1, "val_value_mae") == 1
-    assert luck([member(0, 2.0, 1.0), member(1, 2.0, 1.0)], 1, "val_value_mae") == 1
+    assert selection_optimism(members, 1, "val_value_mae") == pytest.approx(by_others / chosen)
+    assert selection_optimism(members[:1], 1, "val_value_mae") == 1
+    assert selection_optimism([], 1, "val_value_mae") == 1
+    assert selection_optimism([member(0, 2.0, 1.0), member(1, 2.0, 1.0)], 1, "val_value_mae") == 1
 
 
-def test_luck_undoes_that_the_least_of_noisy_errors_is_too_small():
+def test_optimism_undoes_that_the_least_of_noisy_errors_is_too_small():
     """All epochs are equally good; each member takes the one where its own rows say the least."""
     rng = np.random.default_rng(0)
     curves = 1 + 0.1 * rng.normal(size=(400, 30))
     members = [member(int(np.argmin(curve)), *curve) for curve in curves]
-    found = luck(members, 1, "val_value_mae")
+    found = selection_optimism(members, 1, "val_value_mae")
     assert found * np.mean(curves.min(axis=1)) == pytest.approx(1, rel=0.01)
     numbers, true = rng.normal(size=(2, 50))
-    as_they_are, grown = (residuals(numbers, true, np.arange(50), growth=g) for g in (1.0, found))
+    as_they_are, grown = (residuals(numbers, true, np.arange(50), optimism=g) for g in (1.0, found))
     np.testing.assert_allclose(grown[0], found * as_they_are[0])
 
 
 @pytest.mark.parametrize("stopping", [False, True, "by_head"])
 def test_errors_grow_where_several_members_chose_an_epoch(stopping):
     X, y = make_data(80)
-    y["value"] = np.random.default_rng(0).normal(size=80)  # nothing to learn: the rest is luck
+    y["value"] = np.random.default_rng(0).normal(size=80)  # nothing to learn: the rest is chance
     growth = [
         fit(X, y, n_members=n, early_stopping=stopping)._residuals["by_column"].args[4]
         for n in (1, 4)

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from skjoint._ensemble.blending import Blend
 from sklearn.linear_model import Ridge as Referee
 from threadpoolctl import threadpool_info
 
@@ -22,8 +21,11 @@ from conftest import make_data
 from skjoint import JointRegressorClassifier
 from skjoint._engines.plan import Rows
 from skjoint._ensemble.companions import ridge as _ridge
-from skjoint._ensemble.companions.ridge import regress
+from skjoint._ensemble.companions.contract import Task
+from skjoint._ensemble.companions.ridge import fit_ridge
 from skjoint._network.spec import Head
+from skjoint._prediction import ridge as ridge_prediction
+from skjoint._prediction.stacked import Stacked
 from skjoint.persistence import load, save, to_onnx
 
 FEW = {"hidden_layer_sizes": (12,), "epochs": 5, "random_state": 0, "validation_fraction": 0.3}
@@ -40,7 +42,7 @@ def rows_of(n_samples=60, seed=0, n_columns=3, weights=None):
 
 
 def regressed(rows, where=EVERY, head=VALUE, n_fourier=20, seed=0):
-    (one,) = regress(rows, {0: head}, n_fourier, seed, where)
+    (one,) = fit_ridge(Task(rows, {0: head}, None, where, seed), n_fourier)
     return one
 
 
@@ -73,7 +75,7 @@ def test_it_is_scikit_learns(seed, penalty):
     features, number = features_of(model, rows.X, weights), rows.targets[0].astype(float)
     referee = Referee(penalty * weights.sum(dtype=float)).fit(features, number, weights)
     expected = referee.predict(features).reshape(-1, 1)
-    assert_allclose(model.predict(rows.X)["value"], expected, rtol=1e-5, atol=1e-6)
+    assert_allclose(model.predict(rows.X), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_answers_are_of_fits_without_the_row(one_setting):
@@ -84,7 +86,7 @@ def test_answers_are_of_fits_without_the_row(one_setting):
         others = row != EVERY
         referee = Referee(1e-3 * 60).fit(features[others], number[others])
         expected = referee.predict(features[row : row + 1]).item()
-        assert found.answers["value"][row].item() == pytest.approx(expected, abs=1e-3)
+        assert found.answers[row].item() == pytest.approx(expected, abs=1e-3)
 
 
 def test_rows_without_weight_are_answered_and_not_learned_from(one_setting):
@@ -93,11 +95,11 @@ def test_rows_without_weight_are_answered_and_not_learned_from(one_setting):
     masked = dataclasses.replace(rows, targets=[wild], weights=[np.float32(kept)])
     found, few = regressed(masked), rows.take(np.flatnonzero(kept))
     model = found.model
-    assert_array_equal(found.answers["value"][~kept], model.predict(rows.X[~kept])["value"])
+    assert_array_equal(found.answers[~kept], model.predict(rows.X[~kept]))
     referee = Referee(1e-3 * 40)
     referee.fit(features_of(model, rows.X, kept)[kept], few.targets[0].astype(float))
     expected = referee.predict(features_of(model, rows.X, kept))
-    assert_allclose(model.predict(rows.X)["value"].ravel(), expected.ravel(), rtol=1e-4)
+    assert_allclose(model.predict(rows.X).ravel(), expected.ravel(), rtol=1e-4)
 
 
 def test_weights_are_repeats(one_setting):
@@ -118,7 +120,7 @@ def test_weights_are_repeats(one_setting):
 def test_predictions_scale_with_the_number(factor, shift):
     rows = rows_of()
     other = dataclasses.replace(rows, targets=[np.float32(factor * rows.targets[0] + shift)])
-    one, two = (regressed(r).model.predict(rows.X)["value"] for r in (rows, other))
+    one, two = (regressed(r).model.predict(rows.X) for r in (rows, other))
     size = factor + abs(shift) * 1e-4
     assert_allclose(two, factor * one + shift, rtol=1e-4, atol=1e-3 * size)
 
@@ -127,8 +129,8 @@ def test_vectors_have_a_number_for_each_unit():
     rows = rows_of()
     vector = np.hstack([rows.targets[0], 1000 * rows.targets[0]])
     both = regressed(dataclasses.replace(rows, targets=[vector]), head=Head("v", "value", 2, ""))
-    found = both.model.predict(rows.X)["v"]
-    assert found.shape == both.answers["v"].shape == (60, 2)
+    found = both.model.predict(rows.X)
+    assert found.shape == both.answers.shape == (60, 2)
     assert_allclose(found[:, 1], 1000 * found[:, 0], rtol=1e-4, atol=1e-3)
 
 
@@ -136,7 +138,7 @@ def test_what_is_linear_is_found():
     rows = rows_of(200)
     linear = rows.X @ np.float32([[1], [2], [3]])
     found = regressed(dataclasses.replace(rows, targets=[linear]), where=np.arange(200))
-    assert np.abs(found.answers["value"] - linear).max() < 0.01 * linear.std()
+    assert np.abs(found.answers - linear).max() < 0.01 * linear.std()
 
 
 @pytest.mark.parametrize("n_samples", [20, 60, 150])
@@ -146,19 +148,19 @@ def test_noise_is_not_learned_by_heart(n_samples):
     noise = np.random.default_rng(1).normal(size=(2, 2000, 1)).astype(np.float32)
     rows = dataclasses.replace(rows, targets=[noise[0, :n_samples]])
     found = regressed(rows, where=np.arange(n_samples), n_fourier=400)
-    assert np.std(found.answers["value"] - rows.targets[0]) > 0.9 * rows.targets[0].std()
+    assert np.std(found.answers - rows.targets[0]) > 0.9 * rows.targets[0].std()
     others = np.random.default_rng(2).normal(size=(2000, 20)).astype(np.float32)
-    assert np.std(found.model.predict(others)["value"] - noise[1]) < 1.2
+    assert np.std(found.model.predict(others) - noise[1]) < 1.2
 
 
-def test_a_row_does_not_depend_on_the_others(monkeypatch):
+def test_a_row_does_not_depend_on_the_others_where_products_are_in_pieces(monkeypatch):
     rows = rows_of(300, n_columns=40)
     model = regressed(rows, n_fourier=600).model
-    whole = model.predict(rows.X)["value"]
+    whole = model.predict(rows.X)
     for chunk in (64, 7):
-        monkeypatch.setattr(_ridge, "CHUNK", chunk)
+        monkeypatch.setattr(ridge_prediction, "RIDGE_CHUNK", chunk)
         for part in (slice(0, 1), slice(5, 50), slice(0, 300)):
-            assert_array_equal(model.predict(rows.X[part])["value"], whole[part])
+            assert_array_equal(model.predict(rows.X[part]), whole[part])
 
 
 def test_cores_do_not_matter(monkeypatch):
@@ -184,12 +186,12 @@ def test_fits_in_threads_leave_blas_as_it_was():
 
 def test_large_tables_are_learned_from_in_part(monkeypatch):
     rows = rows_of(300)
-    monkeypatch.setattr(_ridge, "MAX_ROWS", 200)
+    monkeypatch.setattr(_ridge, "MAX_RIDGE_ROWS", 200)
     found = regressed(rows, where=np.arange(300))
-    error = found.answers["value"] - rows.targets[0]
+    error = found.answers - rows.targets[0]
     assert np.std(error) < 0.3
     monkeypatch.setattr(_ridge, "MAX_COLUMNS", 2)
-    assert regress(rows, {0: VALUE}, 20, 0, np.arange(300)) == []
+    assert fit_ridge(Task(rows, {0: VALUE}, None, np.arange(300), 0), 20) == []
 
 
 @pytest.mark.parametrize("table", ["few rows", "equal rows", "one number", "two kinds of rows"])
@@ -197,7 +199,8 @@ def test_odd_tables(table):
     rows = rows_of()
     X, number = rows.X, rows.targets[0]
     if table == "few rows":
-        assert regress(rows.take(np.arange(5)), {0: VALUE}, 20, 0, np.arange(5)) == []
+        few = Task(rows.take(np.arange(5)), {0: VALUE}, None, np.arange(5), 0)
+        assert fit_ridge(few, 20) == []
         return
     if table == "equal rows":
         X = np.ones_like(X)
@@ -206,9 +209,9 @@ def test_odd_tables(table):
     if table == "two kinds of rows":
         X = np.float32(np.arange(60)[:, None] > 50) * np.ones((1, 3), np.float32)
     found = regressed(Rows(X, [number], rows.weights))
-    said = found.model.predict(X)["value"]
+    said = found.model.predict(X)
     assert np.isfinite(said).all()
-    assert np.isfinite(found.answers["value"]).all()
+    assert np.isfinite(found.answers).all()
     assert said.mean() == pytest.approx(number.mean(), abs=1e-3)
 
 
@@ -262,9 +265,9 @@ def test_onnx(est, tmp_path):
 
 def test_training_goes_on_without_it():
     est = JointRegressorClassifier(**FEW, n_fourier=50).fit(X, Y)
-    assert isinstance(est._network, Blend)
+    assert isinstance(est._network, Stacked)
     est.partial_fit(X, Y)
-    assert not isinstance(est._network, Blend)
+    assert not isinstance(est._network, Stacked)
     assert not hasattr(est, "ridge_share_")
 
 
@@ -300,8 +303,8 @@ CROOKED = {
     "too many numbers": ("coef", lambda a: np.hstack([a, a])),
     "whole numbers": ("coef", lambda a: a.astype(int)),
     "no number": ("intercept", lambda a: a * np.nan),
-    "two heads": ("heads", lambda heads: (*heads, "class")),
-    "no head": ("n_units", lambda n_units: ()),
+    "two heads": ("head", lambda head: (head, "class")),
+    "no unit": ("n_units", lambda n_units: 0),
 }
 
 

@@ -16,9 +16,10 @@ from sklearn.metrics import log_loss
 from conftest import make_data
 from skjoint import JointRegressorClassifier
 from skjoint._data.targets import MIN_VARIANCE
-from skjoint._ensemble.held_out import as_tempered, learn_temperature
+from skjoint._ensemble.temperatures import learn_temperature
 from skjoint._network.losses import constant_loss, gaussian_loss
 from skjoint._prediction.decoding import summarise
+from skjoint._prediction.temper import as_tempered
 from skjoint.persistence import load, save
 from skjoint.views import as_classifier
 

@@ -41,10 +41,10 @@ def learn_errors(held_out, decoding, truth, n_networks, optimism):
     for i, (true, weights) in enumerate(truth):
         errors = (true - numbers[i]) / deviations.get(i, 1)
         labelled = weights > 0
-        weights, known = weights[labelled], row[labelled]
-        shared, n_rows = weights / times[known], len(np.unique(known))
+        weights, row_of = weights[labelled], row[labelled]
+        shared, n_rows = weights / times[row_of], len(np.unique(row_of))
         for column in errors.reshape(len(errors), -1)[labelled].T:
-            ambiguity = (1 - 1 / n_networks) * _own_share(column, weights, known)
+            ambiguity = (1 - 1 / n_networks) * _own_share(column, weights, row_of)
             shrinkage = max(1 - ambiguity, 1 / n_networks)
             if i in deviations and ambiguity:
                 # An ensemble adds it to its variance.

@@ -95,14 +95,16 @@ class Companion:
     def fit(self, task, **arguments):
         """Models for those heads of the task that it serves; other arguments are defaults."""
         heads = {i: head for i, head in task.heads.items() if self.serves(head)}
+        if not heads:
+            return []
         return self.fitter(replace(task, heads=heads), **{**self.arguments, **arguments})
 
 
 def has_any_number(head):
-    """Whether sums may be its output: class heads, and value heads without an activation.
+    """Whether any number can be the output or the score: class heads, and linear value heads.
 
-    Means of training numbers lie among these. Sums may leave what an activation allows: a
-    number that cannot be negative would be.
+    Sums, as of boosted trees, may leave the range of an activation, and be negative where the
+    head cannot; means of training numbers, as of a forest, may not.
     """
     return head.kind == "class" or head.activation == "linear"
 

@@ -58,7 +58,7 @@ def arguments_of(names, routed):
         Of the companions.
     routed : dict
         ``"<argument>"`` is for all companions that have the argument, and
-        ``"<name>__<argument>"`` for one of them, which goes first. Arguments of registered
+        ``"<name>__<argument>"`` for one of them, which takes precedence. Arguments of registered
         companions that are not among ``names`` are checked and have no effect, so that a
         search over ``names`` can give them.
 

@@ -8,17 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from skjoint._ensemble.blending import FLOOR, Blend, Companion, blended, pooled
 from sklearn.metrics import log_loss
 
 from conftest import encoded_rows, jumps
 from skjoint import JointRegressorClassifier
-from skjoint._data.split import split_validation
-from skjoint._ensemble import blending as _blending
-from skjoint._ensemble.companions.forest import grow
-from skjoint._ensemble.held_out import Unseen, learn_temperature
+from skjoint._engines.plan import split_validation
+from skjoint._ensemble import shares as _shares
+from skjoint._ensemble.companions.contract import AuxiliaryModel, Task
+from skjoint._ensemble.companions.forest import fit_forest
+from skjoint._ensemble.held_out import HeldOut
+from skjoint._ensemble.shares import stack
+from skjoint._ensemble.temperatures import learn_temperature
 from skjoint._fitting.members import ensemble
 from skjoint._network.spec import Head
+from skjoint._prediction.stacked import FLOOR, Stacked, pooled
 
 FEW = {"hidden_layer_sizes": (12,), "epochs": 15, "learning_rate": 0.01, "random_state": 0}
 HEADS = {0: Head("value", "value", 1, "linear"), 1: Head("class", "class", 3, "softmax")}
@@ -45,8 +48,8 @@ def plain():
     return fit(n_members=2, calibration="temperature", n_trees=0, n_fourier=0)
 
 
-class Judged(Unseen):
-    """Unseen rows of one head, as several members answer them."""
+class GivenRows(HeldOut):
+    """Held-out rows of one head, with given outputs of several members."""
 
     def __init__(self, outputs, truth, row, weights=None):
         self.outputs, self.positions = {0: outputs}, row
@@ -62,18 +65,18 @@ class Network:
         self.spec = dataclasses.make_dataclass("Spec", ["heads", "n_inputs"])([head], 5)
 
 
-def blend_of(i, answers, judged, n_networks, tempers=True):
-    """Networks blended with one model for each array of answers to all rows."""
+def stack_of(i, answers, held_out, n_networks, tempers=True):
+    """Networks stacked with one model for each array of answers to all rows."""
     head = HEADS[i]
-    (grown,) = grow(encoded_rows(), {i: head}, np.arange(5), 5, 0, np.arange(9))
+    (one,) = fit_forest(Task(encoded_rows(), {i: head}, np.arange(5), np.arange(9), 0), 5)
     where = np.arange(len(answers[0]))
-    companions = [Companion(grown.model, where, {head.name: said}) for said in answers]
-    return blended(Network(head), companions, judged, n_networks, tempers)
+    models = [AuxiliaryModel(one.model, where, found) for found in answers]
+    return stack(Network(head), models, held_out, n_networks, tempers)
 
 
 def share_of_model(outputs, answers, truth, row, n_networks, i=0, tempers=True):
-    found = blend_of(i, [answers], Judged(outputs, truth, row), n_networks, tempers)
-    return found.share(HEADS[i].name) if isinstance(found, Blend) else 0.0
+    found = stack_of(i, [answers], GivenRows(outputs, truth, row), n_networks, tempers)
+    return found.share(HEADS[i].name) if isinstance(found, Stacked) else 0.0
 
 
 # ------------------------------------------------------------------- numbers
@@ -88,7 +91,7 @@ def test_share_has_the_least_squared_error(of_network, of_model, correlation, se
     share = share_of_model(outputs, answers, truth, np.arange(100), 1)
     shares = np.linspace(0, 1, 201)
     squares = [np.mean(((1 - s) * outputs + s * answers - truth) ** 2) for s in shares]
-    best, least = shares[np.argmin(squares)], _blending.LEAST_SHARE["value"]
+    best, least = shares[np.argmin(squares)], _shares.LEAST_SHARE["value"]
     if abs(best - least) > 0.01:
         assert share == pytest.approx(best if best > least else 0, abs=0.006)
 
@@ -113,7 +116,7 @@ def test_shares_are_the_best_there_are(n_parts, seed):
     errors = rng.normal(size=(n_parts, 50)) + rng.normal(size=50) * rng.uniform(0, 3)
     errors *= rng.uniform(0.3, 2, size=(n_parts, 1))
     products = errors @ errors.T
-    shares = _blending._least(products)
+    shares = _shares._least_on_simplex(products)
     assert shares.sum() == pytest.approx(1)
     assert (shares >= 0).all()
     others = rng.dirichlet(np.full(n_parts, 0.5), size=2000)
@@ -193,7 +196,7 @@ def test_few_rows_leave_the_shares_of_least_squared_error():
     share = share_of_model(own, answers, codes, np.arange(4), 1, i=1)
     truth = np.eye(3)[codes]
     errors = np.stack([own - truth, answers - truth]).reshape(2, -1)
-    assert share == pytest.approx(_blending._least(errors @ errors.T)[1], abs=0.25)
+    assert share == pytest.approx(_shares._least_on_simplex(errors @ errors.T)[1], abs=0.25)
 
 
 def test_a_label_that_a_model_rules_out_is_not_ruled_out():
@@ -213,17 +216,17 @@ def test_rows_without_label_or_weight_do_not_count():
     codes, own, answers = two_experts(500)
     weights = np.where(np.arange(500) < 300, 1.0, 0.0)
     wild = np.where(weights > 0, codes, (codes + 1) % 3)
-    some = blend_of(1, [answers], Judged(own, wild, np.arange(500), weights), 1)
-    few = blend_of(1, [answers[:300]], Judged(own[:300], codes[:300], np.arange(300)), 1)
+    some = stack_of(1, [answers], GivenRows(own, wild, np.arange(500), weights), 1)
+    few = stack_of(1, [answers[:300]], GivenRows(own[:300], codes[:300], np.arange(300)), 1)
     assert some.share("class") == pytest.approx(few.share("class"), abs=1e-6)
-    none = blend_of(1, [answers], Judged(own, wild, np.arange(500), np.zeros(500)), 1)
-    assert not isinstance(none, Blend)
+    none = stack_of(1, [answers], GivenRows(own, wild, np.arange(500), np.zeros(500)), 1)
+    assert not isinstance(none, Stacked)
 
 
 def test_many_rows_are_learned_from_in_part(monkeypatch):
     codes, own, answers = two_experts(4000)
     whole = share_of_model(own, answers, codes, np.arange(4000), 1, i=1)
-    monkeypatch.setattr(_blending, "MAX_ROWS", 1500)
+    monkeypatch.setattr(_shares, "MAX_EXPONENT_ROWS", 1500)
     part = share_of_model(own, answers, codes, np.arange(4000), 1, i=1)
     assert part != whole
     assert part == pytest.approx(whole, abs=0.1)
@@ -242,8 +245,8 @@ def test_answers_are_means_of_networks_and_models(est, plain):
     }
     parts = {name: [] for name in NAMES}
     for model in network.models:
-        for head, said in model.predict(encoded).items():
-            parts[head].append((by_kind[model.kind][NAMES.index(head)], said))
+        share = by_kind[model.kind][NAMES.index(model.head)]
+        parts[model.head].append((share, model.predict(encoded)))
     assert all(0.5 < sum(share for share, _ in of_head) <= 1 for of_head in parts.values())
     mean = (1 - sum(share for share, _ in parts["value"])) * own["value"]
     mean = mean + sum(share * said for share, said in parts["value"])
@@ -277,7 +280,7 @@ def test_a_model_that_helps_nothing_is_not_kept():
     est = JointRegressorClassifier(**params, n_trees=10).fit(plane, y)
     assert_array_equal(est.forest_share_, [0])
     assert_array_equal(est.boosting_share_, [0])
-    assert not isinstance(est._network, Blend)
+    assert not isinstance(est._network, Stacked)
     without = JointRegressorClassifier(**params).fit(plane, y)
     assert not hasattr(without, "forest_share_")
     assert_array_equal(est.predict_value(plane), without.predict_value(plane))
@@ -322,7 +325,7 @@ def test_numbers_that_cannot_be_negative_are_not(activation):
 def test_a_head_without_unseen_labels_stays_the_networks():
     codes = np.unique(Y["label"], return_inverse=True)[1]
     seed = fit(n_trees=0, n_fourier=0)._seed
-    _, unseen = split_validation(codes, 300, 0.3, seed)
+    _, unseen = split_validation([codes], [np.ones(300, bool)], 0.3, seed)
     y = Y.copy()
     y.loc[unseen, "value"] = np.nan
     found = fit(y)
@@ -333,16 +336,18 @@ def test_a_head_without_unseen_labels_stays_the_networks():
 def test_models_of_other_networks_are_refused(est):
     network, forest = est._network, est._network.models[0]
     wide = dataclasses.replace(forest, columns=forest.columns + 1)
-    strange = dataclasses.replace(forest, heads=("other",))
+    strange = dataclasses.replace(forest, head="other")
     for models, shares in [
-        ([wide], [{"value": 0.5}]),
-        ([strange], [{"other": 0.5}]),
-        ([forest], [{"value": 2.0}]),
-        ([forest], [{"other": 0.5}]),
-        ([forest, forest], [{"value": 0.6}, {"value": 0.6}]),
+        ([wide], [0.5]),
+        ([strange], [0.5]),
+        ([forest], [2.0]),
+        ([forest], [-0.5]),
+        ([forest], [float("nan")]),
+        ([forest], []),
+        ([forest, forest], [0.6, 0.6]),
     ]:
         with pytest.raises(ValueError, match="do not belong"):
-            Blend(ensemble([network.member(0)]), models, shares)
+            Stacked(ensemble([network.member(0)]), models, shares)
     for floor in (0.0, 1.0, -0.5, float("nan")):
         with pytest.raises(ValueError, match="do not belong"):
-            Blend(ensemble([network.member(0)]), [forest], [{"value": 0.5}], floor)
+            Stacked(ensemble([network.member(0)]), [forest], [0.5], floor)
