@@ -7,9 +7,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import entropy, norm
-
-from conftest import make_data
-from skjoint import JointRegressorClassifier
 from skjoint._network.histogram import (
     N_BEYOND,
     N_BINS,
@@ -19,6 +16,9 @@ from skjoint._network.histogram import (
     is_histogram,
     places,
 )
+
+from conftest import make_data
+from skjoint import JointRegressorClassifier
 from skjoint._network.losses import constant_loss
 from skjoint._network.spec import weights_of
 from skjoint.persistence import load, save

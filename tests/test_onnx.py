@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from skjoint._ensemble.blending import Blend
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.exceptions import NotFittedError
@@ -27,7 +28,6 @@ from sklearn.preprocessing import OneHotEncoder, PowerTransformer, StandardScale
 from conftest import make_data
 from onnx_checks import SMALL, TOLERANCE, answers, assert_equal, assert_refused, mixed_data
 from skjoint import JointRegressorClassifier
-from skjoint._ensemble.blending import Blend
 from skjoint._network.spec import weight_shapes
 from skjoint._onnx.activations import ACTIVATIONS
 from skjoint._onnx.graph import DOUBLE, OPSETS, Graph, GraphMath
