@@ -7,6 +7,8 @@ import pytest
 
 from skjoint import JointRegressorClassifier
 from skjoint._data.rows import Rows
+from skjoint._network.outputs import Label, Point
+from skjoint._network.spec import Head
 
 
 def pytest_report_header():
@@ -42,9 +44,9 @@ def data():
 def fitted():
     """One fitted estimator for tests that only read from it."""
     X, y = make_data()
-    return JointRegressorClassifier((16, 8), epochs=60, learning_rate=0.01, random_state=0).fit(
-        X, y
-    )
+    return JointRegressorClassifier.plain(
+        (16, 8), epochs=60, learning_rate=0.01, random_state=0
+    ).fit(X, y)
 
 
 def jumps(n_samples=300, seed=0):
@@ -65,3 +67,18 @@ def encoded_rows(n_samples=200, seed=0):
     number = (encoded[:, 0] * encoded[:, 1]).astype(np.float32)[:, None]
     code = np.digitize(encoded[:, 2], [-0.5, 0.5]).astype(np.int32)
     return Rows(encoded, [number, code], [np.ones(n_samples, np.float32)] * 2)
+
+
+def small(**params):
+    """A plain estimator that trains in a moment."""
+    settings = {"hidden_layer_sizes": (16, 8), "epochs": 3, "random_state": 0}
+    return JointRegressorClassifier.plain(**{**settings, **params})
+
+
+def value_head(name="value", n_units=1, activation="linear", kind=Point):
+    """A value head whose output is of a kind."""
+    return Head(name, kind.create(n_units, activation, None))
+
+
+def class_head(name="class", n_units=3):
+    return Head(name, Label(n_units))

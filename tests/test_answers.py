@@ -83,7 +83,7 @@ class TestSummaries:
 def test_numbers_from_the_distribution(bins):
     est, X, y = fit(class_bins=bins)
     head, proba = est.predict_value(X), est.predict_proba(X)
-    (target,) = est._targets.classes
+    (target,) = est._model.targets.classes
     for name in ("mean", "median"):
         est.set_params(value_from=name)
         assert_allclose(est.predict_value(X), summarise(name, proba, target), rtol=1e-6)
@@ -127,7 +127,7 @@ def test_blend():
 
 
 def test_auto_blends_where_a_label_is_cut_and_rows_are_held_out():
-    held_out = {"validation_fraction": 0.1}
+    held_out = {"validation": 0.1}
     blended, X, y = fit(value_from="blend", **held_out)
     auto, *_ = fit(value_from="auto", **held_out)
     assert auto.value_blend_ == blended.value_blend_
@@ -138,9 +138,9 @@ def test_auto_blends_where_a_label_is_cut_and_rows_are_held_out():
     table = pd.DataFrame({"count": y, "even": np.where(y % 2, "odd", "even")})
     for params, target in [({}, y), (held_out, table), ({"value_loss": "gaussian_nll"}, y)]:
         head, auto = (
-            JointRegressorClassifier((8,), epochs=2, random_state=0, value_from=name, **params).fit(
-                X, target
-            )
+            JointRegressorClassifier.plain(
+                (8,), epochs=2, random_state=0, value_from=name, **params
+            ).fit(X, target)
             for name in ("head", "auto")
         )
         assert not hasattr(auto, "value_blend_")

@@ -105,7 +105,7 @@ class TestFormulas:
 
 
 @pytest.mark.parametrize("name", METHODS)
-@pytest.mark.parametrize("options", [{}, {"validation_fraction": 0.2, "dropout": 0.2}])
+@pytest.mark.parametrize("options", [{}, {"validation": 0.2, "dropout": 0.2}])
 def test_engines_agree(name, options):
     X, y = make_data(130)
     y.loc[:9, "value"] = np.nan
@@ -121,14 +121,14 @@ def test_engines_agree(name, options):
     for log in one.history_:
         assert_allclose(one.history_[log], other.history_[log], rtol=1e-3, err_msg=log)
     assert_allclose(one.loss_weights_, other.loss_weights_, rtol=1e-3)
-    for a, b in zip(one._network.weights, other._network.weights, strict=True):
+    for a, b in zip(one._model.network.weights, other._model.network.weights, strict=True):
         assert_allclose(a, b, rtol=2e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_weights_over_the_epochs(name):
     X, y = make_data()
-    est = JointRegressorClassifier((32,), epochs=20, loss_weights=name, learning_rate=0.01)
+    est = JointRegressorClassifier.plain((32,), epochs=20, loss_weights=name, learning_rate=0.01)
     est.set_params(random_state=0).fit(X, y)
     assert est.loss_weights_.shape == (20, 2)
     assert_array_equal(est.loss_weights_[:, 0], est.history_["value_loss_weight"])
@@ -172,7 +172,9 @@ class TestNumbersAndNames:
     def fit(self, loss_weights, **changes):
         X, y = make_data(60)
         y = y.assign(**changes)
-        est = JointRegressorClassifier((4,), epochs=2, loss_weights=loss_weights, random_state=0)
+        est = JointRegressorClassifier.plain(
+            (4,), epochs=2, loss_weights=loss_weights, random_state=0
+        )
         return est.fit(X, y)
 
     @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def rows_of(n_labels=3, n_samples=300):
     return Rows(encoded, [number, code.astype(np.int32)], weights)
 
 
-def boosted(rows, heads, where=EVERY, n_trees=20):
+def boosted(rows, heads, where=EVERY, companions=("forest", "boosting"), companions__n_trees=20):
     return fit_boosting(Task(rows, heads, COLUMNS, where, 0), n_trees)
 
 

@@ -47,7 +47,7 @@ class Propagated(Recorder):
 
 
 def small(**params):
-    return JointRegressorClassifier(
+    return JointRegressorClassifier.plain(
         (8,), **{"epochs": 4, "learning_rate": 0.01, "random_state": 0, **params}
     )
 

@@ -48,10 +48,10 @@ def test_encodings_come_from_the_first_chunk(csv):
     est = JointRegressorClassifier(classes=["low", "mid", "top"], **SETTINGS)
     first, *rest = chunks(csv)
     est.partial_fit(*first)
-    scale = est._targets.values[0].scale.copy()
+    scale = est._model.targets.values[0].scale.copy()
     for X, y in rest:
         est.partial_fit(X.assign(town="unheard of"), y)
-    np.testing.assert_array_equal(est._targets.values[0].scale, scale)
+    np.testing.assert_array_equal(est._model.targets.values[0].scale, scale)
 
 
 def test_what_a_chunk_must_not_be(csv):
@@ -60,7 +60,7 @@ def test_what_a_chunk_must_not_be(csv):
     with pytest.raises(ValueError, match=r"holds 1 class .*classes=\[...\]"):
         est.partial_fit(*first)
     est.partial_fit(first[0], first[1].assign(label=["low", "mid"] * 125))
-    weights = [w.copy() for w in est._network.weights]
+    weights = [w.copy() for w in est._model.network.weights]
     X, y = last
     for chunk, message in [
         ((X, y), r"labels of target 'class' that the first fit did not know: \['top'\].*classes="),
@@ -71,7 +71,7 @@ def test_what_a_chunk_must_not_be(csv):
     ]:
         with pytest.raises(ValueError, match=message):
             est.partial_fit(*chunk)
-    for before, now in zip(weights, est._network.weights, strict=True):
+    for before, now in zip(weights, est._model.network.weights, strict=True):
         np.testing.assert_array_equal(before, now)  # nothing was lost
 
 

@@ -22,7 +22,7 @@ needs_fork = pytest.mark.skipif(
 
 
 def small(**params):
-    return JointRegressorClassifier((8,), **{"epochs": 2, "random_state": 0, **params})
+    return JointRegressorClassifier.plain((8,), **{"epochs": 2, "random_state": 0, **params})
 
 
 def a_trunk(meta):
@@ -45,7 +45,7 @@ def test_threads_give_the_bits_of_one():
     expected = [answers(model, X) for model in models]
     trained = [small(random_state=seed).fit(X, y).predict_value(X) for seed in range(6)]
     for model in models:  # what was prepared is forgotten: threads prepare at the same time
-        for network in getattr(model._network, "networks", [model._network]):
+        for network in getattr(model._model.network, "networks", [model._model.network]):
             network._prepare()
 
     def predict(thread):

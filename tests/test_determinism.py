@@ -26,14 +26,14 @@ FITS = {
     "graph": {"epochs": 3},
     "compiled": {"epochs": 300},
     "stopped": {"epochs": 40, "early_stopping": True, "dropout": 0.2, "n_members": 2},
-    "wide batches": {"epochs": 3, "batch_size": 500, "validation_fraction": 0.3},
+    "wide batches": {"epochs": 3, "batch_size": 500, "validation": 0.3},
     "keras": {"epochs": 2, "dropout": 0.2, "engine": "keras"},
 }
 X, y = make_data()
 
 def bits(name):
-    est = JointRegressorClassifier((16, 8), random_state=0, **FITS[name]).fit(X, y)
-    networks = getattr(est._network, "networks", [est._network])
+    est = JointRegressorClassifier.plain((16, 8), random_state=0, **FITS[name]).fit(X, y)
+    networks = getattr(est._model.network, "networks", [est._model.network])
     parts = [weight.tobytes() for network in networks for weight in network.weights]
     parts += [est.predict_value(X).tobytes(), est.predict_proba(X).tobytes()]
     return hashlib.sha256(b"".join(parts) + repr(est.history_).encode()).hexdigest()
@@ -50,7 +50,7 @@ big, big_y = make_data(350)  # whose programs the smaller fits share
 for name in reversed(FITS):
     options = {**FITS[name], "epochs": 2, "learning_rate": 0.03}
     for seed in (1, 2):
-        JointRegressorClassifier((16, 8), random_state=seed, **options).fit(big, big_y)
+        JointRegressorClassifier.plain((16, 8), random_state=seed, **options).fit(big, big_y)
 print(json.dumps({name: bits(name) for name in reversed(FITS)}))
 """
 
@@ -88,7 +88,7 @@ def bits(est, X):
 )
 def test_the_size_of_a_shared_program_does_not_matter(options, worth_compiling, monkeypatch):
     monkeypatch.setattr(program, "STEPS_WORTH_COMPILING", worth_compiling)
-    est = JointRegressorClassifier((8,), epochs=3, random_state=0, **options)
+    est = JointRegressorClassifier.plain((8,), epochs=3, random_state=0, **options)
     X, y = make_data(100)
     training_programs.clear()
     alone = bits(est.fit(X, y), X)
@@ -102,7 +102,7 @@ def test_fits_that_ran_before_do_not_decide_what_is_compiled(monkeypatch):
     monkeypatch.setattr(program, "STEPS_WORTH_COMPILING", 40)
     X, y = make_data(90)
     training_programs.clear()
-    est = JointRegressorClassifier((8,), epochs=10, random_state=0)
+    est = JointRegressorClassifier.plain((8,), epochs=10, random_state=0)
     first = bits(est.fit(X, y), X)
     est.set_params(epochs=20).fit(X, y)  # compiles the program that all of them share
     est.set_params(epochs=10)
@@ -115,7 +115,7 @@ def test_networks_beyond_what_may_be_compiled_say_so(monkeypatch):
     monkeypatch.setattr(program, "STEPS_WORTH_COMPILING", 0)
     monkeypatch.setattr(function, "MAX_COMPILED", 0)
     X, y = make_data(60)
-    est = JointRegressorClassifier((7,), epochs=2, random_state=0)
+    est = JointRegressorClassifier.plain((7,), epochs=2, random_state=0)
     training_programs.clear()
     with pytest.warns(UserWarning, match="plain TensorFlow graph.*differ in their last digits"):
         refused = est.fit(X, y).predict_value(X)

@@ -96,7 +96,7 @@ def test_readme_errors_are_those_of_the_code(done, diabetes):
     assert not others
     params, X, y = DONE[done](*diabetes)
     with pytest.raises((ValueError, TypeError)) as caught:
-        est = skjoint.JointRegressorClassifier((4,), epochs=2, random_state=0, **params)
+        est = skjoint.JointRegressorClassifier.plain((4,), epochs=2, random_state=0, **params)
         if est.warm_start:
             est.fit(*diabetes)
         est.fit(X, y)

@@ -14,7 +14,7 @@ from skjoint import JointRegressorClassifier
 
 X, Y = make_data(60)
 # Everything below shares the training programs of this one.
-EST = JointRegressorClassifier((8,), epochs=30, learning_rate=0.02, random_state=0)
+EST = JointRegressorClassifier.plain((8,), epochs=30, learning_rate=0.02, random_state=0)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_an_outlier_of_the_number():
         {},
         {"early_stopping": True},
         {"class_weight": "balanced"},
-        {"head_link": "mixture", "validation_fraction": 0.3},
+        {"head_link": "mixture", "validation": 0.3},
     ],
 )
 def test_a_thousand_classes_of_one_row(params):

@@ -40,10 +40,10 @@ def fit(X=X, **params):
 
 def test_it_is_what_the_formula_says():
     est = fit(MIXED)
-    encoded = est._encode(MIXED).astype(np.float64)
+    encoded = est._model.encode(MIXED).astype(np.float64)
     n = 8  # ranks of a, c, d, e, then these; then the categories of b
     assert est.network_.embedding == Embedding(n)
-    waves, maps, kernel, bias, *rest = (w.astype(np.float64) for w in est._network.weights)
+    waves, maps, kernel, bias, *rest = (w.astype(np.float64) for w in est._model.network.weights)
     features = []
     for j in range(n):
         x = encoded[:, [j]]
@@ -53,9 +53,11 @@ def test_it_is_what_the_formula_says():
     hidden = np.maximum(features @ kernel + bias, 0)
     value = hidden @ rest[0] + rest[1]
     np.testing.assert_allclose(
-        est.predict_value(MIXED), est._targets.values[0].decode(value.astype(np.float32)), rtol=1e-6
+        est.predict_value(MIXED),
+        est._model.targets.values[0].decode(value.astype(np.float32)),
+        rtol=1e-6,
     )
-    assert est.network_.n_parameters == sum(w.size for w in est._network.weights)
+    assert est.network_.n_parameters == sum(w.size for w in est._model.network.weights)
 
 
 @pytest.mark.parametrize("data", [X, MIXED], ids=["numbers", "mixed"])
@@ -72,9 +74,9 @@ def test_engines_and_models_agree(data, params):
     fused, keras = (fit(data, engine=engine, **params) for engine in ("fused", "keras"))
     np.testing.assert_allclose(fused.predict_value(data), keras.predict_value(data), rtol=1e-4)
     np.testing.assert_allclose(fused.predict_proba(data), keras.predict_proba(data), atol=1e-4)
-    value, proba = fused.model_.predict(fused._encode(data), verbose=0)
+    value, proba = fused.model_.predict(fused._model.encode(data), verbose=0)
     np.testing.assert_allclose(fused.predict_proba(data), proba, atol=1e-5)
-    expected = fused._targets.values[0].decode(value)
+    expected = fused._model.targets.values[0].decode(value)
     np.testing.assert_allclose(fused.predict_value(data), expected, rtol=1e-5)
 
 
@@ -266,11 +268,11 @@ def test_auto_is_ranks_where_the_layers_are_ours():
 
 def test_members_take_their_embeddings_in_turn():
     mixed = fit(MIXED, n_members=3, numeric_embedding=("periodic", "rank"))
-    kinds = [mixed._network.member(i).spec.embedding for i in range(3)]
+    kinds = [mixed._model.network.member(i).spec.embedding for i in range(3)]
     assert kinds == [Embedding(8), None, Embedding(8)]
     alone = fit(MIXED, numeric_embedding="periodic")
-    first = mixed._network.member(0)
-    for ours, theirs in zip(first.weights, alone._network.weights, strict=True):
+    first = mixed._model.network.member(0)
+    for ours, theirs in zip(first.weights, alone._model.network.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
@@ -307,10 +309,12 @@ def test_members_that_do_not_embed_train_beside_an_idle_embedding(optimizer):
     beside = fit(MIXED, numeric_embedding=("rank", "periodic"), n_members=2, **params)
     assert training_programs.n_built - before <= 2
     alone = fit(MIXED, numeric_embedding="rank", **params)
-    assert beside._network.member(0).spec == alone.network_
+    assert beside._model.network.member(0).spec == alone.network_
     if optimizer == "muon":  # whose steps depend on the shape of a kernel
         return
-    for ours, theirs in zip(beside._network.member(0).weights, alone._network.weights, strict=True):
+    for ours, theirs in zip(
+        beside._model.network.member(0).weights, alone._model.network.weights, strict=True
+    ):
         np.testing.assert_allclose(ours, theirs, atol=2e-5)
 
 

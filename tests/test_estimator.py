@@ -82,10 +82,10 @@ def test_the_keras_model_gives_the_predictions(fitted, data):
     model = fitted.model_
     assert isinstance(model, keras.Model)
     assert model.output_names == ["value", "class"]
-    value, proba = model(fitted._features.encode(fitted._features.read(X)))
-    scaled = (fitted.predict_value(X) - fitted._targets.values[0].offset) / fitted._targets.values[
-        0
-    ].scale
+    value, proba = model(fitted._model.encode(fitted._model.features.read(X)))
+    scaled = (
+        fitted.predict_value(X) - fitted._model.targets.values[0].offset
+    ) / fitted._model.targets.values[0].scale
     assert_allclose(np.asarray(value)[:, 0], scaled, rtol=1e-3, atol=1e-5)
     assert_allclose(proba, fitted.predict_proba(X), rtol=1e-3, atol=1e-5)
 
@@ -316,7 +316,7 @@ def test_loss_weights_by_target_or_by_kind(data):
 
 def test_partial_fit_is_fit_by_the_epoch(data):
     X, y = data
-    est = JointRegressorClassifier((8,), random_state=0)
+    est = JointRegressorClassifier.plain((8,), random_state=0)
     for _ in range(3):
         est.partial_fit(X, y)
     assert_allclose(est.predict_value(X), fit(X, y).predict_value(X), rtol=1e-4)
@@ -326,11 +326,11 @@ def test_partial_fit_is_fit_by_the_epoch(data):
 def test_partial_fit_knows_labels_beforehand(data):
     X, y = data
     first = (y["label"] != "top").to_numpy()
-    est = JointRegressorClassifier((8,), random_state=0)
+    est = JointRegressorClassifier.plain((8,), random_state=0)
     est.partial_fit(X[first], y[first], classes=["low", "mid", "top"])
     est.partial_fit(X[~first], y[~first])
     assert est.predict_proba(X).shape == (120, 3)
-    est = JointRegressorClassifier((8,)).partial_fit(X[first], y[first])
+    est = JointRegressorClassifier.plain((8,)).partial_fit(X[first], y[first])
     with pytest.raises(ValueError, match="did not know: \\['top'\\].*classes="):
         est.partial_fit(X, y)
     with pytest.raises(ValueError, match="features"):
@@ -343,7 +343,7 @@ def test_early_stopping_restores_the_best_epoch(data):
     monitor = est.history_["val_joint_loss"]
     assert est.n_iter_ < 200
     assert est.best_epoch_ == int(np.argmin(monitor)) == est.n_iter_ - 1 - 5
-    straight = fit(X, y, validation_fraction=0.1, epochs=est.best_epoch_ + 1, learning_rate=0.03)
+    straight = fit(X, y, validation=0.1, epochs=est.best_epoch_ + 1, learning_rate=0.03)
     assert_allclose(est.predict_value(X), straight.predict_value(X), rtol=1e-4)
     assert not hasattr(straight, "best_epoch_")
 
@@ -351,13 +351,13 @@ def test_early_stopping_restores_the_best_epoch(data):
 def test_joint_monitor_is_one_for_a_constant(data):
     """A network that predicts the constants has monitor 1."""
     X, y = data
-    est = fit(X, y, validation_fraction=0.3, epochs=30, learning_rate=0.05, hidden_layer_sizes=())
+    est = fit(X, y, validation=0.3, epochs=30, learning_rate=0.05, hidden_layer_sizes=())
     assert est.history_["val_joint_loss"][-1] < 0.8
     noise = np.random.default_rng(1)
     nothing = pd.DataFrame(
         {"value": noise.normal(size=120), "label": noise.permutation(y["label"])}
     )
-    est = fit(np.zeros_like(X), nothing, validation_fraction=0.3, epochs=60, learning_rate=0.05)
+    est = fit(np.zeros_like(X), nothing, validation=0.3, epochs=60, learning_rate=0.05)
     assert_allclose(est.history_["val_joint_loss"][-1], 1, atol=0.1)
 
 
@@ -380,7 +380,7 @@ def test_pickle_joblib_and_copies(data, tmp_path):
 
 def test_clone_with_keras_objects(data):
     X, y = data
-    est = JointRegressorClassifier(
+    est = JointRegressorClassifier.plain(
         (8,),
         epochs=2,
         optimizer=keras.optimizers.SGD(0.01),
@@ -447,7 +447,7 @@ BAD_PARAMETERS = {
     "optimizer": ("adma", "Did you mean 'adam'"),
     "learning_rate": (0, "'learning_rate' .* Got 0 instead"),
     "learning_rate_schedule": ("cosin", "'learning_rate_schedule' .* Got 'cosin' instead"),
-    "validation_fraction": (1.0, "'validation_fraction' .* Got 1.0 instead"),
+    "validation": (1.0, "'validation' .* Got 1.0 instead"),
     "preprocess": ("none", "'preprocess' .* Got 'none' instead"),
     "engine": ("fusd", "'engine' .* Got 'fusd' instead"),
     "verbose": (3, "'verbose' .* Got 3 instead"),

@@ -269,11 +269,11 @@ def test_columns_of_mixed_or_strange_entries_are_named(entries, kinds):
     y = pd.DataFrame({"v": range(8), "c": ["p", "q"] * 4})
     message = f"Column 'the b' of X must hold text or numbers throughout. Got .* {kinds};"
     with pytest.raises(ValueError, match=message):
-        JointRegressorClassifier((4,), epochs=1).fit(X, y)
+        JointRegressorClassifier.plain((4,), epochs=1).fit(X, y)
 
 
 def test_a_table_without_columns():
     y = pd.DataFrame({"v": range(8), "c": ["p", "q"] * 4})
     for X in (pd.DataFrame(index=range(8)), np.empty((8, 0))):
         with pytest.raises(ValueError, match=r"0 feature\(s\)"):
-            JointRegressorClassifier((4,), epochs=1).fit(X, y)
+            JointRegressorClassifier.plain((4,), epochs=1).fit(X, y)

@@ -35,7 +35,7 @@ def forests(rows, heads, columns, seed, where):
 
 
 def fit(y=Y, **params):
-    est = JointRegressorClassifier(**{**FEW, "n_trees": 100, "validation_fraction": 0.3, **params})
+    est = JointRegressorClassifier(**{**FEW, "n_trees": 100, "validation": 0.3, **params})
     return est.fit(X, y)
 
 
@@ -46,7 +46,7 @@ def est():
 
 @pytest.fixture(scope="module")
 def plain():
-    return fit(n_members=2, calibration="temperature", n_trees=0)
+    return fit(n_members=2, calibration="temperature", companions=())
 
 
 # ----------------------------------------------------------------- the forest
@@ -93,10 +93,15 @@ def test_gaps_weights_and_several_targets():
     y.loc[::3, "value"] = np.nan
     weights = np.ones((300, 4))
     weights[:, 3] = np.where(X[:, 1] > 0, 2.0, 1.0)
-    est = JointRegressorClassifier(**FEW, n_trees=20, class_weight=[{"a": 2.0}, None])
+    est = JointRegressorClassifier(
+        **FEW,
+        companions=("forest", "boosting"),
+        companions__n_trees=20,
+        class_weight=[{"a": 2.0}, None],
+    )
     est.fit(X, y, sample_weight=weights)
     assert est.forest_share_.shape == (4,)
-    assert len(est._network.models) > 1
+    assert len(est._model.network.models) > 1
     assert est.predict(X).shape == (300, 4)
     assert 0 < est.score(X, y) < 1
 
@@ -104,7 +109,12 @@ def test_gaps_weights_and_several_targets():
 def test_vectors_of_numbers_have_a_share():
     y = np.column_stack([Y["value"], 2 * Y["value"], pd.factorize(Y["label"])[0]])
     est = JointRegressorClassifier(
-        **FEW, n_trees=20, value_columns=[[0, 1]], class_columns=[2], scale_value=False
+        **FEW,
+        companions=("forest", "boosting"),
+        companions__n_trees=20,
+        value_columns=[[0, 1]],
+        class_columns=[2],
+        scale_value=False,
     ).fit(X, y)
     assert (est.forest_share_ + est.boosting_share_ > 0).all()
     assert est.predict_value(X).shape == (300, 2)
@@ -116,10 +126,14 @@ def test_columns_are_read_once():
         few=np.arange(300) % 4, town=np.where(X[:, 1] > 0, "north", "south")
     )
     est = JointRegressorClassifier(
-        **FEW, numeric_embedding="rank", n_trees=10, validation_fraction=0.3
+        **FEW,
+        numeric_embedding="rank",
+        companions=("forest", "boosting"),
+        companions__n_trees=10,
+        validation=0.3,
     ).fit(frame, Y)
-    columns = est._network.models[0].columns
-    encoded = est._encode(frame)[:, columns]
+    columns = est._model.network.models[0].columns
+    encoded = est._model.encode(frame)[:, columns]
     assert encoded.shape[1] == 4 + 2
     assert_array_equal(encoded[:, 4:].sum(axis=1), 1)
     assert np.abs(encoded[:, :4].mean(axis=0)).max() < 0.1
@@ -129,10 +143,10 @@ def test_fits_alike_are_alike_and_training_goes_on_without_it(est):
     again = fit(n_members=2, calibration="temperature")
     assert_array_equal(again.predict_value(X), est.predict_value(X))
     again.partial_fit(X, Y)
-    assert not isinstance(again._network, Stacked)
+    assert not isinstance(again._model.network, Stacked)
     assert not hasattr(again, "forest_share_")
     warm = fit(warm_start=True).fit(X, Y)
-    assert isinstance(warm._network, Stacked)
+    assert isinstance(warm._model.network, Stacked)
     assert warm.n_iter_ == 30
 
 
@@ -141,7 +155,7 @@ def test_callbacks_see_the_answers_of_both():
     from skjoint.model_selection import joint_scoring
 
     monitor = sklearn_callback.ScoringMonitor(scoring=joint_scoring())
-    params = {**FEW, "epochs": 2, "n_trees": 20, "validation_fraction": 0.3}
+    params = {**FEW, "epochs": 2, "n_trees": 20, "validation": 0.3}
     JointRegressorClassifier(**params).set_callbacks(monitor).fit(X, Y)
     logs = monitor.get_logs().data_as_pandas
     assert (logs["class_accuracy"] > 0.9).all()  # which no network reaches in an epoch
@@ -195,7 +209,9 @@ def test_rows_with_a_shape_are_an_error():
     import keras
 
     trunk = keras.Sequential([keras.Input((3, 1)), keras.layers.Flatten()])
-    est = JointRegressorClassifier(trunk=trunk, n_trees=5, epochs=1)
+    est = JointRegressorClassifier(
+        trunk=trunk, companions=("forest", "boosting"), companions__n_trees=5, epochs=1
+    )
     with pytest.raises(ValueError, match=r"n_trees must be 0 where rows of X have a shape.*\(3, 1"):
         est.fit(X[:, :, None], Y)
     with pytest.raises(ValueError, match="'n_trees' parameter"):
@@ -217,12 +233,12 @@ CROOKED = {
 @pytest.mark.parametrize("name", CROOKED)
 def test_files_with_crooked_trees_are_refused(est, tmp_path, name):
     field, change = CROOKED[name]
-    network = est._network
+    network = est._model.network
     forest = network.models[0]
     crooked = pickle.loads(pickle.dumps(forest))
     object.__setattr__(crooked, field, change(getattr(forest, field)))
     other = pickle.loads(pickle.dumps(est))
-    other._network.models[0] = crooked
+    other._model.network.models[0] = crooked
     save(other, tmp_path / "m")
     with pytest.raises(ValueError, match="not a model that skjoint can load"):
         load(tmp_path / "m")
@@ -230,5 +246,7 @@ def test_files_with_crooked_trees_are_refused(est, tmp_path, name):
 
 def test_few_rows():
     small_X, small_y = make_data(12)
-    est = JointRegressorClassifier(**{**FEW, "epochs": 2}, n_trees=3).fit(small_X, small_y)
+    est = JointRegressorClassifier(
+        **{**FEW, "epochs": 2}, companions=("forest", "boosting"), companions__n_trees=3
+    ).fit(small_X, small_y)
     assert est.predict(small_X).shape == (12, 2)

@@ -56,7 +56,7 @@ def assert_same_training(one, other, rtol=1e-4):
     assert list(one.history_) == list(other.history_)
     for name in one.history_:
         assert_allclose(one.history_[name], other.history_[name], rtol=rtol, err_msg=name)
-    for a, b in zip(one._network.weights, other._network.weights, strict=True):
+    for a, b in zip(one._model.network.weights, other._model.network.weights, strict=True):
         assert_allclose(a, b, rtol=1e-3, atol=1e-5)
 
 
@@ -80,10 +80,10 @@ OPTIONS = {
     },
     "own layers, relu": {"value_layer_sizes": 6, "class_layer_sizes": 4, "activation": "gelu"},
     "loss weights": {"loss_weights": (1.0, 0.2), "class_weight": "balanced"},
-    "validation": {"validation_fraction": 0.3, "alpha": 0.01},
+    "validation": {"validation": 0.3, "alpha": 0.01},
     "early stopping": {"early_stopping": True, "epochs": 25, "n_iter_no_change": 2},
     "value alone": {"value_columns": ["value"], "class_columns": [], "alpha": 0.1},
-    "label alone": {"value_columns": [], "class_columns": ["label"], "validation_fraction": 0.2},
+    "label alone": {"value_columns": [], "class_columns": ["label"], "validation": 0.2},
     "full batch": {"batch_size": 1000},
     "batch of one": {"batch_size": 1, "epochs": 2},
 }
@@ -98,7 +98,7 @@ def test_same_mathematics_as_the_keras_engine(name):
 
 def test_compiled_and_plain_graph_agree(mode):
     data = gappy_data()
-    options = {"dropout": 0.2, "alpha": 0.01, "validation_fraction": 0.2}
+    options = {"dropout": 0.2, "alpha": 0.01, "validation": 0.2}
     assert_same_training(fit("keras", *data, **options), fit("fused", *data, **options))
 
 
@@ -130,7 +130,7 @@ def test_a_search_compiles_once(monkeypatch):
     monkeypatch.setattr(program, "STEPS_WORTH_COMPILING", 0)
     X, y, _ = gappy_data(203)
     search = GridSearchCV(
-        JointRegressorClassifier((8,), epochs=2),
+        JointRegressorClassifier.plain((8,), epochs=2),
         {
             "learning_rate": [1e-3, 1e-2, 3e-2],
             "alpha": [0.0, 1e-3],
@@ -166,7 +166,7 @@ def test_batches_have_one_shape(monkeypatch):
 
     monkeypatch.setattr(padding, "call_model", call)
     X, y = make_data(300)
-    fit("fused", X, y, batch_size=64, validation_fraction=0.3)
+    fit("fused", X, y, batch_size=64, validation=0.3)
     assert len(shapes) >= 2
     assert {shape[0] for shape in shapes} == {64}
 
@@ -283,7 +283,7 @@ def test_callbacks_by_the_epoch(tmp_path):
         ),
         keras.callbacks.TerminateOnNaN(),
     ]
-    parameters = {"epochs": 20, "validation_fraction": 0.2}
+    parameters = {"epochs": 20, "validation": 0.2}
     untouched = copy.deepcopy([callbacks[0], callbacks[3]])
     est = fit("fused", X, y, callbacks=callbacks, **parameters)
     assert est.n_iter_ == len(seen) == len(pd.read_csv(tmp_path / "log.csv")) == 5
@@ -300,7 +300,7 @@ def test_a_saved_model_has_the_state_of_the_optimizer(tmp_path):
     callback = keras.callbacks.ModelCheckpoint(tmp_path / "model.keras")
     est = fit("fused", X, y, callbacks=[callback])
     saved = keras.models.load_model(tmp_path / "model.keras").optimizer
-    _, arrays = est._member_states[0][0]
+    _, arrays = est._model.resumption.states[0][0]
     for variable, array in zip(saved.variables, arrays, strict=True):
         assert_array_equal(np.asarray(variable), array)
 
@@ -311,7 +311,7 @@ def test_tensorboard(engine, tmp_path):
     events = pytest.importorskip(module)
     X, y, _ = gappy_data()
     callback = keras.callbacks.TensorBoard(tmp_path, histogram_freq=1)
-    fit(engine, X, y, callbacks=callback, validation_fraction=0.2)
+    fit(engine, X, y, callbacks=callback, validation=0.2)
     for folder, names in {
         "train": {"epoch_loss", "epoch_value_mae"},
         "validation": {"epoch_loss", "epoch_class_accuracy", "epoch_joint_loss"},
@@ -363,7 +363,7 @@ def test_an_epoch_may_be_cut_into_calls(params, compiled, monkeypatch):
     """Few steps at a time, so that Ctrl-C is heard, give what a whole epoch gives."""
     X, y = make_data(200)
     monkeypatch.setattr(program, "STEPS_WORTH_COMPILING", 0 if compiled else 10**9)
-    est = JointRegressorClassifier(
+    est = JointRegressorClassifier.plain(
         (6,), epochs=4, batch_size=7, dropout=0.1, random_state=0, **params
     )
     calls = []

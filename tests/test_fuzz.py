@@ -229,7 +229,7 @@ SENSIBLE = {
         lambda true, pred: (true - pred)[:, 0] ** 2,
         lambda true, pred: 0.0,
     ],
-    "validation_fraction": [0.3],
+    "validation": [0.3],
     "scale_value": [False],
     "classes": [["p", "q", "r"]],
     "value_columns": [["v"], [0], []],
@@ -335,7 +335,7 @@ SAME = {
 @pytest.mark.parametrize("preprocess", ["auto", None])
 def test_every_form_of_x_gives_the_same(form, preprocess):
     y = good_targets(40)
-    est = JointRegressorClassifier((4,), epochs=1, preprocess=preprocess, random_state=0)
+    est = JointRegressorClassifier.plain((4,), epochs=1, preprocess=preprocess, random_state=0)
     expected = est.fit(WHOLE, y).predict_value(WHOLE)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -348,7 +348,7 @@ def test_every_form_of_x_gives_the_same(form, preprocess):
 def test_every_form_of_y_gives_the_same(form):
     y = np.column_stack([WHOLE[:, 0], WHOLE[:, 1] > 0]).astype(np.int64)
     columns = {"value_columns": [0], "class_columns": [1]}
-    est = JointRegressorClassifier((4,), epochs=1, random_state=0, **columns)
+    est = JointRegressorClassifier.plain((4,), epochs=1, random_state=0, **columns)
     expected = est.fit(WHOLE, y).predict(WHOLE)
     same = clone(est).fit(WHOLE, SAME[form](y))
     assert_array_equal(same.predict(WHOLE).astype(float), expected)
@@ -358,7 +358,7 @@ def test_every_form_of_y_gives_the_same(form):
 @pytest.mark.parametrize("scale", [1e-300, 1e-30, 1e30, 1e300, 5e-324 * 2**40])
 def test_weights_count_by_their_ratios(scale):
     y, w = good_targets(40), np.random.default_rng(0).random(40) + 0.5
-    est = JointRegressorClassifier((4,), epochs=1, random_state=0)
+    est = JointRegressorClassifier.plain((4,), epochs=1, random_state=0)
     expected = est.fit(WHOLE, y, sample_weight=w).predict_value(WHOLE)
     found = est.fit(WHOLE, y, sample_weight=w * scale).predict_value(WHOLE)
     assert_allclose(found, expected, rtol=1e-4)
@@ -375,5 +375,5 @@ WARNINGS = {
 def test_warnings_point_to_the_line_that_called(case):
     arguments, params, message = WARNINGS[case]
     with pytest.warns(UserWarning, match=message) as caught:
-        JointRegressorClassifier((4,), epochs=1, **params).fit(WHOLE, **arguments)
+        JointRegressorClassifier.plain((4,), epochs=1, **params).fit(WHOLE, **arguments)
     assert {w.filename for w in caught} == {__file__}

@@ -28,7 +28,7 @@ def zero_inflated(n_samples=400, seed=0):
 def assert_same_training(one, other):
     for name in one.history_:
         assert_allclose(one.history_[name], other.history_[name], rtol=1e-4, err_msg=name)
-    for a, b in zip(one._network.weights, other._network.weights, strict=True):
+    for a, b in zip(one._model.network.weights, other._model.network.weights, strict=True):
         assert_allclose(a, b, rtol=1e-3, atol=1e-5)
 
 
@@ -41,7 +41,7 @@ def test_engines_agree(link, several):
     y.loc[5:19, "label"] = None
     if several:
         y["other"] = X[:, 2] * 1000.0
-    options = {"value_layer_sizes": 5, "validation_fraction": 0.2, "value_by_class": {"low": 90.0}}
+    options = {"value_layer_sizes": 5, "validation": 0.2, "value_by_class": {"low": 90.0}}
     est = JointRegressorClassifier(**SMALL, **options, head_link=link)
     fits = {engine: clone(est).set_params(engine=engine).fit(X, y) for engine in ("keras", "fused")}
     assert_same_training(fits["keras"], fits["fused"])
@@ -53,8 +53,8 @@ def test_numpy_predicts_what_the_keras_model_says(link):
     y["other"] = X[:, 2] * 1000.0
     est = JointRegressorClassifier(**SMALL, head_link=link, preprocess=None).fit(X, y)
     outputs = [np.asarray(output) for output in est.model_(X.astype(np.float32))]
-    scales = np.concatenate([t.scale for t in est._targets.values])
-    offsets = np.concatenate([t.offset for t in est._targets.values])
+    scales = np.concatenate([t.scale for t in est._model.targets.values])
+    offsets = np.concatenate([t.offset for t in est._model.targets.values])
     values = np.column_stack(outputs[:2]) * scales + offsets
     assert_allclose(est.predict_value(X), values, rtol=1e-4, atol=1e-3)
     assert_allclose(est.predict_proba(X), outputs[2], atol=1e-5)
@@ -69,7 +69,7 @@ def test_a_link_makes_the_one_head_depend_on_the_other():
     X, y = make_data()
     blind = y.assign(label=np.where(np.arange(len(y)) < 60, "low", "top"))
     for link, changes in (("class_to_value", True), ("mixture", True), (None, False)):
-        est = JointRegressorClassifier((), head_link=link, epochs=3, random_state=0)
+        est = JointRegressorClassifier.plain((), head_link=link, epochs=3, random_state=0)
         same = np.array_equal(
             clone(est).fit(X, y[["value", "label"]].assign(label=blind["label"])).predict_value(X),
             clone(est).fit(X, blind.assign(label=blind["label"][::-1].to_numpy())).predict_value(X),
@@ -111,7 +111,7 @@ class TestMixture:
         assert_allclose(est.predict_value(X), proba[:, 0] * 7 + proba[:, 1] * b, rtol=1e-4)
 
     def test_validation_does_not_know_the_label(self):
-        est, _, _ = self.fitted(validation_fraction=0.5)
+        est, _, _ = self.fitted(validation=0.5)
         assert est.history_["val_value_loss"][-1] > 2 * est.history_["value_loss"][-1]
 
     def test_what_it_refuses(self):
@@ -165,7 +165,7 @@ class TestValueByClass:
         X, y = zero_inflated()
         est = JointRegressorClassifier(epochs=1, value_by_class={"none": 0.0}).fit(X, y)
         some = y.loc[y["label"] == "some", "value"]
-        assert_allclose(est._targets.values[0].offset, some.mean())
+        assert_allclose(est._model.targets.values[0].offset, some.mean())
 
     def test_in_search_and_cross_validation(self):
         X, y = zero_inflated(120)
@@ -206,7 +206,7 @@ class TestSeveralTargets:
     def test_two_labels_and_a_number(self):
         X, y = make_data()
         y["sign"] = np.where(X[:, 3] > 0, "plus", "minus")
-        est = JointRegressorClassifier((32,), epochs=40, learning_rate=0.01, random_state=0)
+        est = JointRegressorClassifier.plain((32,), epochs=40, learning_rate=0.01, random_state=0)
         est.fit(X, y)
         assert est.predict(X).shape == (120, 3)
         assert est.predict_value(X).shape == (120,)
@@ -250,11 +250,11 @@ class TestKnownNumbersInTheMean:
     def test_validation_judges_all_rows(self):
         """The mean is held against all numbers, the known ones too."""
         X, y = zero_inflated(600)
-        est = JointRegressorClassifier(
+        est = JointRegressorClassifier.plain(
             (16,),
             head_link="mixture",
             value_by_class={"none": 0.0},
-            validation_fraction=0.5,
+            validation=0.5,
             epochs=15,
             random_state=0,
         ).fit(X, y)

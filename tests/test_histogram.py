@@ -30,14 +30,14 @@ NUMBERS = hnp.arrays(np.float32, (12, 1), elements=st.floats(-50, 50, width=32))
 
 def fit(X=X, y=Y, **params):
     defaults = {"epochs": 8, "learning_rate": 0.01, "random_state": 0, **HISTOGRAM}
-    return JointRegressorClassifier((12,), **{**defaults, **params}).fit(X, y)
+    return JointRegressorClassifier.plain((12,), **{**defaults, **params}).fit(X, y)
 
 
 def value_network(est):
     """Probabilities of the bins and the number of the rows X, in scaled units."""
-    head = est._network.spec.heads[0]
-    encoded = est._features.encode(est._features.read(X))
-    proba, number = est._network.predict(encoded, [head.histogram, head.name])
+    head = est._model.network.spec.heads[0]
+    encoded = est._model.encode(est._model.features.read(X))
+    proba, number = est._model.network.predict(encoded, [head.histogram, head.name])
     return proba, number
 
 
@@ -109,13 +109,13 @@ def test_the_number_is_the_mean_of_its_distribution():
     est = fit()
     proba, number = value_network(est)
     assert_allclose(proba.sum(axis=1), 1, rtol=1e-5)
-    centres, bias = weights_of(est._network.spec, est._network.weights, "value")
-    scaled = est._targets.values[0].encode(Y[["value"]].to_numpy())
+    centres, bias = weights_of(est._model.network.spec, est._model.network.weights, "value")
+    scaled = est._model.targets.values[0].encode(Y[["value"]].to_numpy())
     assert_array_equal(centres, bin_centres(scaled))
     assert not bias.any()
     assert_allclose(proba @ centres, number, atol=1e-5)
     assert_allclose(
-        est.predict_value(X), est._targets.values[0].decode(number), rtol=1e-6, atol=1e-6
+        est.predict_value(X), est._model.targets.values[0].decode(number), rtol=1e-6, atol=1e-6
     )
 
 
@@ -124,7 +124,7 @@ def test_the_number_is_the_mean_of_its_distribution():
     [
         {"alpha": 0.01, "value_layer_sizes": (5,)},
         {"head_link": "value_to_class", "early_stopping": "by_head", "optimizer": "adamw"},
-        {"loss_weights": "uncertainty", "validation_fraction": 0.2},
+        {"loss_weights": "uncertainty", "validation": 0.2},
     ],
     ids=str,
 )
@@ -152,7 +152,7 @@ def test_a_missing_number_changes_nothing():
     other = Y.copy()
     other.loc[other.index[:40], "value"] = other["value"][40:80].to_numpy()
     masked = fit(y=y)
-    weighted = JointRegressorClassifier(
+    weighted = JointRegressorClassifier.plain(
         (12,), epochs=8, learning_rate=0.01, random_state=0, **HISTOGRAM
     ).fit(X, other, sample_weight=weights)
     assert_array_equal(masked.predict_value(X), weighted.predict_value(X))
@@ -167,14 +167,18 @@ def test_two_fits_make_one_longer_fit():
 
 
 def test_later_chunks_meet_the_bins_of_the_first():
-    est = JointRegressorClassifier((12,), random_state=0, **HISTOGRAM)
+    est = JointRegressorClassifier.plain((12,), random_state=0, **HISTOGRAM)
     est.partial_fit(X[:200], Y[:200], classes=np.unique(Y["label"]))
-    centres = weights_of(est._network.spec, est._network.weights, "value")[0]
+    centres = weights_of(est._model.network.spec, est._model.network.weights, "value")[0]
     far = Y[200:].copy()
     far["value"] *= 3
     est.partial_fit(X[200:], far)
-    assert_array_equal(weights_of(est._network.spec, est._network.weights, "value")[0], centres)
-    scaled = (est.predict_value(X) - est._targets.values[0].offset) / est._targets.values[0].scale
+    assert_array_equal(
+        weights_of(est._model.network.spec, est._model.network.weights, "value")[0], centres
+    )
+    scaled = (
+        est.predict_value(X) - est._model.targets.values[0].offset
+    ) / est._model.targets.values[0].scale
     assert scaled.min() >= centres[0] - 1e-4
     assert scaled.max() <= centres[-1] + 1e-4
 
@@ -185,20 +189,20 @@ def test_one_number_for_all_rows():
 
 
 def test_several_members_intervals_and_files(tmp_path):
-    est = fit(n_members=2, early_stopping="by_head", validation_fraction=0.2, refit=True)
+    est = fit(n_members=2, early_stopping="by_head", validation=0.2, refit=True)
     low, high = est.predict_interval(X, coverage=0.8).T
     assert np.mean((low <= Y["value"]) & (Y["value"] <= high)) > 0.6
     save(est, tmp_path / "model.skjoint")
     loaded = load(tmp_path / "model.skjoint")
     assert_array_equal(loaded.predict_value(X), est.predict_value(X))
     loaded.set_params(warm_start=True, early_stopping=False, refit=False).fit(X, Y)
-    outputs = est.model_.predict(est._features.encode(est._features.read(X)), verbose=0)
-    number = est._targets.values[0].decode(np.asarray(outputs[0]))
+    outputs = est.model_.predict(est._model.encode(est._model.features.read(X)), verbose=0)
+    number = est._model.targets.values[0].decode(np.asarray(outputs[0]))
     assert_allclose(number, est.predict_value(X), rtol=1e-4, atol=1e-3)
 
 
 def test_by_head_the_number_stops_where_its_error_is_least():
-    est = fit(early_stopping="by_head", validation_fraction=0.3, epochs=40, n_iter_no_change=40)
+    est = fit(early_stopping="by_head", validation=0.3, epochs=40, n_iter_no_change=40)
     names = ["val_value_mae", "val_class_loss"]
     assert_array_equal(est.best_epoch_, [np.argmin(est.history_[name]) for name in names])
 

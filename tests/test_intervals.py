@@ -14,12 +14,12 @@ from skjoint._ensemble.intervals import conformal, learn_residuals
 from skjoint._ensemble.optimism import selection_optimism
 from skjoint.persistence import load, save
 
-HELD_OUT = {"validation_fraction": 0.3}
+HELD_OUT = {"validation": 0.3}
 
 
 def fit(X, y, **params):
     defaults = {"epochs": 20, "learning_rate": 0.01, "random_state": 0, **HELD_OUT}
-    return JointRegressorClassifier((12,), **{**defaults, **params}).fit(X, y)
+    return JointRegressorClassifier.plain((12,), **{**defaults, **params}).fit(X, y)
 
 
 def covered(intervals, true):
@@ -36,7 +36,7 @@ def test_new_rows_are_covered_as_often_as_asked(params, coverage):
     X, y = make_data(3000)
     # errors with heavy tails that grow with the value: no distribution is assumed
     y["value"] += np.random.default_rng(1).standard_t(3, len(y)) * (5 + 10 * (X[:, 0] > 0))
-    est = fit(X[:1500], y[:1500], batch_size=128, **{"validation_fraction": 0.5, **params})
+    est = fit(X[:1500], y[:1500], batch_size=128, **{"validation": 0.5, **params})
     intervals = est.predict_interval(X[1500:], coverage)
     assert intervals.shape == (1500, 2)
     assert covered(intervals, y["value"][1500:]) == pytest.approx(coverage, abs=0.07)  # 3 s.e.
@@ -211,7 +211,7 @@ def test_numbers_that_a_label_decides_are_counted():
     label = np.where(rng.random(3000) < 0.3, "none", "some")
     number = np.where(label == "none", 0, 100 + 3 * X[:, 1] + 3 * rng.normal(size=3000))
     y = pd.DataFrame({"value": number, "label": label})
-    params = {"value_by_class": {"none": 0.0}, "validation_fraction": 0.5, "batch_size": 128}
+    params = {"value_by_class": {"none": 0.0}, "validation": 0.5, "batch_size": 128}
     est = fit(X[:1500], y[:1500], epochs=5, **params)
     share = covered(est.predict_interval(X[1500:]), number[1500:])
     assert share == pytest.approx(0.9, abs=0.07)
@@ -242,7 +242,7 @@ def test_errors_say_what_to_do():
     with pytest.raises(ValueError, match=r"coverage=0\.99 needs more than 18 .* at least 99"):
         est.predict_interval(X, 0.99)
     with pytest.raises(ValueError, match="call fit with "):
-        fit(X, y, validation_fraction=None).predict_interval(X)
+        fit(X, y, validation=None).predict_interval(X)
     with pytest.raises(ValueError, match="call fit with "):
         est.partial_fit(X, y).predict_interval(X)  # the errors were those of another network
     with pytest.raises(AttributeError, match="without a value target"):

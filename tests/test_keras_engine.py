@@ -16,13 +16,13 @@ def plain_keras(est, X, y, *, loss, optimizer, epochs, batch_size, weights):
     """What a user would write by hand, given initial weights and batch order."""
     spec = est.network_
     model = build_model(spec)
-    seed = [est._seed, 0]
+    seed = [est._model.seed, 0]
     restart_model(model, spec, seed, initial_weights(spec, seed))
     model.compile(optimizer, loss=loss, loss_weights=[1.0, 0.5])
     value, label = y
     history = []
     for epoch in range(epochs):
-        rows = epoch_order(est._seed, epoch, len(X))
+        rows = epoch_order(est._model.seed, epoch, len(X))
         result = model.fit(
             X[rows],
             [value[rows], label[rows]],
@@ -50,7 +50,7 @@ def test_same_mathematics_as_model_fit(optimizer, value_loss, options):
     y.loc[:9, "value"] = np.nan
     y.loc[5:19, "label"] = None
     sample_weight = np.random.default_rng(0).uniform(0.5, 2, 100)
-    est = JointRegressorClassifier(
+    est = JointRegressorClassifier.plain(
         (12, 8),
         engine="keras",
         optimizer=optimizer,
@@ -61,31 +61,31 @@ def test_same_mathematics_as_model_fit(optimizer, value_loss, options):
         random_state=1,
         **options,
     ).fit(X, y, sample_weight)
-    arrays, masks = est._targets.encode(est._targets.read(y))
+    arrays, masks = est._model.targets.encode(est._model.targets.read(y))
     expected, history = plain_keras(
         est,
-        est._features.encode(est._features.read(X)),
+        est._model.encode(est._model.features.read(X)),
         arrays,
         loss=[value_loss, "sparse_categorical_crossentropy"],
         optimizer=type(optimizer).from_config(optimizer.get_config()),
         epochs=4,
         batch_size=32,
-        weights=est._targets.row_weights(arrays, masks, sample_weight),
+        weights=est._model.targets.row_weights(arrays, masks, sample_weight),
     )
     assert_allclose(est.history_["loss"], history, rtol=1e-4)
-    for ours, theirs in zip(est._network.weights, expected, strict=True):
+    for ours, theirs in zip(est._model.network.weights, expected, strict=True):
         assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
 
 
 def test_single_heads_log_under_their_own_names(data):
     X, y = data
-    value = JointRegressorClassifier(
+    value = JointRegressorClassifier.plain(
         (8,), value_columns=["value"], class_columns=[], alpha=0.1, epochs=2
     ).fit(X, y)
     assert list(value.history_) == ["loss", "value_loss", "value_mae"]
     assert value.history_["loss"][0] > value.history_["value_loss"][0]  # L2 is in the first
-    label = JointRegressorClassifier(
-        (8,), value_columns=[], class_columns=["label"], epochs=2, validation_fraction=0.2
+    label = JointRegressorClassifier.plain(
+        (8,), value_columns=[], class_columns=["label"], epochs=2, validation=0.2
     ).fit(X, y)
     assert list(label.history_)[:3] == ["loss", "class_loss", "class_accuracy"]
     assert label.predict(X).shape == (len(X), 1)
@@ -95,14 +95,14 @@ def test_history_is_what_the_metrics_say(data):
     """With a rate of nearly zero the logs of an epoch are the metrics of the fitted model."""
     X, y = data
     sample_weight = np.linspace(0.5, 1.5, len(X))
-    est = JointRegressorClassifier(
+    est = JointRegressorClassifier.plain(
         (8,), learning_rate=1e-12, epochs=1, batch_size=50, random_state=0
     ).fit(X, y, sample_weight)
     metrics = est.evaluate(X, y, sample_weight)
     assert_allclose(est.history_["value_mae"][0], metrics["value_mae"], rtol=1e-4)
     assert_allclose(est.history_["class_accuracy"][0], metrics["class_accuracy"], rtol=1e-4)
     assert_allclose(est.history_["class_loss"][0], metrics["class_log_loss"], rtol=1e-4)
-    mse = (metrics["value_rmse"] / est._targets.values[0].scale[0]) ** 2
+    mse = (metrics["value_rmse"] / est._model.targets.values[0].scale[0]) ** 2
     assert_allclose(est.history_["value_loss"][0], mse, rtol=1e-4)
 
 
@@ -110,7 +110,7 @@ def test_optimizer_by_name_class_and_instance(data):
     X, y = data
     rate = {"epochs": 2, "random_state": 0}
     fits = [
-        JointRegressorClassifier((8,), **rate, **how).fit(X, y)
+        JointRegressorClassifier.plain((8,), **rate, **how).fit(X, y)
         for how in (
             {"optimizer": "sgd", "learning_rate": 0.1, "optimizer__momentum": 0.9},
             {"optimizer": "SGD", "optimizer__learning_rate": 0.1, "optimizer__momentum": 0.9},
@@ -124,7 +124,7 @@ def test_optimizer_by_name_class_and_instance(data):
 
 def test_an_optimizer_instance_is_not_trained(data):
     optimizer = keras.optimizers.Adam()
-    est = JointRegressorClassifier((8,), optimizer=optimizer, epochs=2)
+    est = JointRegressorClassifier.plain((8,), optimizer=optimizer, epochs=2)
     est.fit(*data).fit(*data)
     assert int(optimizer.iterations) == 0
 
@@ -135,7 +135,7 @@ def test_cosine_schedule_ends_at_zero(data):
     log = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: rates.append(float(log.model.optimizer.learning_rate))
     )
-    JointRegressorClassifier(
+    JointRegressorClassifier.plain(
         (8,), learning_rate_schedule="cosine", learning_rate=0.1, epochs=4, callbacks=log
     ).fit(X, y)
     assert_allclose(rates, 0.05 * (1 + np.cos(np.pi * np.arange(1, 5) / 4)), atol=1e-6)
@@ -150,7 +150,9 @@ def test_a_step_is_traced_once(data, monkeypatch, params):
         keras.Model, "train_step", lambda self, rows: traced.append(rows) or step(self, rows)
     )
     y = y[["value"]] if "class_columns" in params else y
-    JointRegressorClassifier((8,), engine="keras", epochs=2, random_state=0, **params).fit(X, y)
+    JointRegressorClassifier.plain((8,), engine="keras", epochs=2, random_state=0, **params).fit(
+        X, y
+    )
     assert len(traced) == 1
 
 
@@ -165,10 +167,10 @@ RECIPE = {
 def test_named_layers_make_the_plain_network_unless_all_is_said(data):
     recipe = {**RECIPE, "alpha": 5e-5 * data[0].shape[1]}
     plain, auto = (
-        JointRegressorClassifier((256, 64), epochs=3, random_state=0, **params).fit(*data)
+        JointRegressorClassifier.plain((256, 64), epochs=3, random_state=0, **params).fit(*data)
         for params in ({}, recipe)
     )
-    same = JointRegressorClassifier(
+    same = JointRegressorClassifier.plain(
         (256, 64), epochs=3, learning_rate_schedule="constant", alpha=0.0, random_state=0
     )
     assert_array_equal(same.fit(*data).predict(data[0]), plain.predict(data[0]))
@@ -273,10 +275,10 @@ class Recorder(keras.callbacks.Callback):
 
 def test_keras_callbacks_see_logs_and_stop(data, tmp_path):
     recorder = Recorder(stop_after=3)
-    est = JointRegressorClassifier(
+    est = JointRegressorClassifier.plain(
         (8,),
         epochs=10,
-        validation_fraction=0.2,
+        validation=0.2,
         callbacks=[recorder, keras.callbacks.CSVLogger(tmp_path / "log.csv")],
     ).fit(*data)
     assert est.n_iter_ == len(recorder.logs) == len(est.history_["loss"]) == 3
@@ -288,11 +290,11 @@ def test_keras_callbacks_see_logs_and_stop(data, tmp_path):
 
 def test_callbacks_by_scikeras_convention(data):
     stop = keras.callbacks.EarlyStopping
-    est = JointRegressorClassifier(
+    est = JointRegressorClassifier.plain(
         (8,),
         epochs=30,
         learning_rate=1e-12,
-        validation_fraction=0.2,
+        validation=0.2,
         callbacks={"stop": stop, "log": Recorder},
         callbacks__stop__monitor="val_value_mae",
         callbacks__stop__mode="min",
@@ -307,9 +309,9 @@ def test_batch_callbacks_are_called_for_every_batch(data):
     callback = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs: batches.append(batch)
     )
-    JointRegressorClassifier((8,), epochs=2, batch_size=50, callbacks=callback, engine="keras").fit(
-        *data
-    )
+    JointRegressorClassifier.plain(
+        (8,), epochs=2, batch_size=50, callbacks=callback, engine="keras"
+    ).fit(*data)
     assert batches == [0, 1, 2] * 2
 
 
@@ -346,14 +348,16 @@ def test_own_value_loss(data):
 
 def test_dropout_does_not_repeat_its_masks_when_continuing(data):
     X, y = data
-    est = JointRegressorClassifier((8,), dropout=0.5, learning_rate=1e-12, random_state=0)
+    est = JointRegressorClassifier.plain((8,), dropout=0.5, learning_rate=1e-12, random_state=0)
     est.partial_fit(X, y).partial_fit(X, y)
     assert est.history_["loss"][0] != est.history_["loss"][1]
 
 
 def test_weights_equal_seeded_initial_ones_at_rate_zero(data):
     X, y = data
-    est = JointRegressorClassifier((8,), learning_rate=1e-45, epochs=1, random_state=3).fit(X, y)
-    initial = initial_weights(est.network_, [est._seed, 0])
-    for before, after in zip(initial, est._network.weights, strict=True):
+    est = JointRegressorClassifier.plain((8,), learning_rate=1e-45, epochs=1, random_state=3).fit(
+        X, y
+    )
+    initial = initial_weights(est.network_, [est._model.seed, 0])
+    for before, after in zip(initial, est._model.network.weights, strict=True):
         assert_array_equal(before, after)

@@ -15,7 +15,7 @@ from skjoint.persistence import load, save
 from skjoint.plots import TrainingCurveDisplay
 
 X, Y = make_data(150)
-VALIDATED = {"validation_fraction": 0.2, "early_stopping": "by_head", "n_iter_no_change": 4}
+VALIDATED = {"validation": 0.2, "early_stopping": "by_head", "n_iter_no_change": 4}
 
 
 def fit(X=X, y=Y, **params):
@@ -38,9 +38,11 @@ def assert_same(est, other, **tolerance):
 
 def test_answers_are_means_over_members():
     est = fit(n_members=3)
-    encoded = est._encode(X)
-    parts = [network.predict(encoded, ["value", "class"]) for network in est._network.networks]
-    target = est._targets.values[0]
+    encoded = est._model.encode(X)
+    parts = [
+        network.predict(encoded, ["value", "class"]) for network in est._model.network.networks
+    ]
+    target = est._model.targets.values[0]
     value, proba = (np.mean(part, axis=0) for part in zip(*parts, strict=True))
     np.testing.assert_allclose(est.predict_value(X), target.decode(value), rtol=1e-6)
     np.testing.assert_allclose(est.predict_proba(X), proba, atol=1e-6)
@@ -50,8 +52,8 @@ def test_answers_are_means_over_members():
 
 def test_the_first_member_is_the_network_of_a_fit_with_one():
     single, several = fit(), fit(n_members=2)
-    one = single._network
-    for a, b in zip(one.weights, several._network.networks[0].weights, strict=True):
+    one = single._model.network
+    for a, b in zip(one.weights, several._model.network.networks[0].weights, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -89,7 +91,7 @@ def test_a_member_that_fails_stops_the_others(monkeypatch):
         return fused.train(plan, on_epoch, callbacks)
 
     monkeypatch.setitem(estimator.ENGINES, "fused", train)
-    est = JointRegressorClassifier((12,), n_members=8, epochs=100_000, random_state=0)
+    est = JointRegressorClassifier.plain((12,), n_members=8, epochs=100_000, random_state=0)
     with pytest.raises(KeyboardInterrupt):
         est.fit(X, Y)
     assert len(begun) < 8
@@ -101,7 +103,7 @@ def test_by_head_keeps_the_best_epoch_of_each():
     for i, (name, of) in enumerate([("value", 0), ("class", 1)]):
         best = est.best_epoch_[i]
         assert best == int(np.argmin(est.history_[f"val_{name}_loss"]))
-        straight = fit(epochs=best + 1, learning_rate=0.03, validation_fraction=0.2)
+        straight = fit(epochs=best + 1, learning_rate=0.03, validation=0.2)
         np.testing.assert_array_equal(outputs(est)[of], outputs(straight)[of])
     assert est.n_iter_ == min(60, max(est.best_epoch_) + 1 + 4)
 
@@ -134,8 +136,8 @@ def test_model_saving_and_pickles_give_the_same(link, tmp_path):
     again = load(tmp_path / "model.skjoint")
     assert_same(est, again)
     np.testing.assert_array_equal(again.best_epoch_, est.best_epoch_)
-    value, proba = est.model_.predict(est._encode(X), verbose=0)
-    value = est._targets.values[0].decode(value)
+    value, proba = est.model_.predict(est._model.encode(X), verbose=0)
+    value = est._model.targets.values[0].decode(value)
     np.testing.assert_allclose(est.predict_value(X), value, rtol=1e-5)
     np.testing.assert_allclose(est.predict_proba(X), proba, atol=1e-5)
     again.set_params(warm_start=True, epochs=2).fit(X, Y)  # with all that goes on from there
@@ -169,7 +171,7 @@ def test_every_member_holds_out_rows_of_its_own(monkeypatch):
     assert {len(rows) for rows in held_out} == {30}
     assert len({rows.tobytes() for rows in held_out}) == 6
     assert len(np.unique(np.vstack(held_out), axis=0)) > 80
-    single = est._encode(X[7:8])
+    single = est._model.encode(X[7:8])
     assert (
         not (np.vstack(held_out) == single).all(axis=1).any()
     )  # a label's only row stays in training, in every member
@@ -186,7 +188,7 @@ def test_members_and_refits_share_one_table(monkeypatch):
         return fused.train(plan, *rest)
 
     monkeypatch.setitem(estimator.ENGINES, "fused", spy)
-    fit(n_members=3, refit=2, early_stopping=True)
+    fit(n_members=3, n_refits=2, early_stopping=True)
     tables = [rows.table for plan in plans for rows in (plan.rows, plan.validation)]
     assert len(plans) == 5
     assert all(table is tables[0] for table in tables)
@@ -195,12 +197,12 @@ def test_members_and_refits_share_one_table(monkeypatch):
 
 def test_training_goes_on_in_every_member():
     est = fit(n_members=2, warm_start=True, epochs=3)
-    before = [network.weights[0].copy() for network in est._network.networks]
+    before = [network.weights[0].copy() for network in est._model.network.networks]
     est.fit(X, Y)
     assert est.n_iter_ == 6
     straight = fit(n_members=2, epochs=6)
     assert_same(est, straight, rtol=1e-5)
-    for old, network in zip(before, est._network.networks, strict=True):
+    for old, network in zip(before, est._model.network.networks, strict=True):
         assert not np.array_equal(old, network.weights[0])
     with pytest.raises(ValueError, match="n_members must stay as it is"):
         est.set_params(n_members=3).fit(X, Y)
@@ -218,7 +220,7 @@ def test_a_trunk_of_the_users_own_has_members():
         return keras.Sequential(layers)
 
     est = fit(trunk=build, n_members=2, epochs=3)
-    kernels = [network.weights[0] for network in est._network.networks]
+    kernels = [network.weights[0] for network in est._model.network.networks]
     assert not np.array_equal(*kernels)
     assert np.isfinite(est.predict_value(X)).all()
 
@@ -244,8 +246,10 @@ def test_accurate_settings_are_parameters():
     est = JointRegressorClassifier.accurate(n_members=2, epochs=2, random_state=0)
     assert est.get_params() == clone(est).get_params()
     assert est.get_params()["numeric_embedding"] == ("periodic", "rank")
-    est.set_params(n_trees=5).fit(X, Y)
-    assert len(getattr(est._network, "network", est._network).places) == 4  # with the refits
+    est.set_params(companions=("forest", "boosting"), companions__n_trees=5).fit(X, Y)
+    assert (
+        len(getattr(est._model.network, "network", est._model.network).places) == 4
+    )  # with the refits
     assert est.forest_share_.shape == (2,)
     with pytest.raises(TypeError, match="Did you mean 'epochs'"):
         JointRegressorClassifier.accurate(epoch=3)
@@ -281,14 +285,14 @@ def test_members_with_trunks_are_saved(tmp_path):
 def test_a_file_cannot_name_networks_that_it_does_not_hold(tmp_path):
     est = fit(n_members=2, epochs=1)
     for places in ([(0, 2)], [(0, -1)], [(0,)], [(0, 0.5)], []):
-        est._network.places = places
+        est._model.network.places = places
         save(est, tmp_path / "model.skjoint")
         with pytest.raises(ValueError, match="not a model that skjoint can load"):
             load(tmp_path / "model.skjoint")
 
 
 def test_views_of_one_head_stop_by_head():
-    est = JointRegressorClassifier((8,), epochs=5, random_state=0, **VALIDATED)
+    est = JointRegressorClassifier.plain((8,), epochs=5, random_state=0, **VALIDATED)
     view = est.as_regressor().fit(X, Y["value"])
     assert view.predict(X).shape == (150,)
     assert np.shape(view.estimator_.best_epoch_) in ((), (1,))

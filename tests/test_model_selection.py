@@ -32,7 +32,7 @@ from skjoint.model_selection import (
     value_scorer,
 )
 
-QUICK = JointRegressorClassifier((16,), epochs=4, learning_rate=0.01, random_state=0)
+QUICK = JointRegressorClassifier.plain((16,), epochs=4, learning_rate=0.01, random_state=0)
 
 
 def spread_of_folds(splitter, X, y):
@@ -303,7 +303,7 @@ class TestOutOfFold:
 
 def test_joint_scoring_of_one_column_and_bins():
     X, y = make_data()
-    est = JointRegressorClassifier((8,), epochs=2, class_bins=[90.0, 110.0], random_state=0)
+    est = JointRegressorClassifier.plain((8,), epochs=2, class_bins=[90.0, 110.0], random_state=0)
     scores = cross_validate(est, X, y["value"], scoring=joint_scoring(), cv=2, error_score="raise")
     est.fit(X, y["value"])
     for name, scorer in joint_scoring().items():
@@ -314,7 +314,7 @@ def test_joint_scoring_of_one_column_and_bins():
 
 def test_every_scorer_takes_weights():
     X, y = make_data()
-    est = JointRegressorClassifier((8,), epochs=2, random_state=0).fit(X, y)
+    est = JointRegressorClassifier.plain((8,), epochs=2, random_state=0).fit(X, y)
     weight = np.where(np.arange(len(X)) < 40, 0.0, 1.0)
     for scorer in joint_scoring().values():
         assert scorer._accept_sample_weight()

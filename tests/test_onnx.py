@@ -276,7 +276,7 @@ def with_network(fitted, network):
     """A copy of a fitted estimator with another network."""
     est = clone(fitted)
     vars(est).update(vars(fitted))
-    est._network = network
+    est._model.network = network
     return est
 
 
@@ -294,9 +294,9 @@ def with_network(fitted, network):
 def test_any_network(activation, value_activation, link, hidden, scale, seed, fitted, tmp_path):
     """A fitted estimator with another network and weights that nobody trained."""
     rng = np.random.default_rng(seed)
-    value, label = fitted._network.spec.heads
+    value, label = fitted._model.network.spec.heads
     spec = dataclasses.replace(
-        fitted._network.spec,
+        fitted._model.network.spec,
         hidden=tuple(hidden),
         activation=activation,
         link=link,
@@ -469,7 +469,7 @@ class Oracle:
 
 
 def test_companions_without_a_writer_are_refused_by_name(fitted, tmp_path):
-    est = with_network(fitted, Blend(fitted._network, [Oracle()], [{"value": 0.5}]))
+    est = with_network(fitted, Blend(fitted._model.network, [Oracle()], [{"value": 0.5}]))
     with pytest.raises(NotImplementedError, match="companion 'oracle'. Fit without it"):
         to_onnx(est, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())

@@ -66,7 +66,7 @@ CASES = {
         "kernel_initializer": keras.initializers.HeNormal(seed=1),
     },
     "routed class": {"optimizer": keras.optimizers.AdamW, "optimizer__weight_decay": 0.1},
-    "weights by label": {"class_weight": [{"low": 2.0}, "balanced"], "validation_fraction": 0.2},
+    "weights by label": {"class_weight": [{"low": 2.0}, "balanced"], "validation": 0.2},
     "early stopping": {"early_stopping": True, "epochs": 5, "n_iter_no_change": 2},
 }
 

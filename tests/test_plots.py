@@ -37,7 +37,7 @@ def _no_windows():
 def searched():
     """A search in a pipeline over pipelines; number and bands cut from it; balanced losses."""
     X, y = make_data()
-    est = JointRegressorClassifier(
+    est = JointRegressorClassifier.plain(
         (8,),
         class_bins=3,
         epochs=4,
@@ -245,7 +245,7 @@ def test_one_epoch_is_a_point():
 
 
 def test_network(data):
-    est = JointRegressorClassifier((20, 10), value_layer_sizes=5, epochs=1).fit(*data)
+    est = JointRegressorClassifier.plain((20, 10), value_layer_sizes=5, epochs=1).fit(*data)
     ax = plot_network(est)
     boxes = [text.get_text().splitlines() for text in ax.texts if text.get_text()]
     names = ["input", "hidden_1", "hidden_2", "value/hidden_1", "value", "class"]
@@ -267,7 +267,9 @@ def test_errors(monkeypatch, data):
     with pytest.raises(NotFittedError, match="history is empty. Call 'fit'"):
         TrainingCurveDisplay(history={}).plot()
     X, y = data
-    value_only = JointRegressorClassifier((4,), epochs=1, value_columns=["value"], class_columns=[])
+    value_only = JointRegressorClassifier.plain(
+        (4,), epochs=1, value_columns=["value"], class_columns=[]
+    )
     with pytest.raises(ValueError, match="one value and one class"):
         JointPredictionDisplay.from_estimator(value_only.fit(X, y), X, y)
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)

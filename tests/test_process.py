@@ -45,7 +45,7 @@ from skjoint.datasets import load_diabetes_bands
 
 X, y = load_diabetes_bands(return_X_y=True)
 options = dict(optimizer="sgd", optimizer__momentum=0.9, dropout=0.1, early_stopping=True)
-est = JointRegressorClassifier((8,), epochs=2, verbose=0, **options)
+est = JointRegressorClassifier.plain((8,), epochs=2, verbose=0, **options)
 est.fit(X, y).predict(X)
 est.model_
 assert random.getstate() == python_state
@@ -86,7 +86,7 @@ import scikeras, keras
 from skjoint import JointRegressorClassifier
 from skjoint.datasets import load_diabetes_bands
 X, y = load_diabetes_bands(return_X_y=True)
-JointRegressorClassifier((8,), epochs=1, optimizer="sgd", optimizer__momentum=0.9).fit(X, y)
+JointRegressorClassifier.plain((8,), epochs=1, optimizer="sgd", optimizer__momentum=0.9).fit(X, y)
 assert keras.Model.__deepcopy__ is scikeras._saving_utils.deepcopy_model
 """
     run(code)
@@ -160,7 +160,7 @@ def test_same_seed_in_another_process():
 from skjoint import JointRegressorClassifier
 from skjoint.datasets import load_diabetes_bands
 X, y = load_diabetes_bands(return_X_y=True)
-est = JointRegressorClassifier((8,), epochs=3, dropout=0.2, random_state=0).fit(X, y)
+est = JointRegressorClassifier.plain((8,), epochs=3, dropout=0.2, random_state=0).fit(X, y)
 print(est.predict_value(X).tobytes().hex(), est.predict_proba(X).tobytes().hex())
 """
     assert run(code) == run(f"import random; random.seed(7)\n{code}")
@@ -175,7 +175,7 @@ from skjoint import JointRegressorClassifier
 signal.signal(signal.SIGINT, signal.default_int_handler)
 X = np.random.default_rng(0).normal(size=(50_000, 10))
 y = np.column_stack([X[:, 0], X[:, 1] > 0])
-est = JointRegressorClassifier((8,), epochs=1, random_state=0).fit(X[:200], y[:200])
+est = JointRegressorClassifier.plain((8,), epochs=1, random_state=0).fit(X[:200], y[:200])
 expected = est.predict(X[:9])
 long = dict(hidden_layer_sizes=(256, 256), epochs=10**6)
 est.set_params(**long)
@@ -248,7 +248,7 @@ before = settings()
 from skjoint.datasets import load_diabetes_bands
 X, y = load_diabetes_bands(return_X_y=True)
 for engine in ("auto", "keras"):
-    est = JointRegressorClassifier((8,), epochs=2, engine=engine, random_state=0).fit(X, y)
+    est = JointRegressorClassifier.plain((8,), epochs=2, engine=engine, random_state=0).fit(X, y)
 est.predict(X), est.predict_proba(X), est.evaluate(X, y)
 est.as_regressor().predict(X), est.as_classifier().fit(X, y["band"]).predict(X)
 persistence.save(est, mine / "est.skjoint")

@@ -12,7 +12,7 @@ from skjoint.persistence import load, save
 
 X, Y = make_data(150)
 Y = Y.sample(frac=1, random_state=0).reset_index(drop=True)
-STOPPED = {"early_stopping": "by_head", "validation_fraction": 0.2, "n_iter_no_change": 4}
+STOPPED = {"early_stopping": "by_head", "validation": 0.2, "n_iter_no_change": 4}
 
 
 def fit(**params):
@@ -24,7 +24,7 @@ def fit(**params):
 
 def parts(est):
     """Value and probabilities by member, refits first."""
-    encoded, network = est._encode(X), est._network
+    encoded, network = est._model.encode(X), est._model.network
     values, probas = [], []
     for of_value, of_class in network.places:
         values.append(network.networks[of_value].predict(encoded, ["value"])[0])
@@ -41,7 +41,7 @@ def test_answers_are_means_over_members_and_refits(n_members, refit, n_refits):
     assert len(values) == n_members + n_refits
     np.testing.assert_array_equal(est.best_epoch_, plain.best_epoch_)
     assert est.history_ == plain.history_
-    decoded = np.array([est._targets.values[0].decode(value) for value in values])
+    decoded = np.array([est._model.targets.values[0].decode(value) for value in values])
     np.testing.assert_allclose(est.predict_value(X), decoded.mean(axis=0), rtol=1e-6)
     np.testing.assert_allclose(est.predict_proba(X), probas.mean(axis=0), atol=1e-6)
     stopped = decoded[n_refits:].mean(axis=0)
@@ -65,10 +65,12 @@ def test_refits_are_fits_on_all_rows_for_the_mean_of_the_best_epochs(stopping, s
     assert 0 < best.max() < est.epochs - 1
     # In a fit of four members on all rows, the last two have the seeds of the refits.
     whole = JointRegressorClassifier(**est.get_params())
-    whole.set_params(early_stopping=False, validation_fraction=None, refit=False, n_members=4)
+    whole.set_params(early_stopping=False, validation=None, refit=False, n_members=4)
     for refits, head, epoch in zip(parts(est), ["value", "class"], np.resize(best, 2), strict=True):
         whole.set_params(callbacks=StopAfter(int(epoch))).fit(X, Y)
-        wanted = [n.predict(est._encode(X), [head])[0] for n in whole._network.networks[2:]]
+        wanted = [
+            n.predict(est._model.encode(X), [head])[0] for n in whole._model.network.networks[2:]
+        ]
         np.testing.assert_array_equal(refits[:2], wanted)
 
 
@@ -84,7 +86,7 @@ def test_what_ran_before_changes_nothing():
     sizes = {"hidden_layer_sizes": (14,), "refit": True, "epochs": 100, "batch_size": 8}
     training_programs.clear()
     first = fit(**sizes)
-    fit(**sizes, validation_fraction=0.5)
+    fit(**sizes, validation=0.5)
     np.testing.assert_array_equal(first.predict_value(X), fit(**sizes).predict_value(X))
 
 
@@ -121,9 +123,9 @@ def test_saving_and_model_give_the_same(tmp_path):
     again = load(tmp_path / "model.skjoint")
     assert again.refit
     np.testing.assert_array_equal(again.predict_value(X), est.predict_value(X))
-    value, proba = est.model_.predict(est._encode(X), verbose=0)
+    value, proba = est.model_.predict(est._model.encode(X), verbose=0)
     np.testing.assert_allclose(
-        est._targets.values[0].decode(value), est.predict_value(X), rtol=1e-5
+        est._model.targets.values[0].decode(value), est.predict_value(X), rtol=1e-5
     )
     np.testing.assert_allclose(proba, est.predict_proba(X), atol=1e-5)
 
@@ -149,8 +151,10 @@ def test_training_goes_on_whatever_kind_came_in_turn(n_members, refit):
     before, _ = parts(est)
     assert len(before) == n_networks
     est.set_params(learning_rate=1e-6).partial_fit(X, Y)
-    network = est._network
-    after = [network.member(i).predict(est._encode(X), ["value"])[0] for i in range(n_members)]
+    network = est._model.network
+    after = [
+        network.member(i).predict(est._model.encode(X), ["value"])[0] for i in range(n_members)
+    ]
     np.testing.assert_allclose(after, before[:n_members], atol=1e-3)
     est.set_params(numeric_embedding="periodic")
     with pytest.raises(ValueError, match="Layers and activations must stay"):
@@ -171,7 +175,7 @@ def test_lines_of_progress_name_refits(capsys):
         ({"early_stopping": False}, "Use it with early_stopping=True or 'by_head'"),
         ({"warm_start": True}, "refit=True starts anew"),
         ({"refit": 0}, "The 'refit' parameter"),
-        ({"refit": 2, "early_stopping": False}, "refit=2 trains for the epochs"),
+        ({"refit": 2, "early_stopping": False}, "n_refits=2 trains for the epochs"),
     ],
 )
 def test_what_refit_cannot_do(params, message):

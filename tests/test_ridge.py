@@ -28,7 +28,7 @@ from skjoint._prediction import ridge as ridge_prediction
 from skjoint._prediction.stacked import Stacked
 from skjoint.persistence import load, save, to_onnx
 
-FEW = {"hidden_layer_sizes": (12,), "epochs": 5, "random_state": 0, "validation_fraction": 0.3}
+FEW = {"hidden_layer_sizes": (12,), "epochs": 5, "random_state": 0, "validation": 0.3}
 VALUE = Head("value", "value", 1, "linear")
 EVERY = np.arange(60)
 
@@ -41,7 +41,7 @@ def rows_of(n_samples=60, seed=0, n_columns=3, weights=None):
     return Rows(X, [number.astype(np.float32)], [np.float32(weights)])
 
 
-def regressed(rows, where=EVERY, head=VALUE, n_fourier=20, seed=0):
+def regressed(rows, where=EVERY, head=VALUE, companions=("ridge",), companions__n_features=20, seed=0):
     (one,) = fit_ridge(Task(rows, {0: head}, None, where, seed), n_fourier)
     return one
 
@@ -147,7 +147,7 @@ def test_noise_is_not_learned_by_heart(n_samples):
     rows = rows_of(n_samples, n_columns=20)
     noise = np.random.default_rng(1).normal(size=(2, 2000, 1)).astype(np.float32)
     rows = dataclasses.replace(rows, targets=[noise[0, :n_samples]])
-    found = regressed(rows, where=np.arange(n_samples), n_fourier=400)
+    found = regressed(rows, where=np.arange(n_samples), companions=("ridge",), companions__n_features=400)
     assert np.std(found.answers - rows.targets[0]) > 0.9 * rows.targets[0].std()
     others = np.random.default_rng(2).normal(size=(2000, 20)).astype(np.float32)
     assert np.std(found.model.predict(others) - noise[1]) < 1.2
@@ -155,7 +155,7 @@ def test_noise_is_not_learned_by_heart(n_samples):
 
 def test_a_row_does_not_depend_on_the_others_where_products_are_in_pieces(monkeypatch):
     rows = rows_of(300, n_columns=40)
-    model = regressed(rows, n_fourier=600).model
+    model = regressed(rows, companions=("ridge",), companions__n_features=600).model
     whole = model.predict(rows.X)
     for chunk in (64, 7):
         monkeypatch.setattr(ridge_prediction, "RIDGE_CHUNK", chunk)
@@ -168,7 +168,7 @@ def test_cores_do_not_matter(monkeypatch):
     models = []
     for cores in (1, 3):
         monkeypatch.setattr(joblib, "cpu_count", lambda cores=cores: cores)
-        models.append(regressed(rows, n_fourier=200).model)
+        models.append(regressed(rows, companions=("ridge",), companions__n_features=200).model)
     for name in ("waves", "coef", "intercept"):
         assert_array_equal(*(getattr(model, name) for model in models))
 
@@ -181,7 +181,7 @@ def test_fits_in_threads_leave_blas_as_it_was():
     assert len(fits) == 6
     after = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
     assert after == before
-    assert_array_equal(fits[1].model.coef, regressed(rows, n_fourier=300).model.coef)
+    assert_array_equal(fits[1].model.coef, regressed(rows, companions=("ridge",), companions__n_features=300).model.coef)
 
 
 def test_large_tables_are_learned_from_in_part(monkeypatch):
@@ -227,7 +227,7 @@ X, Y = table()
 
 @pytest.fixture(scope="module")
 def est():
-    return JointRegressorClassifier(**FEW, n_fourier=50, n_members=2).fit(X, Y)
+    return JointRegressorClassifier(**FEW, companions=("ridge",), companions__n_features=50, n_members=2).fit(X, Y)
 
 
 def test_a_linear_number_is_answered_by_it(est):
@@ -264,10 +264,10 @@ def test_onnx(est, tmp_path):
 
 
 def test_training_goes_on_without_it():
-    est = JointRegressorClassifier(**FEW, n_fourier=50).fit(X, Y)
-    assert isinstance(est._network, Stacked)
+    est = JointRegressorClassifier(**FEW, companions=("ridge",), companions__n_features=50).fit(X, Y)
+    assert isinstance(est._model.network, Stacked)
     est.partial_fit(X, Y)
-    assert not isinstance(est._network, Stacked)
+    assert not isinstance(est._model.network, Stacked)
     assert not hasattr(est, "ridge_share_")
 
 
@@ -276,7 +276,7 @@ def test_gaps_text_and_weights():
     frame.loc[::7, "a"] = np.nan
     y = Y.copy()
     y.loc[::3, "value"] = np.nan
-    est = JointRegressorClassifier(**FEW, n_fourier=30, numeric_embedding="rank")
+    est = JointRegressorClassifier(**FEW, companions=("ridge",), companions__n_features=30, numeric_embedding="rank")
     est.fit(frame, y, sample_weight=np.where(X[:, 1] > 0, 2.0, 1.0))
     assert est.ridge_share_[0] > 0.5
     assert est.score(frame[1::3], Y[1::3]) > 0.8
@@ -286,11 +286,11 @@ def test_rows_with_a_shape_are_an_error():
     import keras
 
     trunk = keras.Sequential([keras.Input((4, 1)), keras.layers.Flatten()])
-    est = JointRegressorClassifier(trunk=trunk, n_fourier=5, epochs=1)
+    est = JointRegressorClassifier(trunk=trunk, companions=("ridge",), companions__n_features=5, epochs=1)
     with pytest.raises(ValueError, match=r"^n_fourier must be 0 where rows of X have a shape"):
         est.fit(X[:, :, None], Y)
-    with pytest.raises(ValueError, match=r"^n_trees and n_fourier must .* n_trees=3, n_fourier=5"):
-        est.set_params(n_trees=3).fit(X[:, :, None], Y)
+    with pytest.raises(ValueError, match=r"^n_trees and n_fourier must .* companions=("forest", "boosting", "ridge"), companions__n_trees=3, companions__n_features=5"):
+        est.set_params(companions=("forest", "boosting"), companions__n_trees=3).fit(X[:, :, None], Y)
     for n_fourier in (-1, 10**6):
         with pytest.raises(ValueError, match="'n_fourier' parameter"):
             JointRegressorClassifier(n_fourier=n_fourier).fit(X, Y)
@@ -312,7 +312,7 @@ CROOKED = {
 def test_files_with_crooked_arrays_are_refused(est, tmp_path, name):
     field, change = CROOKED[name]
     other = pickle.loads(pickle.dumps(est))
-    model = other._network.models[0]
+    model = other._model.network.models[0]
     object.__setattr__(model, field, change(getattr(model, field)))
     save(other, tmp_path / "m")
     with pytest.raises(ValueError, match="not a model that skjoint can load"):
@@ -321,5 +321,5 @@ def test_files_with_crooked_arrays_are_refused(est, tmp_path, name):
 
 def test_few_rows():
     small_X, small_y = make_data(12)
-    est = JointRegressorClassifier(epochs=2, n_fourier=5, random_state=0).fit(small_X, small_y)
+    est = JointRegressorClassifier(epochs=2, companions=("ridge",), companions__n_features=5, random_state=0).fit(small_X, small_y)
     assert est.predict(small_X).shape == (12, 2)

@@ -33,7 +33,7 @@ X, Y = jumps()
 
 def fit(y=Y, **params):
     est = JointRegressorClassifier(
-        **{**FEW, "n_trees": 100, "n_fourier": 50, "validation_fraction": 0.3, **params}
+        **{**FEW, "n_trees": 100, "n_fourier": 50, "validation": 0.3, **params}
     )
     return est.fit(X, y)
 
@@ -45,7 +45,7 @@ def est():
 
 @pytest.fixture(scope="module")
 def plain():
-    return fit(n_members=2, calibration="temperature", n_trees=0, n_fourier=0)
+    return fit(n_members=2, calibration="temperature", companions=())
 
 
 class GivenRows(HeldOut):
@@ -236,7 +236,7 @@ def test_many_rows_are_learned_from_in_part(monkeypatch):
 def test_answers_are_means_of_networks_and_models(est, plain):
     assert_array_equal(plain.history_["loss"], est.history_["loss"])  # the networks are the same
     assert est.forest_share_.shape == est.boosting_share_.shape == est.ridge_share_.shape == (2,)
-    encoded, network = est._encode(X), est._network
+    encoded, network = est._model.encode(X), est._model.network
     own = dict(zip(NAMES, network.network.predict(encoded, NAMES), strict=True))
     by_kind = {
         "forest": est.forest_share_,
@@ -250,7 +250,7 @@ def test_answers_are_means_of_networks_and_models(est, plain):
     assert all(0.5 < sum(share for share, _ in of_head) <= 1 for of_head in parts.values())
     mean = (1 - sum(share for share, _ in parts["value"])) * own["value"]
     mean = mean + sum(share * said for share, said in parts["value"])
-    number = est._targets.values[0].decode(mean)
+    number = est._model.targets.values[0].decode(mean)
     assert_allclose(est.predict_value(X), number.ravel(), rtol=1e-6)
     proba = own["class"].astype(float) ** (1 - sum(share for share, _ in parts["class"]))
     for share, said in parts["class"]:
@@ -276,11 +276,13 @@ def test_new_rows_are_answered_better(est, plain):
 def test_a_model_that_helps_nothing_is_not_kept():
     plane = np.random.default_rng(0).normal(size=(400, 3))
     y = plane.sum(axis=1)
-    params = {**FEW, "epochs": 60, "validation_fraction": 0.3, "class_columns": []}
-    est = JointRegressorClassifier(**params, n_trees=10).fit(plane, y)
+    params = {**FEW, "epochs": 60, "validation": 0.3, "class_columns": []}
+    est = JointRegressorClassifier(
+        **params, companions=("forest", "boosting"), companions__n_trees=10
+    ).fit(plane, y)
     assert_array_equal(est.forest_share_, [0])
     assert_array_equal(est.boosting_share_, [0])
-    assert not isinstance(est._network, Stacked)
+    assert not isinstance(est._model.network, Stacked)
     without = JointRegressorClassifier(**params).fit(plane, y)
     assert not hasattr(without, "forest_share_")
     assert_array_equal(est.predict_value(plane), without.predict_value(plane))
@@ -296,7 +298,7 @@ def test_a_model_that_helps_nothing_is_not_kept():
     ],
 )
 def test_numbers_that_are_no_plain_means_stay_the_networks(params):
-    est, plain = fit(**params), fit(**params, n_trees=0, n_fourier=0)
+    est, plain = fit(**params), fit(**params, companions=())
     shares = est.forest_share_ + est.boosting_share_ + est.ridge_share_
     assert shares[0] == 0 < shares[1]
     assert_array_equal(est.predict_value(X), plain.predict_value(X))
@@ -316,7 +318,12 @@ def test_numbers_that_cannot_be_negative_are_not(activation):
     number = np.maximum(0, 10 * plane[:, 0] + plane[:, 1])
     y = pd.DataFrame({"value": number, "label": np.where(plane[:, 2] > 0, "a", "b")})
     est = JointRegressorClassifier(
-        **FEW, value_activation=activation, n_trees=50, n_fourier=50, validation_fraction=0.3
+        **FEW,
+        value_activation=activation,
+        companions=("forest", "boosting", "ridge"),
+        companions__n_trees=50,
+        companions__n_features=50,
+        validation=0.3,
     ).fit(plane, y)
     assert est.boosting_share_[0] == est.ridge_share_[0] == 0
     assert est.predict_value(np.random.default_rng(1).normal(size=(2000, 3))).min() >= 0
@@ -324,7 +331,7 @@ def test_numbers_that_cannot_be_negative_are_not(activation):
 
 def test_a_head_without_unseen_labels_stays_the_networks():
     codes = np.unique(Y["label"], return_inverse=True)[1]
-    seed = fit(n_trees=0, n_fourier=0)._seed
+    seed = fit(companions=())._seed
     _, unseen = split_validation([codes], [np.ones(300, bool)], 0.3, seed)
     y = Y.copy()
     y.loc[unseen, "value"] = np.nan
@@ -334,7 +341,7 @@ def test_a_head_without_unseen_labels_stays_the_networks():
 
 
 def test_models_of_other_networks_are_refused(est):
-    network, forest = est._network, est._network.models[0]
+    network, forest = est._model.network, est._model.network.models[0]
     wide = dataclasses.replace(forest, columns=forest.columns + 1)
     strange = dataclasses.replace(forest, head="other")
     for models, shares in [

@@ -147,7 +147,7 @@ def test_learning_and_encoding_parse_each_column_once(case, counts):
 @pytest.mark.parametrize("weights", [None, N % 4])
 def test_a_fit_parses_each_column_of_y_once(weights, counts):
     y = {"v": N + 0.5, "k": np.array(list("abc"))[N % 3], "more": N % 2 > 0}
-    est = JointRegressorClassifier((2,), epochs=1, random_state=0)
+    est = JointRegressorClassifier.plain((2,), epochs=1, random_state=0)
     est.fit(N[:, None], y, sample_weight=weights)
     expected = {("read_numbers", "v"), ("read_labels", "k"), ("read_labels", "more")}
     assert counts == dict.fromkeys(expected, 1)

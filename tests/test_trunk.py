@@ -94,7 +94,7 @@ def test_engines_agree(case, monkeypatch):
     """Short last batch, normalisation, dropout, augmentation, penalties of the trunk's own."""
     trunk, data = CASES[case]
     X, y = data()
-    options = {"validation_fraction": 0.2, "head_link": "class_to_value"}
+    options = {"validation": 0.2, "head_link": "class_to_value"}
     one = fit("keras", trunk, X, y, **options)
     tolerance = {"rtol": 2e-3, "atol": 1e-4}
     for mode, steps in {"graph": np.inf, "compiled": 0}.items():
@@ -103,7 +103,7 @@ def test_engines_agree(case, monkeypatch):
         for name in one.history_:
             message = f"{name}, {mode}"
             assert_allclose(one.history_[name], other.history_[name], **tolerance, err_msg=message)
-        for a, b in zip(one._network.weights, other._network.weights, strict=True):
+        for a, b in zip(one._model.network.weights, other._model.network.weights, strict=True):
             assert_allclose(a, b, **tolerance)
 
 
@@ -122,7 +122,7 @@ def test_padding_stays_out_of_the_statistics():
     X, y = make_data(45)
     trunk = keras.Sequential([keras.Input((4,)), keras.layers.BatchNormalization(momentum=0.0)])
     est = fit("fused", trunk, X + 5, y, epochs=1, batch_size=64, preprocess=None)
-    mean, variance = est._network.weights[2:4]
+    mean, variance = est._model.network.weights[2:4]
     assert_allclose(mean, X.mean(axis=0) + 5, rtol=1e-5)
     assert_allclose(variance, X.var(axis=0), rtol=1e-4)
 
@@ -182,10 +182,10 @@ def test_a_model_is_never_trained_in_place():
     est = fit("auto", model, X, y)
     for a, b in zip(before, model.get_weights(), strict=True):
         assert_array_equal(a, b)
-    assert (est._network.weights[0] != before[0]).any()
+    assert (est._model.network.weights[0] != before[0]).any()
     # what it knows is where training starts
     frozen = clone(est).set_params(learning_rate=1e-12).fit(X, y)
-    assert_allclose(frozen._network.weights[0], before[0], atol=1e-6)
+    assert_allclose(frozen._model.network.weights[0], before[0], atol=1e-6)
 
 
 def test_frozen_layers_stay():
@@ -197,9 +197,11 @@ def test_frozen_layers_stay():
     for engine in ("fused", "keras"):
         est = fit(engine, model, X, y)
         known = base.get_weights()[0]
-        ours = [w for w in est._network.weights if w.shape == known.shape]
+        ours = [w for w in est._model.network.weights if w.shape == known.shape]
         assert any(np.array_equal(w, known) for w in ours)
-        assert not any(np.array_equal(w, model.get_weights()[0]) for w in est._network.weights[2:3])
+        assert not any(
+            np.array_equal(w, model.get_weights()[0]) for w in est._model.network.weights[2:3]
+        )
 
 
 def test_clone_search_pipeline_and_pickle():
@@ -231,7 +233,7 @@ def test_continued_training():
         ).fit(X, y)
         fits[engine] = est.fit(X[:70], y[:70]).partial_fit(X, y)
         assert est.n_iter_ == 5
-    for a, b in zip(*(est._network.weights for est in fits.values()), strict=True):
+    for a, b in zip(*(est._model.network.weights for est in fits.values()), strict=True):
         assert_allclose(a, b, rtol=2e-3, atol=1e-4)
     with pytest.raises(ValueError, match="trunk must stay as it is"):
         est.set_params(trunk__units=3).fit(X, y)
@@ -251,11 +253,11 @@ def test_gaps_and_scales_in_sequences():
     X[3, 4, 0] = np.nan
     est = fit("auto", sequences, X, y, epochs=2)
     assert np.isfinite(est.predict_value(X)).all()
-    encoded = est._features.encode(est._features.read(X.astype(np.float32)))
+    encoded = est._model.encode(est._model.features.read(X.astype(np.float32)))
     assert_allclose(encoded.std(axis=(0, 1)), 1, rtol=0.01)
     assert encoded.dtype == np.float32
     weighted = JointRegressorClassifier(trunk=sequences, epochs=1).fit(X, y, np.arange(len(X)) > 10)
-    assert weighted._features.scaler_.n_samples_seen_ is not None
+    assert weighted._model.features.scaler_.n_samples_seen_ is not None
     with pytest.raises(ValueError, match=r"rows of shape \(10, 2\), as in fit. Got \(10, 1\)"):
         est.predict(X[:, :, :1])
 
@@ -357,10 +359,10 @@ def test_layers_of_ones_own():
     X, y = make_data()
     trunk = keras.Sequential([keras.Input((4,)), Doubled(), keras.layers.Dense(3)])
     est = fit("fused", trunk, X, y)
-    again = pickle.loads(pickle.dumps(est._network))
-    encoded = est._features.encode(est._features.read(X))
+    again = pickle.loads(pickle.dumps(est._model.network))
+    encoded = est._model.encode(est._model.features.read(X))
     assert_array_equal(
-        again.predict(encoded, ["value"])[0], est._network.predict(encoded, ["value"])[0]
+        again.predict(encoded, ["value"])[0], est._model.network.predict(encoded, ["value"])[0]
     )
     frozen_inside = keras.Sequential([keras.Input((4,)), Block()])
     frozen_inside.layers[0].inner.trainable = False

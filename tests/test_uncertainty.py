@@ -30,7 +30,7 @@ CALIBRATED = {"calibration": "temperature"}
 
 def fit(X=X, y=Y, **params):
     defaults = {"epochs": 8, "learning_rate": 0.01, "random_state": 0}
-    return JointRegressorClassifier((12,), **{**defaults, **params}).fit(X, y)
+    return JointRegressorClassifier.plain((12,), **{**defaults, **params}).fit(X, y)
 
 
 def uneven(n_samples, seed=0):
@@ -91,8 +91,8 @@ def test_rows_without_error_do_not_freeze_it():
 @pytest.mark.parametrize("n_members", [1, 3])
 def test_probabilities_of_the_estimator(n_members):
     est = fit(n_members=n_members, **CALIBRATED)
-    encoded = est._encode(X)
-    parts = getattr(est._network, "networks", [est._network])
+    encoded = est._model.encode(X)
+    parts = getattr(est._model.network, "networks", [est._model.network])
     raw = np.mean([part.predict(encoded, ["class"])[0] for part in parts], axis=0, dtype=float)
     assert est.temperature_ != 1
     proba = est.predict_proba(X)
@@ -103,21 +103,21 @@ def test_probabilities_of_the_estimator(n_members):
     found = est.evaluate(X, Y)["class_log_loss"]
     assert found == pytest.approx(log_loss(Y["label"], proba), rel=1e-6)
     assert "val_class_loss" in est.history_
-    without = fit(n_members=n_members, validation_fraction=0.1)
+    without = fit(n_members=n_members, validation=0.1)
     assert_array_equal(without.predict_value(X), est.predict_value(X))
     assert not hasattr(without, "temperature_")
 
 
 def test_members_are_calibrated_on_means_of_those_that_held_a_row_out():
-    est = fit(n_members=4, validation_fraction=0.5, **CALIBRATED)
+    est = fit(n_members=4, validation=0.5, **CALIBRATED)
     rows = pd.DataFrame(X).assign(label=Y["label"])
     total = pd.Series(0.0, rows.index, object)
     times = np.zeros(len(rows))
-    _, masks = est._targets.encode(est._targets.read(Y))
-    codes = est._targets.classes[0].codes(Y["label"])
-    for i, network in enumerate(est._network.networks):
+    _, masks = est._model.targets.encode(est._model.targets.read(Y))
+    codes = est._model.targets.classes[0].codes(Y["label"])
+    for i, network in enumerate(est._model.network.networks):
         _, held_out = est._split([np.zeros(len(X)), codes], masks, True, i)
-        proba = network.predict(est._encode(X[held_out]), ["class"])[0]
+        proba = network.predict(est._model.encode(X[held_out]), ["class"])[0]
         for row, p in zip(held_out, proba.astype(float), strict=True):
             total[row] = total[row] + p
             times[row] += 1
@@ -142,7 +142,7 @@ def test_training_that_goes_on_learns_or_drops_them():
     assert est.fit(X, Y).temperature_ != first
     est.partial_fit(X, Y)
     assert not hasattr(est, "temperature_")
-    (raw,) = est._network.predict(est._encode(X), ["class"])
+    (raw,) = est._model.network.predict(est._model.encode(X), ["class"])
     assert_allclose(est.predict_proba(X), raw, rtol=1e-6)
     assert not hasattr(est.set_params(calibration=None).fit(X, Y), "temperature_")
 
@@ -165,7 +165,7 @@ def test_several_labels_and_none():
 
 def test_numbers_of_the_distribution_follow():
     est = fit(y=Y["value"], class_bins=5, value_from="mean", **CALIBRATED)
-    (target,) = est._targets.classes
+    (target,) = est._model.targets.classes
     assert_allclose(est.predict_value(X), summarise("mean", est.predict_proba(X), target))
 
 
@@ -204,7 +204,7 @@ def test_deviations_are_those_of_the_noise():
 
 @pytest.mark.parametrize(
     "params",
-    [{"validation_fraction": 0.2}, {"head_link": "value_to_class", "alpha": 0.01, "dropout": 0.2}],
+    [{"validation": 0.2}, {"head_link": "value_to_class", "alpha": 0.01, "dropout": 0.2}],
     ids=["validated", "linked"],
 )
 def test_engines_agree(params):
@@ -214,13 +214,13 @@ def test_engines_agree(params):
     for name, curve in fused.history_.items():
         assert_allclose(curve, keras.history_[name], rtol=1e-3, atol=1e-4)
     # NumPy's prediction is that of Keras
-    network = fused._network
+    network = fused._model.network
     names = ["value", "value/variance", "class"]
-    by_numpy = network.predict(fused._encode(X), names)
+    by_numpy = network.predict(fused._model.encode(X), names)
     network._by_numpy = False
-    for a, b in zip(by_numpy, network.predict(fused._encode(X), names), strict=True):
+    for a, b in zip(by_numpy, network.predict(fused._model.encode(X), names), strict=True):
         assert_allclose(a, b, atol=1e-5)
-    assert_allclose(np.asarray(fused.model_(fused._encode(X))[0]), by_numpy[0], atol=1e-5)
+    assert_allclose(np.asarray(fused.model_(fused._model.encode(X))[0]), by_numpy[0], atol=1e-5)
 
 
 def test_they_scale_with_the_number():
@@ -234,8 +234,8 @@ def test_they_scale_with_the_number():
 @pytest.mark.parametrize("stopping", [False, "by_head"])
 def test_members_are_a_mixture(stopping, tmp_path):
     est = fit(n_members=3, early_stopping=stopping, **GAUSSIAN)
-    network, (target,) = est._network, est._targets.values
-    encoded = est._encode(X)
+    network, (target,) = est._model.network, est._model.targets.values
+    encoded = est._model.encode(X)
     parts = [
         network.networks[place[0]].predict(encoded, ["value", "value/variance"])
         for place in network.places
@@ -276,7 +276,7 @@ def test_trunks(tmp_path):
         inputs = keras.Input(meta["input_shape"])
         return keras.Model(inputs, keras.layers.Dense(6, activation="tanh")(inputs))
 
-    est = fit(trunk=build, validation_fraction=0.2, **GAUSSIAN, **CALIBRATED)
+    est = fit(trunk=build, validation=0.2, **GAUSSIAN, **CALIBRATED)
     assert (est.predict_value(X, return_std=True)[1] > 0).all()
     save(est, tmp_path / "model.skjoint")
     again = load(tmp_path / "model.skjoint")
@@ -304,7 +304,7 @@ def test_what_makes_no_sense_says_so():
 # ------------------------------------------------------------------- intervals
 def test_intervals_are_as_wide_as_the_noise_is_large():
     X, y, noise = uneven(3000)
-    params = {"epochs": 40, "batch_size": 64, "validation_fraction": 0.4}
+    params = {"epochs": 40, "batch_size": 64, "validation": 0.4}
     est = fit(X[:2000], y[:2000], **params, **GAUSSIAN)
     new, true = X[2000:], y["value"][2000:]
     low, high = est.predict_interval(new, 0.8).T
@@ -320,7 +320,7 @@ def test_intervals_are_as_wide_as_the_noise_is_large():
 @pytest.mark.parametrize("params", [{"value_from": "blend"}, {"value_by_class": {2: 150.0}}])
 @pytest.mark.filterwarnings("ignore:.*another number than value_by_class")
 def test_intervals_around_other_numbers(params):
-    est = fit(y=Y["value"], class_bins=3, validation_fraction=0.3, **params, **GAUSSIAN)
+    est = fit(y=Y["value"], class_bins=3, validation=0.3, **params, **GAUSSIAN)
     intervals = est.predict_interval(X, 0.8)
     assert np.isfinite(intervals).all()
     assert (np.ptp(intervals, axis=1) > 0).all()
@@ -333,9 +333,9 @@ def test_fits_pay_for_intervals_when_they_are_asked_for():
 
         return keras.Sequential([keras.Input(meta["input_shape"]), keras.layers.Dense(4)])
 
-    est = fit(trunk=trunk, epochs=1, validation_fraction=0.2)
-    assert est._network._function is None  # building it is slow
-    size = len(pickle.dumps(fit(epochs=1, validation_fraction=0.2)))
-    many = fit(np.tile(X, (1, 50)), epochs=1, validation_fraction=0.2, preprocess=None)
+    est = fit(trunk=trunk, epochs=1, validation=0.2)
+    assert est._model.network._function is None  # building it is slow
+    size = len(pickle.dumps(fit(epochs=1, validation=0.2)))
+    many = fit(np.tile(X, (1, 50)), epochs=1, validation=0.2, preprocess=None)
     grown = len(pickle.dumps(many)) - size
     assert grown < 80 * 200 * 4  # pickles do not hold the rows held out

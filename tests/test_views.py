@@ -29,7 +29,7 @@ from conftest import make_data
 from skjoint import JointRegressorClassifier
 from skjoint.views import as_classifier, as_regressor
 
-QUICK = JointRegressorClassifier((16,), epochs=10, learning_rate=0.01, random_state=0)
+QUICK = JointRegressorClassifier.plain((16,), epochs=10, learning_rate=0.01, random_state=0)
 
 
 @pytest.fixture(params=["estimator", "pipeline", "search"])

@@ -18,7 +18,7 @@ GRID = {"alpha": [0.0, 0.1], "learning_rate": [0.001, 0.01]}
 
 def search(**options):
     """A search whose 13 fits need one program."""
-    est = JointRegressorClassifier((8,), epochs=2, random_state=0)
+    est = JointRegressorClassifier.plain((8,), epochs=2, random_state=0)
     return GridSearchCV(est, GRID, cv=3, error_score="raise", **options)
 
 

@@ -69,9 +69,8 @@ CONFLICTS = [
     (
         lambda c: len(c.p.companions) and len(c.row_shape) > 1 and c.mode != "chunk",
         lambda c: (
-            "companions must be () where rows of X have a shape, here "
-            f"{c.row_shape}: models beside the networks read columns. Got {c.p.companions!r} "
-            "instead."
+            f"companions must be () where rows of X have a shape, here {c.row_shape}: companions "
+            f"read columns. Got {tuple(c.p.companions)!r} instead."
         ),
     ),
 ]
