@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import skjoint
 from skjoint._network.spec import TRUNK
+from skjoint._prediction.fitted_model import FittedModel
 from skjoint._storage.archive import read_archive, write_archive
 from skjoint._storage.checks import check_trunk
 from skjoint._storage.reader import Reader
@@ -134,14 +135,15 @@ def load(path: str | os.PathLike[str]) -> JointRegressorClassifier:
     return estimator
 
 
-def _with_trunk(estimator, model):
+def _with_trunk(estimator: JointRegressorClassifier, model: FittedModel) -> FittedModel:
     """The model as one that was built from the estimator's trunk, which is made of its own."""
     spec = model.network.spec
     if spec.trunk is not None:
         shapes = spec.trunk.declared_shapes()
         check_trunk(getattr(model.network, "network", model.network), shapes)
-        estimator.trunk = spec.trunk.build()
-        estimator.trunk.set_weights(model.network.member(0).weights[: len(shapes)])
+        trunk = spec.trunk.build()
+        trunk.set_weights(model.network.member(0).weights[: len(shapes)])
+        estimator.trunk = trunk
     resumption = replace(model.resumption, trunk=(estimator.trunk, {}))
     return replace(model, resumption=resumption)
 

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.preprocessing import OneHotEncoder
 
 from skjoint._data.columns import LARGE, check_categories, knots_of, levels_of, scaler_of
-from skjoint._data.features import OWNER, check_size, read_features
+from skjoint._data.features import OWNER, Schema, check_size, read_features
 
 BEND = 5.0  # standard deviations that clipped numbers stay within
 CHUNK = 2**14  # rows encoded at once: float64 on the way, several times the size of what is kept
@@ -34,7 +34,7 @@ class FeatureEncoder:
     def __init__(self, enabled, ranks=False):
         self.enabled = enabled
         self.ranks = ranks
-        self.schema = None
+        self.schema: Schema = None  # type: ignore[assignment]  # until learn
         self.numbers_ = self.categories_ = np.empty(0, dtype=np.intp)
         self.levels_ = np.empty((3, 0))
         self.bend_ = None  # files of older formats hold none

@@ -115,7 +115,7 @@ class ClassTarget:
     def n_units(self):
         return len(self.classes)
 
-    def codes(self, labels):
+    def codes(self, labels) -> np.ndarray:
         """Indices into ``classes``; -1 where training never saw the label."""
         return pd.Index(self.classes).get_indexer(pd.Index(labels)).astype(np.int32)
 
@@ -213,7 +213,7 @@ class Targets:
             column = "_".join(str(names[p]) for p in positions)
             return kind if bare else f"{kind}_{column}"
 
-        values = tuple(ValueTarget(name_of("value", g), g, None, None) for g in value_groups)
+        values = tuple(ValueTarget(name_of("value", g), g, None, None) for g in value_groups)  # type: ignore[arg-type]
         known = classes_by_target(classes, len(class_groups))
         learned = []
         for positions, labels in zip(class_groups, known, strict=True):
@@ -337,7 +337,7 @@ class Targets:
             raise ValueError("No row of y is labelled for any target: there is nothing to learn.")
         return weights
 
-    def join(self, outputs):
+    def join(self, outputs) -> np.ndarray:
         """Decoded predictions, one per output, as the one array that ``predict`` returns."""
         columns = [np.asarray(outputs[i]) for i in self.predict_order]
         numeric = all(c.dtype.kind in "iuf" for c in columns)

@@ -73,7 +73,8 @@ def _shares_of(held_out, i, head, answers, n_networks, tempers):
     if head.kind != "class":
         return _without_small(shares)
     proba = [held_out.by_row(output) for output in (held_out.outputs[i], *answers)]
-    return _exponents(proba, shares, *held_out.truth_by_row(i), tempers)
+    codes, weights = held_out.truth_by_row(i)
+    return _exponents(proba, shares, codes, weights, tempers)
 
 
 # --------------------------------------------------------------------- numbers

@@ -267,7 +267,7 @@ def resolve_loss_weights(loss_weights, targets):
     if len(weights) == 2 and len(outputs) != 2:
         by_kind = dict(zip(("value", "class"), weights, strict=True))
         weights = [by_kind[target.kind] for target in outputs]
-    numbers = all(isinstance(w, Real) and 0 <= w < np.inf for w in weights)
+    numbers = all(isinstance(w, Real) and 0 <= w < np.inf for w in weights)  # type: ignore[operator]
     if len(weights) != len(outputs) or not numbers or not any(weights):
         raise ValueError(
             "loss_weights must hold a non-negative number for each of "

@@ -64,7 +64,7 @@ class NetworkSpec:
     embedding: Embedding | None = None
 
     @property
-    def n_inputs(self):
+    def n_inputs(self) -> int:
         """Numbers in one encoded row."""
         return int(np.prod(self.input_shape))
 
@@ -135,6 +135,6 @@ class NetworkSpec:
         return replace(self, alpha=0.0)
 
     @property
-    def n_parameters(self):
+    def n_parameters(self) -> int:
         in_trunk = 0 if self.trunk is None else self.trunk.n_parameters
         return in_trunk + sum(layer.n_parameters for layer in self.layers())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -17,7 +19,7 @@ _SIZES = [Interval(Integral, 1, None, closed="left"), "array-like"]
 _COLUMNS = [None, str, Integral, list, tuple, np.ndarray]
 _COUNT = [Interval(Integral, 1, None, closed="left")]
 
-CONSTRAINTS = {
+CONSTRAINTS: dict[str, Any] = {
     # network
     "hidden_layer_sizes": [*_SIZES, StrOptions({"auto"})],
     "value_layer_sizes": _SIZES,
@@ -69,7 +71,7 @@ CONSTRAINTS = {
 }
 
 
-def check_numbers(params, owner):
+def check_numbers(params: Mapping[str, Any], owner: str) -> None:
     """Raise where a truth value stands for a number, which scikit-learn takes for 0 or 1."""
     for name, rules in CONSTRAINTS.items():
         a_number = any(isinstance(rule, Interval) for rule in rules)

@@ -110,7 +110,7 @@ class FittedModel:
         return pd.DataFrame({"network": networks, **parts}, index=names, dtype=float)
 
     # ---------------------------------------------------------------- decoding
-    def decoding(self, value_from, class_from):
+    def decoding(self, value_from, class_from) -> Decoding:
         """How outputs become answers under these two parameters."""
         if value_from == "head" == class_from:  # nothing to check: one row is quick
             return self._plain_decoding

@@ -31,7 +31,7 @@ class IntervalErrors:
         self._lock = threading.Lock()
 
     @property
-    def columns(self):
+    def columns(self) -> list[tuple[np.ndarray, np.ndarray, int]]:
         with self._lock:
             if callable(self._columns):
                 self._columns = self._columns()
@@ -45,7 +45,7 @@ class IntervalErrors:
         }
 
     def __setstate__(self, state):
-        self.__init__(**state)
+        self.__init__(**state)  # type: ignore[misc]
 
     def widths(self, coverage):
         """Half-widths of intervals that hold the number in this share of cases, by column."""

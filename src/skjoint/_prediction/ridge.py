@@ -80,7 +80,7 @@ class Ridge:
         """Numbers of the head, float64 (n_samples, n_units)."""
 
         def answer(X):
-            project, linear, smooth = self._products
+            project, linear, smooth = self._products  # type: ignore[attr-defined]
             columns = as_columns(X, RIDGE_BLOCK)
             waves = project(columns)
             waves += self.phases[:, None]

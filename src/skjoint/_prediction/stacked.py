@@ -28,9 +28,15 @@ class HeadModel(Protocol):
     the same model.
     """
 
-    head: str
-    n_units: int
     kind: str  # name of the companion
+
+    @property
+    def head(self) -> str:
+        """Name of the head."""
+
+    @property
+    def n_units(self) -> int:
+        """Units of the head."""
 
     def reads(self, n_inputs):
         """Whether it predicts from rows of so many encoded columns."""

@@ -108,7 +108,7 @@ def _fits_of(rows, i, head, seed):
         counts = np.bincount(target, minlength=head.n_units)
         if np.sum(counts > 1) < 2:
             return
-        parts = [(None, 1.0, target)]
+        parts: list[tuple[int | None, float, np.ndarray]] = [(None, 1.0, target)]
     else:
         numbers, sizes = in_units(target, head, rows.weights[i][labelled])
         parts = [(unit, size, numbers[:, unit]) for unit, size in enumerate(sizes)]
