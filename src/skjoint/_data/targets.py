@@ -218,12 +218,11 @@ class Targets:
         learned = []
         for positions, labels in zip(class_groups, known, strict=True):
             name, is_block = name_of("class", positions), len(positions) > 1
-            shared = positions in value_groups
-            source = value_groups.index(positions) if shared else None
+            is_cut = positions in value_groups and not is_block
+            source = value_groups.index(positions) if is_cut else None
             found = learn_labels(
                 table, positions, name, class_bins=class_bins, known=labels, source=source
             )
-            source = None if is_block else source
             learned.append(ClassTarget(name, positions, *found, is_block, source))
         return cls(values, tuple(learned), names, table.named, {})
 
