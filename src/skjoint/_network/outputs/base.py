@@ -8,6 +8,7 @@ array, and its targets in another: only the output itself knows how they are lai
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
@@ -42,7 +43,7 @@ class Request(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Output:
+class Output(ABC):
     """What a head ends in.
 
     Parameters
@@ -120,13 +121,17 @@ class Output:
         """
         return targets
 
+    @abstractmethod
+    def loss(self, identifier):
+        """The Keras loss of rows, on training targets and all parts side by side."""
+
+    @abstractmethod
     def row_metric(self, targets, outputs, scale):
         """The metric of each row, as Keras tensors; numbers in original units by ``scale``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def constants(self, targets, weights) -> Iterable[np.ndarray]:
-        """Answers of candidates for the best constant prediction, all parts side by side."""
-        raise NotImplementedError
+        """Candidates for the best constant prediction, all parts side by side."""
 
     def relative_loss(self, loss, reference):
         """A loss beside that of the best constant prediction: 1 where nothing was learned."""
@@ -168,10 +173,6 @@ class ValueOutput(Output):
         """Pairs of what does not go together, as a boolean, and the message that says so."""
         return []
 
-    def loss(self, value_loss):
-        """The Keras loss of rows, on training targets and all parts side by side."""
-        raise NotImplementedError
-
     @classmethod
     def number_loss(cls, value_loss):
         """The ``value_loss`` by which numbers alone are compared."""
@@ -199,8 +200,8 @@ class ValueOutput(Output):
 
     def deviation(self, parts, math):
         """Standard deviation of the number, in scaled units, from its ``deviation_parts``."""
-        raise NotImplementedError
+        raise TypeError(f"A {self.name} output has no standard deviation.")
 
     def number_by_class(self, parts, codes):
         """The number if each row were of the class of its code, from its ``class_parts``."""
-        raise NotImplementedError
+        raise TypeError(f"A {self.name} output has no number for each class.")
