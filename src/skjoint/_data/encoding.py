@@ -16,7 +16,9 @@ from skjoint._data.columns import LARGE, check_categories, knots_of, levels_of, 
 from skjoint._data.features import OWNER, Schema, check_size, read_features
 
 BEND = 5.0  # standard deviations that clipped numbers stay within
-CHUNK = 2**14  # rows encoded at once: float64 on the way, several times the size of what is kept
+ENCODED_AT_ONCE = (
+    2**14
+)  # rows encoded at once: float64 on the way, several times the size of what is kept
 
 
 class FeatureEncoder:
@@ -135,11 +137,11 @@ class FeatureEncoder:
     def _encoded(self, numbers, categories):
         encode_into = self._encode_channels if numbers.ndim > 2 else self._encode_columns
         encoded = np.empty((len(numbers), *self.output_shape_), np.float32)
-        if len(numbers) <= CHUNK:
+        if len(numbers) <= ENCODED_AT_ONCE:
             encode_into(encoded, numbers, categories)
             return encoded
-        for start in range(0, len(numbers), CHUNK):
-            rows = slice(start, start + CHUNK)
+        for start in range(0, len(numbers), ENCODED_AT_ONCE):
+            rows = slice(start, start + ENCODED_AT_ONCE)
             part = None if categories is None else categories[rows]
             encode_into(encoded[rows], numbers[rows], part)
         return encoded

@@ -11,7 +11,7 @@ from skjoint._prediction.temper import as_tempered
 LOG_TEMPERATURES = (-3, 3)
 # Of the prior of log T: with 1/2 the log loss of small tables was worse than without temperature.
 LOG_TEMPERATURE_VARIANCE = 1 / 8
-EPS = np.finfo(np.float64).eps  # as in the log loss
+PROBA_EPS = np.finfo(np.float64).eps  # as in the log loss
 
 
 def calibrate(held_out, targets):
@@ -53,7 +53,7 @@ def learn_temperature(proba, codes, weights):
     """
     labelled = weights > 0
     proba, codes, weights = proba[labelled], codes[labelled], weights[labelled]
-    log_proba = np.log(np.clip(proba.astype(np.float64), EPS, 1))
+    log_proba = np.log(np.clip(proba.astype(np.float64), PROBA_EPS, 1))
     rows = np.arange(len(codes))
 
     def loss(log_temperature):

@@ -18,6 +18,7 @@ from skjoint._network.trunk import Trunk
 
 OUTPUT_INITIALIZER = "glorot_uniform"  # Keras' default
 EMBEDDING = "embedding"
+EMBEDDINGS = ("rank", "periodic")  # of numbers
 LINKS = ("class_to_value", "value_to_class", "mixture")
 
 

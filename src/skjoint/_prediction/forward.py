@@ -25,7 +25,7 @@ from skjoint._support.keras_import import import_keras
 BLOCKS = (32, 16, 8)  # large ones suit many rows of small networks, small ones a single row
 BLOCK_SIZE = 2**17  # multiplications in a block at most, where the smallest allows it
 KERAS_CHUNK = 2048
-CHUNK = 6048  # rows at once at most; NumPy adds a bias faster to more than 4096
+FORWARD_CHUNK = 6048  # rows at once at most; NumPy adds a bias faster to more than 4096
 CHUNK_SIZE = 2**18  # numbers of a layer at once: they stay near the processor
 
 
@@ -114,7 +114,7 @@ class FittedNetwork:
         # An odd number of blocks: where an array's rows are a power of two apart, the numbers of
         # a column displace each other from the cache.
         widest = max(self.spec.n_inputs, *(layer.n_units for layer in self._layers))
-        self._chunk = min(CHUNK, self._block * (CHUNK_SIZE // (self._block * widest) | 1))
+        self._chunk = min(FORWARD_CHUNK, self._block * (CHUNK_SIZE // (self._block * widest) | 1))
         # every layer with the function that makes its output of its inputs
         self._steps = []
         self._steps_by_names = {}

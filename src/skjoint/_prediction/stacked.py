@@ -13,12 +13,12 @@ from typing import Protocol
 import numpy as np
 from scipy.special import softmax
 
+from skjoint._network.outputs.base import LEAST_PROBA
 from skjoint._prediction.blocks import as_rows
 
 # Share of the networks in each companion's probabilities. A forest's probability of a label is
 # 0 where no leaf of the row has met it, and in a geometric mean it would stay 0.
 FLOOR = 0.05
-LEAST_PROBA = 1e-30  # before a logarithm
 
 
 class HeadModel(Protocol):

@@ -13,7 +13,7 @@ from skjoint._prediction.blocks import in_chunks
 TREES_CHUNK = 2**13  # rows at once
 PENDING = 2**14  # rows times trees at once: their nodes stay near the processor
 # How the values of all trees become one output, and the companion whose trees they are.
-KINDS = {"mean": "forest", "sum": "boosting", "softmax": "boosting"}
+KIND_OF_LINK = {"mean": "forest", "sum": "boosting", "softmax": "boosting"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ class Trees:
             and self.children.shape == (n_nodes, 2)
             and all(a.shape == (n_nodes,) for a in (self.feature, self.threshold, self.leaf))
             and self._leads_on()
-            and self.link in KINDS
+            and self.link in KIND_OF_LINK
             and isinstance(self.head, str)
             and self.values.shape[1:] == (self.n_units,)
         ):
@@ -85,7 +85,7 @@ class Trees:
     @property
     def kind(self):
         """Name of the companion that fits such trees."""
-        return KINDS[self.link]
+        return KIND_OF_LINK[self.link]
 
     @property
     def n_trees(self):

@@ -3,7 +3,7 @@
 A head ends in an *output*: plain frozen data that holds all that is special to it. The network
 gives a head's answer in *parts*, each the output of a named layer; the first part is the number,
 or the probabilities of the labels. In training the parts of a head lie side by side in one
-array, and its targets in another: only the output itself knows how they are laid out.
+array, and its targets in another: how they are laid out is a matter of the output alone.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 
 from skjoint._network.graph import Dense
 
+LEAST_PROBA = 1e-30  # what float32 can take the logarithm of
 OUTPUTS: dict[str, type[Output]] = {}  # by name
 
 
