@@ -18,8 +18,6 @@ from skjoint._data.features import OWNER, Schema, check_size, read_features
 BEND = 5.0  # standard deviations that clipped numbers stay within
 # float64 on the way takes several times the size of what is kept
 ENCODED_AT_ONCE = 2**14  # rows
-    2**14
-)  # rows encoded at once: float64 on the way, several times the size of what is kept
 
 
 class FeatureEncoder:
