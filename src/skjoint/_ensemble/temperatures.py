@@ -1,4 +1,4 @@
-"""Temperatures that make probabilities as sure as they are right, learned from held-out rows."""
+"""Temperatures that calibrate probabilities, learned from held-out rows."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def calibrate(held_out, targets):
 def learn_temperature(proba, codes, weights):
     """The temperature of least log loss (Guo et al. 2017), drawn to 1 where rows are few.
 
-    Rows without an error alone would make it 0. So it is the mode of a posterior, with a
-    normal prior of log T around 0.
+    Where every row is classified correctly the log loss falls down to T = 0. So T is the mode of
+    a posterior, with a normal prior of log T around 0.
     """
     labelled = weights > 0
     proba, codes, weights = proba[labelled], codes[labelled], weights[labelled]

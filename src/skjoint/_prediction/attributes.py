@@ -1,4 +1,4 @@
-"""Fitted attributes: what users may read of the model behind an estimator."""
+"""Fitted attributes of the estimator."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FittedAttributes:
     _model: FittedModel
 
     def _fitted(self) -> FittedModel:
-        """The model of the moment, for one call: another ``fit`` may put a new one in its place."""
+        """The model, to be read once in a call: a ``fit`` in another thread may replace it."""
         try:
             return self._model
         except AttributeError:
@@ -133,7 +133,7 @@ class FittedAttributes:
 
     @property
     def shares_(self) -> pd.DataFrame:
-        """Share of networks and companions in every output."""
+        """Share of the networks and of each companion in every output."""
         return self._attribute("shares_").shares
 
     @property
@@ -148,5 +148,5 @@ class FittedAttributes:
 
 
 def one_or_list(entries: list[Any]) -> Any:
-    """What there is one of each target of a kind: bare where there is one target."""
+    """The list of one entry for each target, or its only entry."""
     return entries[0] if len(entries) == 1 else entries
