@@ -135,7 +135,6 @@ def blocks(language):
 @pytest.mark.filterwarnings("ignore")
 def test_readme_examples(tmp_path, monkeypatch, capsys):
     """All python blocks, one after another in one namespace, as a reader would run them."""
-    pytest.importorskip("sklearn.callback", reason="one block needs scikit-learn 1.9")
     mpl = pytest.importorskip("matplotlib")
     mpl.use("Agg")
     monkeypatch.chdir(tmp_path)
