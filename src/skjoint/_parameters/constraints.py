@@ -8,11 +8,11 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skjoint._engines.balancing import METHODS
+from skjoint._engines.choice import ENGINES
 from skjoint._network.spec import LINKS
 from skjoint._prediction.decoding import CLASS_FROM, VALUE_FROM
 
 EMBEDDINGS = ("rank", "periodic")
-ENGINES = ("fused", "keras")
 _SIZES = [Interval(Integral, 1, None, closed="left"), "array-like"]
 _COLUMNS = [None, str, Integral, list, tuple, np.ndarray]
 _COUNT = [Interval(Integral, 1, None, closed="left")]
