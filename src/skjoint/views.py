@@ -183,7 +183,7 @@ class _View(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         estimator was fitted on, if that was one column.
         """
         joint = joint_estimator(self._fitted)
-        if _is_one_column(y) and not (is_joint and len(joint._targets.names) == 1):
+        if _is_one_column(y) and not (is_joint and len(joint._model.targets.names) == 1):
             return X, np.asarray(y).reshape(-1), sample_weight
         truth = joint.split_targets(y)[self._part]
         missing = pd.isna(truth)
