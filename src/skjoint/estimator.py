@@ -305,6 +305,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         ``optimizer__...``, ``callbacks__...``, ``trunk__...`` and ``companions__...``; they
         survive ``clone`` and work in ``set_params`` and searches. None takes one away
         again: the default of what it would reach holds.
+
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,), or list of these

@@ -5,7 +5,7 @@ from __future__ import annotations
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 
 from skjoint._engines.balancing import METHODS
 from skjoint._network.spec import LINKS
@@ -74,6 +74,6 @@ def check_numbers(params, owner):
     for name, rules in CONSTRAINTS.items():
         a_number = any(isinstance(rule, Interval) for rule in rules)
         if a_number and "boolean" not in rules and isinstance(params[name], bool):
-            raise ValueError(
+            raise InvalidParameterError(
                 f"The '{name}' parameter of {owner} must be a number. Got {params[name]!r} instead."
             )
