@@ -15,7 +15,7 @@ from skjoint._engines.hooks import (
     divergence,
     stop_at_nan,
 )
-from skjoint._network.outputs import Histogram, Label, Point
+from skjoint._network.outputs import Histogram, Point
 
 
 def test_early_stopping_keeps_the_best_weights():
@@ -105,7 +105,7 @@ def plan_of(kind=Point):
     rows = replace(rows, targets=[number, code])
     return SimpleNamespace(
         network=SimpleNamespace(heads=heads),
-        losses=[Point(1, "linear").loss("mse"), Label(3).loss("crossentropy")],
+        losses=[heads[0].output.loss("mse"), heads[1].output.loss("crossentropy")],
         rows=rows.take(np.arange(150)),
         validation=rows.take(np.arange(150, 200)),
     )
