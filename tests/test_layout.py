@@ -36,9 +36,10 @@ SOURCES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in ROOT.rglob("*.py")
 }
 ENGINES = ("_engines.keras_fit", "_engines.fused")
+OTHER_DATA = [m for m in SOURCES if m.startswith("_data.") and m != "_data.rows"]
 NEVER = {
     # an engine sees neither the estimator nor the user's y and X: of data its rows alone
-    "_engines": ("estimator", *(m for m in SOURCES if m.startswith("_data.") and m != "_data.rows")),
+    "_engines": ("estimator", *OTHER_DATA),
     # views, plots, metrics and splitters take any fitted estimator
     "plots": ("estimator", "_prediction", "_engines"),
     "metrics": ("estimator",),

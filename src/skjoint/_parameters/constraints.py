@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 
 from skjoint._engines.balancing import METHODS
 from skjoint._engines.choice import ENGINES
@@ -75,6 +75,6 @@ def check_numbers(params: Mapping[str, Any], owner: str) -> None:
     for name, rules in CONSTRAINTS.items():
         a_number = any(isinstance(rule, Interval) for rule in rules)
         if a_number and "boolean" not in rules and isinstance(params[name], bool):
-            raise ValueError(
+            raise InvalidParameterError(
                 f"The '{name}' parameter of {owner} must be a number. Got {params[name]!r} instead."
             )
