@@ -63,7 +63,7 @@ def test_tags():
 def test_pipeline(data, routing):
     X, y = data
     with sklearn.config_context(enable_metadata_routing=routing):
-        est = JointRegressorClassifier(**SMALL, preprocess=None)
+        est = JointRegressorClassifier.plain(**SMALL, preprocess=None)
         weights = {"jointregressorclassifier__sample_weight": np.arange(120.0)}
         if routing:
             est.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
@@ -77,7 +77,7 @@ def test_pipeline(data, routing):
         assert_array_equal(pipeline.predict_proba(X), final.predict_proba(Z))
         w = np.linspace(0, 1, 120)
         assert_allclose(pipeline.score(X, y, sample_weight=w), final.score(Z, y, w))
-        unweighted = JointRegressorClassifier(**SMALL, preprocess=None).fit(Z, y)
+        unweighted = JointRegressorClassifier.plain(**SMALL, preprocess=None).fit(Z, y)
         assert (unweighted.predict_value(Z) != final.predict_value(Z)).any()
 
 
@@ -87,13 +87,13 @@ def test_weights_are_sliced_by_cross_validation(data, routing, columns):
     X, y = data
     weights = np.ones(120) if columns == 1 else np.ones((120, 2))
     weights[60:] = 0
-    est = JointRegressorClassifier(**SMALL)
+    est = JointRegressorClassifier.plain(**SMALL)
     splits = [(np.arange(120), np.arange(120))]
     with sklearn.config_context(enable_metadata_routing=routing):
         if routing:
             est.set_fit_request(sample_weight=True).set_score_request(sample_weight=False)
         (score,) = cross_val_score(est, X, y, cv=splits, params={"sample_weight": weights})
-    expected = JointRegressorClassifier(**SMALL).fit(X[:60], y[:60]).score(X, y)
+    expected = JointRegressorClassifier.plain(**SMALL).fit(X[:60], y[:60]).score(X, y)
     assert_allclose(score, expected)
 
 
@@ -103,14 +103,14 @@ def test_routing_changes_no_search(data):
     found = []
     for routing in (False, True):
         with sklearn.config_context(enable_metadata_routing=routing):
-            est = JointRegressorClassifier(**SMALL)
+            est = JointRegressorClassifier.plain(**SMALL)
             if routing:
                 est.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
             search = GridSearchCV(est, grid, cv=2, error_score="raise")
             search.fit(X, y, sample_weight=weights)
             found.append(search.best_estimator_.predict(X, output="value"))
     assert_array_equal(*found)
-    best = JointRegressorClassifier(**SMALL).set_params(**search.best_params_)
+    best = JointRegressorClassifier.plain(**SMALL).set_params(**search.best_params_)
     assert_array_equal(found[0], best.fit(X, y, sample_weight=weights).predict_value(X))
 
 
@@ -122,7 +122,7 @@ def test_column_transformer_before_it(output):
         (OneHotEncoder(sparse_output=False), ["colour"]), remainder=StandardScaler()
     )
     columns.set_output(transform=output)
-    pipeline = make_pipeline(columns, JointRegressorClassifier(**SMALL, preprocess=None))
+    pipeline = make_pipeline(columns, JointRegressorClassifier.plain(**SMALL, preprocess=None))
     assert np.isfinite(cross_val_score(pipeline, X, y, cv=2)).all()
 
 
@@ -139,7 +139,7 @@ Y_FORMS = {
 def test_cross_validation_of_every_y(data, form):
     X, y = data
     y = Y_FORMS[form](y)
-    est = JointRegressorClassifier(**SMALL)
+    est = JointRegressorClassifier.plain(**SMALL)
     cv = KFold(3, shuffle=True, random_state=0)
     scores = cross_val_score(est, X, y, cv=cv)
     assert np.isfinite(scores).all()
@@ -155,12 +155,12 @@ def test_cross_validation_of_every_y(data, form):
 def test_searches(data):
     X, y = data
     grid = {"learning_rate": [1e-6, 0.01], "optimizer__beta_1": [0.8, 0.9]}
-    search = GridSearchCV(JointRegressorClassifier(**SMALL), grid, cv=2, error_score="raise")
+    search = GridSearchCV(JointRegressorClassifier.plain(**SMALL), grid, cv=2, error_score="raise")
     search.fit(X, y)
     assert search.best_params_["learning_rate"] == 0.01
     assert search.best_estimator_.predict(X, output="value").shape == (120,)
     assert search.predict(X).shape == (120, 2)
-    pipeline = make_pipeline(StandardScaler(), JointRegressorClassifier(**SMALL))
+    pipeline = make_pipeline(StandardScaler(), JointRegressorClassifier.plain(**SMALL))
     search = RandomizedSearchCV(
         pipeline,
         {"jointregressorclassifier__hidden_layer_sizes": [(4,), (8,), (4, 4)]},
