@@ -20,6 +20,7 @@ from conftest import make_data, small
 from skjoint import JointRegressorClassifier
 from skjoint.metrics import agreement_score, joint_score
 
+
 def fit(X, y, sample_weight=None, **parameters):
     return small(**{"hidden_layer_sizes": (8,), **parameters}).fit(X, y, sample_weight)
 

@@ -4,7 +4,7 @@
 
 The file of :func:`save` is a zip archive: ``skjoint.json`` holds everything but numbers in
 bulk, which lie beside it as raw little-endian arrays, uncompressed. Nothing in
-it is code or names code: loading makes objects of a fixed list of classes from
+it is code or the name of code: loading makes objects of a fixed list of classes from
 plain data, after checking every size against the bytes that are there.
 """
 
@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import skjoint
 from skjoint._network.spec import TRUNK
+from skjoint._prediction.fitted_model import FittedModel
 from skjoint._storage.archive import read_archive, write_archive
 from skjoint._storage.checks import check_trunk
 from skjoint._storage.reader import Reader
@@ -46,16 +47,16 @@ def save(estimator: JointRegressorClassifier, path: str | os.PathLike[str]) -> N
     Parameters
     ----------
     estimator : JointRegressorClassifier
-        Fitted. Of a Pipeline or search save the joint estimator inside; its
-        other steps are not ours to write.
+        Fitted. Of a Pipeline or search save the joint estimator inside, and
+        its other steps by other means.
     path : str or path-like
         File to write. An existing one is replaced.
 
     Raises
     ------
     TypeError
-        If a parameter cannot be told as plain data: functions, callbacks,
-        Lambda layers, objects that are not Keras' own. The message names it.
+        If a parameter cannot be written as plain data: a function, a callback,
+        a Lambda layer, an object that is not Keras' own. The message names it.
     ValueError
         If labels, categories and history are more than 64 MB of text.
     OSError
@@ -115,8 +116,8 @@ def load(path: str | os.PathLike[str]) -> JointRegressorClassifier:
     Raises
     ------
     ValueError
-        If the file is no whole skjoint model, is of a later format, or holds
-        what it must not.
+        If the file is damaged, is no skjoint model, has a later format, or
+        holds something that a model does not.
     OSError
         If the file cannot be read.
     """
@@ -126,6 +127,8 @@ def load(path: str | os.PathLike[str]) -> JointRegressorClassifier:
         params = {n: reader.decode(v) for n, v in document["params"].items()}
         estimator = JointRegressorClassifier(**params)
         model = reader.decode(document["model"])
+        if not isinstance(model, FittedModel):
+            raise refused("its model is of another kind")
         estimator._model = _with_trunk(estimator, model)
     except RefusedError:
         raise
@@ -135,12 +138,12 @@ def load(path: str | os.PathLike[str]) -> JointRegressorClassifier:
 
 
 def _with_trunk(estimator, model):
-    """The model as one that was built from the estimator's trunk, which is made of its own."""
-    spec = model.network.spec
-    if spec.trunk is not None:
-        shapes = spec.trunk.declared_shapes()
-        check_trunk(getattr(model.network, "network", model.network), shapes)
-        estimator.trunk = spec.trunk.build()
+    """The model, whose training may go on from the parameter ``trunk``: a new Keras model."""
+    trunk = model.network.spec.trunk
+    if trunk is not None:
+        shapes = trunk.declared_shapes()
+        check_trunk(model.network, shapes)
+        estimator.trunk = trunk.build()
         estimator.trunk.set_weights(model.network.member(0).weights[: len(shapes)])
     resumption = replace(model.resumption, trunk=(estimator.trunk, {}))
     return replace(model, resumption=resumption)

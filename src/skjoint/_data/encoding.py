@@ -37,7 +37,7 @@ class FeatureEncoder:
         self.schema = None
         self.numbers_ = self.categories_ = np.empty(0, dtype=np.intp)
         self.levels_ = np.empty((3, 0))
-        self.bend_ = None  # files of older formats hold none
+        self.bend_ = None
 
     # -------------------------------------------------------------------- learning
     def learn(self, features, sample_weight=None):

@@ -166,7 +166,7 @@ class JointPredictionDisplay:
         if labels is None:
             known = joint.classes_.tolist()
             labels = [*known, *sorted(set(class_true[~pd.isna(class_true)].tolist()) - set(known))]
-        target = joint._targets.classes[0]
+        target = joint._model.targets.classes[0]
         class_of_value = None
         if target.source is not None:
             codes = codes_of_numbers(value_pred, target.classes, target.edges)
