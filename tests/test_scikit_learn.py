@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.model_selection import (
     GridSearchCV,
@@ -21,6 +22,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
+from skjoint._fitting.settings import resolve
 
 SMALL = {"hidden_layer_sizes": (8,), "epochs": 3, "random_state": 0}
 
@@ -203,3 +205,70 @@ def test_parameters_of_a_grid_may_be_numpy_numbers(data):
     plain |= {"hidden_layer_sizes": (8,), "alpha": 0.1}
     ests = [JointRegressorClassifier(random_state=0, **p).fit(X, y) for p in (numbers, plain)]
     assert_allclose(*[est.predict_value(X) for est in ests], rtol=1e-7)
+
+
+# ------------------------------------------------------------------ parameters
+ROUTED = (
+    "optimizer__momentum",
+    "callbacks__patience",
+    "trunk__units",
+    "companions__n_trees",
+    "companions__forest__n_trees",
+)
+
+
+@pytest.mark.parametrize("name", [*JointRegressorClassifier().get_params(), *ROUTED])
+@pytest.mark.parametrize("start", ["default", "plain", "accurate"])
+def test_every_parameter_survives_every_way(name, start):
+    """The constructor, set_params, get_params and clone keep it, and all the others."""
+    make = {"default": JointRegressorClassifier}.get(start) or getattr(
+        JointRegressorClassifier, start
+    )
+    before = make().get_params()
+    expected = {**before, name: "another value"}
+    est = make()
+    assert est.set_params(**{name: "another value"}) is est
+    again = make().set_params(**est.get_params())
+    for one in (est, make(**{name: "another value"}), clone(est), clone(clone(est)), again):
+        assert one.get_params() == expected
+        assert one.get_params(deep=False) == expected
+        assert getattr(one, name) == "another value"
+    assert JointRegressorClassifier(**expected).get_params() == expected
+    est.set_params(**{name: before.get(name)})  # None takes a routed one away again
+    assert est.get_params() == before
+
+
+def without_layers(settings):
+    """All other settings as what can be compared: no objects, no names that Keras counts up."""
+    optimizer = vars(settings.optimizer)
+    config = {name: value for name, value in optimizer["config"].items() if name != "name"}
+    return {
+        **{name: value for name, value in vars(settings).items() if name != "hidden"},
+        "optimizer": {**optimizer, "config": config},
+        "losses": [loss.get_config() for loss in settings.losses],
+    }
+
+
+def test_a_grid_over_layers_changes_nothing_but_the_layers(data, monkeypatch):
+    """Ranks, falling rate and penalty stay as they are with layers of one's own."""
+    X, y = data
+    found = []
+
+    def record(*arguments):
+        found.append(resolve(*arguments))
+        return found[-1]
+
+    monkeypatch.setattr("skjoint.estimator.resolve", record)
+    grid = {"hidden_layer_sizes": ["auto", (8,), (8, 4), 6]}
+    fold = [(np.arange(80), np.arange(80, 120))]
+    est = JointRegressorClassifier(epochs=2, random_state=0)
+    search = GridSearchCV(est, grid, cv=fold, refit=False, error_score="raise").fit(X, y)
+    assert len(search.cv_results_["params"]) == len(found) == 4
+    assert [settings.hidden for settings in found] == [(256, 64), (8,), (8, 4), (6,)]
+    first, *others = [without_layers(settings) for settings in found]
+    for other in others:
+        assert other == first
+    assert first["alpha"] > 0
+    assert first["optimizer"]["schedule"] == "cosine"
+    for layers in grid["hidden_layer_sizes"]:
+        assert clone(est).set_params(hidden_layer_sizes=layers).fit(X, y)._model.features.ranks
