@@ -169,7 +169,7 @@ def to_onnx(estimator: Any, path: str | os.PathLike[str]) -> None:
     float64, too, so that they are those of the estimator but for rounding.
 
     The checks that ``predict`` makes of X are not in the graph. In the file's
-    metadata ``features``, ``targets`` and ``classes`` tell, in JSON, the columns of
+    metadata ``features``, ``targets`` and ``classes`` list, in JSON, the columns of
     X, the columns of y behind each output, and the labels of each column of
     ``proba``.
 
@@ -189,7 +189,7 @@ def to_onnx(estimator: Any, path: str | os.PathLike[str]) -> None:
     NotImplementedError
         If a part cannot be exported: an activation that is not among the usual
         names, a layer of a ``trunk`` that is not dense, normalising, reshaping or
-        pooling over all, a companion of your own, a step that skl2onnx does not know, a column of
+        pooling over all, a companion of your own, a step that skl2onnx cannot convert, a column of
         X that has the name of an output. The message names it.
     ImportError
         If onnx, or skl2onnx for a Pipeline, is not installed.

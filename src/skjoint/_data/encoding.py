@@ -3,7 +3,7 @@
 Numbers are standardised, then missing ones become 0, which is imputation by
 the column's mean that honours sample weights. Text and categories become
 one-hot columns; a missing category is a category of its own; one that
-training never saw gives zeros only. Sequences and images (3-D and 4-D X) keep
+fit has not met gives zeros only. Sequences and images (3-D and 4-D X) keep
 their shape; each channel, the last axis, is standardised over all others.
 """
 
@@ -110,7 +110,7 @@ class FeatureEncoder:
 
     # -------------------------------------------------------------------- encoding
     def read(self, X, *, owner=OWNER, allow_nd=False):
-        """Read an X that must look as in fit; see :func:`read_features`."""
+        """Read an X of the form of fit; see :func:`read_features`."""
         return read_features(
             X,
             encode=self.enabled,
