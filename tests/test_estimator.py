@@ -16,15 +16,13 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error, r2_score
 
-from conftest import make_data
+from conftest import make_data, small
 from skjoint import JointRegressorClassifier
 from skjoint.metrics import agreement_score, joint_score
 
-SMALL = {"hidden_layer_sizes": (8,), "epochs": 3, "random_state": 0}
-
 
 def fit(X, y, sample_weight=None, **parameters):
-    return JointRegressorClassifier(**{**SMALL, **parameters}).fit(X, y, sample_weight)
+    return small(**{"hidden_layer_sizes": (8,), **parameters}).fit(X, y, sample_weight)
 
 
 def same(a, b, X):
@@ -82,10 +80,9 @@ def test_the_keras_model_gives_the_predictions(fitted, data):
     model = fitted.model_
     assert isinstance(model, keras.Model)
     assert model.output_names == ["value", "class"]
-    value, proba = model(fitted._model.encode(fitted._model.features.read(X)))
-    scaled = (
-        fitted.predict_value(X) - fitted._model.targets.values[0].offset
-    ) / fitted._model.targets.values[0].scale
+    value, proba = model(fitted._model.encode(X))
+    target = fitted._model.targets.values[0]
+    scaled = (fitted.predict_value(X) - target.offset) / target.scale
     assert_allclose(np.asarray(value)[:, 0], scaled, rtol=1e-3, atol=1e-5)
     assert_allclose(proba, fitted.predict_proba(X), rtol=1e-3, atol=1e-5)
 
@@ -342,8 +339,10 @@ def test_early_stopping_restores_the_best_epoch(data):
     est = fit(X, y, early_stopping=True, epochs=200, learning_rate=0.03, n_iter_no_change=5)
     monitor = est.history_["val_joint_loss"]
     assert est.n_iter_ < 200
-    assert est.best_epoch_ == int(np.argmin(monitor)) == est.n_iter_ - 1 - 5
-    straight = fit(X, y, validation=0.1, epochs=est.best_epoch_ + 1, learning_rate=0.03)
+    best = int(np.argmin(monitor))
+    assert_array_equal(est.best_epoch_, [[best, best]])
+    assert best == est.n_iter_ - 1 - 5
+    straight = fit(X, y, validation=0.1, epochs=best + 1, learning_rate=0.03)
     assert_allclose(est.predict_value(X), straight.predict_value(X), rtol=1e-4)
     assert not hasattr(straight, "best_epoch_")
 
@@ -600,7 +599,8 @@ def test_history_has_an_entry_for_every_epoch(data):
     X, y = data
     est = fit(X, y, epochs=2, warm_start=True)
     est.set_params(early_stopping=True, epochs=4, n_iter_no_change=9).fit(X, y)
-    assert est.best_epoch_ == int(np.nanargmin(est.history_["val_joint_loss"]))
+    best = int(np.nanargmin(est.history_["val_joint_loss"]))
+    assert_array_equal(est.best_epoch_, [[best, best]])
     est.partial_fit(X, y)
     assert {len(figures) for figures in est.history_.values()} == {7}
     assert not hasattr(est, "best_epoch_")  # the last epochs were not judged

@@ -15,7 +15,9 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import UndefinedMetricWarning
 
-from skjoint import JointRegressorClassifier, estimator
+from conftest import small
+from skjoint import JointRegressorClassifier
+from skjoint._engines.choice import ENGINES, Engine
 from skjoint._engines.plan import Result, log_names
 
 # Where scikit-learn checks parameters and arrays for us, in words of its own.
@@ -45,10 +47,11 @@ def untrained(plan, on_epoch, callbacks=()):
 
 @pytest.fixture(scope="module", autouse=True)
 def without_training():
-    engines = dict(estimator.ENGINES)
-    estimator.ENGINES.update(fused=untrained, keras=untrained)
+    engines = dict(ENGINES)
+    engine = Engine(untrained, runs_in_threads=True)
+    ENGINES.update(fused=engine, keras=engine)
     yield
-    estimator.ENGINES.update(engines)
+    ENGINES.update(engines)
 
 
 def is_ours(error):
@@ -210,7 +213,7 @@ NAMES = [
 SENSIBLE = {
     "preprocess": [None],
     "early_stopping": [True, "by_head"],
-    "refit": [True],
+    "n_refits": [1],
     "head_link": ["mixture", "class_to_value", "value_to_class"],
     "loss_weights": ["famo", {"value": 2}],
     "value_from": ["mean", "median", "blend", "auto"],
@@ -219,8 +222,9 @@ SENSIBLE = {
     "numeric_embedding": ["rank", "periodic", ("rank", "periodic")],
     "class_bins": [2, [0.0, 1.0]],
     "n_members": [2],
-    "n_trees": [5],
-    "n_fourier": [5],
+    "companions": ["forest", ("boosting", "ridge")],
+    "companions__n_trees": [5],
+    "companions__n_features": [5],
     "value_by_class": [{"p": 0.0}],
     "class_weight": ["balanced", {"p": 2.0}],
     "value_activation": ["softplus", lambda x: None],
@@ -273,9 +277,7 @@ def test_finite_answers_or_an_error_of_ours(data):
             weight = data.draw(weights(n))
         else:
             params = data.draw(parameters)
-    est = JointRegressorClassifier(
-        **{"hidden_layer_sizes": (4,), "epochs": 2, "batch_size": 8, "random_state": 0, **params}
-    )
+    est = small(**{"hidden_layer_sizes": (4,), "epochs": 2, "batch_size": 8, **params})
     before = dict(vars(est))
     fit = est.fit if data.draw(st.booleans()) else est.partial_fit
     if answer(fit, X, y, sample_weight=weight) is None:

@@ -1,6 +1,7 @@
 """One file without pickle: whole or not at all, exact, and harmless wherever it comes from."""
 
 import contextlib
+import dataclasses
 import io
 import json
 import os
@@ -20,13 +21,22 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-import skjoint
-from conftest import make_data
-from skjoint import JointRegressorClassifier, persistence
-from skjoint.persistence import DOCUMENT, load, save
+import write_golden_file as golden
+from conftest import make_data, small
+from skjoint import JointRegressorClassifier
+from skjoint._data.encoding import FeatureEncoder
+from skjoint._data.features import read_features
+from skjoint._ensemble.companions.registry import COMPANIONS
+from skjoint._network.outputs import OUTPUTS
+from skjoint._storage.archive import DOCUMENT, FORMAT
+from skjoint._storage.kinds import KINDS, kind_named
+from skjoint.persistence import load, save
 
-SMALL = {"hidden_layer_sizes": (4,), "epochs": 2, "random_state": 0}
-STORED = Path(__file__).parent / "data" / "format_1.skjoint"
+STORED = Path(__file__).parent / "data" / f"format_{FORMAT}_plain.skjoint"
+
+
+def tiny(**params):
+    return small(**{"hidden_layer_sizes": (4,), "epochs": 2, **params})
 
 
 def mixed_data(n_samples=60):
@@ -68,13 +78,21 @@ CASES = {
     "routed class": {"optimizer": keras.optimizers.AdamW, "optimizer__weight_decay": 0.1},
     "weights by label": {"class_weight": [{"low": 2.0}, "balanced"], "validation": 0.2},
     "early stopping": {"early_stopping": True, "epochs": 5, "n_iter_no_change": 2},
+    "companions": {
+        "companions": ("forest", "boosting", "ridge"),
+        "companions__n_trees": 2,
+        "companions__n_features": 4,
+    },
+    "members": {"n_members": 2, "numeric_embedding": ("periodic", "rank"), "validation": 0.3},
+    "deviations": {"value_loss": "gaussian_nll", "validation": 0.2},
+    "histogram": {"value_loss": "histogram", "calibration": "temperature"},
 }
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_round_trip(name, tmp_path):
     X, y = mixed_data()
-    est = JointRegressorClassifier(**{**SMALL, **CASES[name]})
+    est = tiny(**CASES[name])
     y = y.drop(columns="sign") if name == "mixture" else y
     est.fit(X, y)
     save(est, tmp_path / "model.skjoint")
@@ -88,7 +106,7 @@ def test_round_trip(name, tmp_path):
 def test_one_column_and_plain_arrays(tmp_path):
     X, _ = make_data(80)
     y = (X[:, 0] * 2).round().clip(-2, 2)
-    est = JointRegressorClassifier(**SMALL, preprocess=None, value_from="median").fit(X, y)
+    est = tiny(preprocess=None, value_from="median").fit(X, y)
     save(est, tmp_path / "m")
     again = load(tmp_path / "m")
     assert_same(est, again, X, y)
@@ -110,7 +128,7 @@ def test_trunk(tmp_path):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(50, 5, 2))
     y = pd.DataFrame({"value": X.sum(axis=(1, 2)), "label": np.where(X[:, 0, 0] > 0, "a", "b")})
-    est = JointRegressorClassifier(**SMALL, trunk=build, trunk__units=4).fit(X, y)
+    est = tiny(trunk=build, trunk__units=4).fit(X, y)
     save(est, tmp_path / "m")
     again = load(tmp_path / "m")
     assert_array_equal(again.predict(X), est.predict(X))
@@ -119,30 +137,80 @@ def test_trunk(tmp_path):
     again.fit(X, y)
 
 
-@pytest.mark.parametrize("number", range(1, persistence.FORMAT + 1))
-def test_files_of_every_format(number):
-    """Written once and kept: they must open for good.
+# ------------------------------------------------------------------- golden files
+def golden_files(number):
+    return sorted(STORED.parent.glob(f"format_{number}_*.skjoint"))
 
-    2 has members and embedded numbers, 3 ranks, variances and a temperature, 4 columns
-    of few values and bins, 5 clipped numbers, 6 trees, 7 boosted ones, 8 a ridge regression.
-    """
-    path = STORED.with_name(f"format_{number}.skjoint")
-    X, y = mixed_data()
-    if number > 3:
-        X["d"] = X["d"].round()
-    est = load(path)
-    # on another processor sums may be added up in another order
-    assert_allclose(est.predict_value(X), np.load(path.with_suffix(".npy")), rtol=1e-6)
-    assert est.predict_class(X).shape == (60, 2)
-    if number > 5:
-        assert est.forest_share_.shape == est.boosting_share_.shape == (3,)
-    assert hasattr(est, "ridge_share_") == (number > 7)
-    est.set_params(warm_start=True, epochs=1).fit(X, y)
+
+def document_of(path):
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read(DOCUMENT))
+
+
+def test_every_format_has_golden_files():
+    """Who raises the format runs tests/write_golden_file.py."""
+    for number in range(1, FORMAT + 1):
+        assert golden_files(number)
+    names = {path.stem.removeprefix(f"format_{FORMAT}_") for path in golden_files(FORMAT)}
+    assert names == golden.ESTIMATORS.keys()
+    assert sum(p.stat().st_size for p in STORED.parent.iterdir()) < FORMAT * 300_000
+
+
+@pytest.mark.parametrize(
+    "path", [p for n in range(1, FORMAT + 1) for p in golden_files(n)], ids=lambda path: path.stem
+)
+def test_golden_files_predict_what_they_did(path):
+    est, expected = load(path), np.load(path.with_suffix(".npz"))
+    X = golden.rows_of(path.stem.split("_", 2)[2])
+    found = golden.predictions(est, X)
+    assert found.keys() == set(expected)
+    for name in found:
+        # on another processor sums may be added up in another order
+        assert_allclose(found[name], expected[name], rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", golden.ESTIMATORS)
+def test_golden_files_train_on(name):
+    est = load(STORED.with_name(f"format_{FORMAT}_{name}.skjoint"))
+    _, X, y, _ = golden.ESTIMATORS[name]()
+    n_iter = est.n_iter_
+    assert est.partial_fit(X, y).n_iter_ == n_iter + 1
+
+
+def fields_of_objects(value):
+    """Pairs of a kind and the names of its fields, of all objects in a document."""
+    if isinstance(value, dict):
+        if "fields" in value:
+            yield value["is"], value["fields"].keys()
+        value = list(value.values())
+    for part in value if isinstance(value, list) else []:
+        yield from fields_of_objects(part)
+
+
+def test_golden_files_hold_every_kind_with_all_fields_it_needs():
+    """A field without a default, or a kind that no golden file holds, would break old files."""
+    found = {}
+    for path in golden_files(FORMAT):
+        for kind, names in fields_of_objects(document_of(path)["model"]):
+            found[kind] = found.get(kind, names) & names
+    kinds = {*KINDS, *(f"output {name}" for name in OUTPUTS)}
+    assert found.keys() == kinds | {f"companion {name}" for name in COMPANIONS}
+    for kind, names in found.items():
+        cls = kind_named(kind)[1].cls
+        for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else []:
+            needed = field.default is field.default_factory is dataclasses.MISSING
+            assert not needed or field.name in names, f"{kind}.{field.name} has no default"
+    encoder = FeatureEncoder(True, ranks=True)
+    defaults = set(vars(encoder))
+    encoder.learn(read_features(golden.table(), encode=True))
+    learned = {name for name in vars(encoder) if name not in defaults}
+    of_file = document_of(STORED.with_name(f"format_{FORMAT}_accurate.skjoint"))
+    assert learned <= of_file["model"]["fields"]["features"]["fields"].keys()
 
 
 def test_prediction_needs_no_tensorflow(tmp_path):
     X, y = make_data()
-    save(JointRegressorClassifier(**SMALL).fit(X, y), tmp_path / "m")
+    save(tiny().fit(X, y), tmp_path / "m")
     code = (
         "import sys; from skjoint.persistence import load; import numpy as np;"
         f"load({str(tmp_path / 'm')!r}).predict(np.zeros((2, 4)));"
@@ -162,14 +230,14 @@ class TestWhatIsNotSaved:
         ],
     )
     def test_code(self, parameters, named, tmp_path):
-        est = JointRegressorClassifier(**{**SMALL, **parameters}).fit(*make_data(30))
+        est = tiny(**parameters).fit(*make_data(30))
         with pytest.raises(TypeError, match=f"save cannot write {named}.*are code"):
             save(est, tmp_path / "m")
         assert list(tmp_path.iterdir()) == []
 
     def test_lambda_layers(self, tmp_path):
         trunk = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x: x * 2)])
-        est = JointRegressorClassifier(**SMALL, trunk=trunk).fit(*make_data(30))
+        est = tiny(trunk=trunk).fit(*make_data(30))
         with pytest.raises(TypeError, match="has 'Lambda' of keras.layers: only layers"):
             save(est, tmp_path / "m")
 
@@ -180,7 +248,7 @@ class TestWhatIsNotSaved:
         with pytest.raises(ValueError, match="not fitted"):
             save(JointRegressorClassifier(), tmp_path / "m")
         with pytest.raises(FileNotFoundError, match="There is no folder .* to write m to"):
-            save(JointRegressorClassifier(**SMALL).fit(*make_data(30)), tmp_path / "no" / "m")
+            save(tiny().fit(*make_data(30)), tmp_path / "no" / "m")
 
 
 class TestWholeOrNotAtAll:
@@ -201,22 +269,23 @@ class TestWholeOrNotAtAll:
     def test_a_kill_leaves_the_old_file(self, tmp_path):
         """Killed before the rename, after all bytes were written."""
         code = f"""
-import os, signal, sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+import os, signal
+from dataclasses import replace
 from skjoint.persistence import load, save
 est = load({str(STORED)!r})
 path = {str(tmp_path / "m")!r}
 save(est, path)
-est.n_iter_ = 77
+est._model = replace(est._model, n_validation=77)
 os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 save(est, path)
 """
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
-        assert load(tmp_path / "m").n_iter_ != 77
+        assert load(tmp_path / "m").n_validation_ != 77
 
     def test_a_kill_at_any_moment_leaves_a_whole_file(self, tmp_path):
         code = f"""
-import os, random, signal, sys, time
+import os, random, signal, time
+from dataclasses import replace
 from skjoint.persistence import load, save
 est = load({str(STORED)!r})
 path = {str(tmp_path / "m")!r}
@@ -225,13 +294,14 @@ for i in range(25):
     child = os.fork()
     if child == 0:
         while True:
-            est.n_iter_ += 1
+            model = est._model
+            est._model = replace(model, n_validation=model.n_validation + 1)
             save(est, path)
     time.sleep(random.Random(i).uniform(0.005, 0.05))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     again = load(path)
-    assert again.n_iter_ >= est.n_iter_ and again.history_ == est.history_
+    assert again.n_validation_ >= est.n_validation_ and again.history_ == est.history_
 """
         subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -288,7 +358,20 @@ def set_at(*path_and_value):
     return change
 
 
-NETWORK = ("fitted", "_network", "fields")
+def without(*path_and_key):
+    *path, last = path_and_key
+
+    def change(document):
+        place = document
+        for key in path:
+            place = place[key]
+        del place[last]
+
+    return change
+
+
+MODEL = ("model", "fields")
+NETWORK = (*MODEL, "network", "fields")
 
 
 def keras_object(class_name, module="keras.layers", registered=None, **config):
@@ -314,10 +397,30 @@ TAMPERED = {
     "later format": (set_at("format", 99), "format 99, made by skjoint.*Update skjoint"),
     "no format": (set_at("format", None), "names no format"),
     "no parameters": (set_at("params", []), "no parameters"),
+    "no model": (set_at("model", None), "no fitted model"),
+    "a model of nothing": (set_at("model", {"is": "list", "items": []}), "of another kind"),
+    "a network for a model": (
+        lambda document: document.update(model=document["model"]["fields"]["network"]),
+        "of another kind",
+    ),
+    "later format of any form": (
+        lambda document: {"format": 99, "versions": []},
+        "format 99.*Update skjoint",
+    ),
+    "other targets": (
+        without(*MODEL, "targets", "fields", "classes", "items", 0),
+        "are not those of its network",
+    ),
+    "other features": (
+        set_at(*MODEL, "features", "fields", "output_shape_", {"is": "tuple", "items": [3]}),
+        "are not those of its network",
+    ),
     "unknown parameter": (set_at("params", "shell", "rm"), "does not fit together"),
-    "unknown attribute": (set_at("fitted", "fit", 1), r"unknown attributes \['fit'\]"),
+    "former parameter": (set_at("params", "validation_fraction", 0.1), "does not fit together"),
+    "unknown field": (set_at(*MODEL, "fit", 1), "does not fit together.*'fit'"),
+    "missing field": (without(*MODEL, "seed"), "'seed'"),
     "unknown kind": (
-        set_at("fitted", "_features", {"is": "Popen", "fields": {}}),
+        set_at(*MODEL, "features", {"is": "Popen", "fields": {}}),
         "object of kind 'Popen'",
     ),
     "lambda layer": (with_trunk("Lambda"), "'Lambda' of keras.layers"),
@@ -337,8 +440,8 @@ TAMPERED = {
     "layer of no size": (with_trunk("Dense", units="many"), "does not fit together"),
     "text of 100 GB": (
         set_at(
-            "fitted",
-            "classes_",
+            *MODEL,
+            "history",
             {
                 "is": "objects",
                 "dtype": "<U5",
@@ -355,24 +458,24 @@ TAMPERED = {
     ),
     "object array": (
         set_at(
-            "fitted",
-            "loss_weights_",
+            *MODEL,
+            "loss_weights",
             {"is": "array", "dtype": "|O", "shape": [1], "data": "arrays/0"},
         ),
         "is not an array",
     ),
     "huge array": (
         set_at(
-            "fitted",
-            "loss_weights_",
+            *MODEL,
+            "loss_weights",
             {"is": "array", "dtype": "<f8", "shape": [10**12], "data": "arrays/0"},
         ),
         r"is not an array of shape \(1000000000000,\)",
     ),
     "missing array": (
         set_at(
-            "fitted",
-            "loss_weights_",
+            *MODEL,
+            "loss_weights",
             {"is": "array", "dtype": "<f8", "shape": [1], "data": "../../etc/passwd"},
         ),
         "does not fit together",
@@ -389,7 +492,7 @@ ANYTHING = st.recursive(
     | st.booleans()
     | st.integers(-(10**6), 10**6)
     | st.sampled_from([10**30, 0.5, float("nan"), float("inf"), "", "relu", "<f8", "arrays/0"])
-    | st.sampled_from(["Trunk", "NetworkSpec", "Ensemble", "array", "objects", "keras class"]).map(
+    | st.sampled_from(["Trunk", "NetworkSpec", "Average", "array", "objects", "keras class"]).map(
         lambda kind: {"is": kind, "fields": {}}
     ),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.just("is"), inner),
@@ -484,7 +587,7 @@ class TestUntrustedFiles:
         def change(document):
             texts = [{"is": "objects", "dtype": "O", "shape": [1], "items": ["a"]}] * 2000
             texts[0] = {**texts[0], "shape": [10**5], "items": [str(i) for i in range(10**5)]}
-            fields = document["fitted"]["_features"]["fields"]["one_hot_"]["fields"]
+            fields = document["model"]["fields"]["features"]["fields"]["one_hot_"]["fields"]
             fields["categories"] = {"is": "list", "items": texts}
 
         (tmp_path / "m").write_bytes(rewritten(change))
@@ -496,10 +599,8 @@ class TestUntrustedFiles:
         assert peak < 2 * 10**8
 
 
-def test_the_stored_file_says_what_made_it():
-    with zipfile.ZipFile(STORED) as archive:
-        document = json.loads(archive.read(DOCUMENT))
-    assert document["format"] == 1 < persistence.FORMAT
+def test_the_versions_that_made_a_file_are_in_it():
+    document = document_of(STORED)
+    assert document["format"] == FORMAT
     assert document["versions"]["skjoint"] == "0.1.0"
     assert set(document["versions"]) >= {"numpy", "scikit-learn", "tensorflow", "keras"}
-    assert skjoint.persistence is persistence

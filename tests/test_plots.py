@@ -200,7 +200,7 @@ def test_training_curves(searched):
     assert_array_equal(display.lines_["val_joint_loss"].get_ydata(), est.history_["val_joint_loss"])
     weights = [display.lines_[f"{head}_loss_weight"].get_ydata() for head in ("value", "class")]
     assert_array_equal(np.transpose(weights), est.loss_weights_)
-    kept = f"kept (epoch {est.best_epoch_ + 1})"
+    kept = f"kept (epoch {est.best_epoch_[0, 0] + 1})"
     assert texts_of(display.axes_["value_loss"].get_legend()) == ["training", "validation", kept]
     assert texts_of(display.axes_["loss_weights"].get_legend()) == ["value", "class"]
 

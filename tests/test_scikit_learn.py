@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.model_selection import (
     GridSearchCV,
@@ -21,6 +22,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
+from skjoint._fitting.settings import resolve
 
 SMALL = {"hidden_layer_sizes": (8,), "epochs": 3, "random_state": 0}
 
@@ -63,7 +65,7 @@ def test_tags():
 def test_pipeline(data, routing):
     X, y = data
     with sklearn.config_context(enable_metadata_routing=routing):
-        est = JointRegressorClassifier(**SMALL, preprocess=None)
+        est = JointRegressorClassifier.plain(**SMALL, preprocess=None)
         weights = {"jointregressorclassifier__sample_weight": np.arange(120.0)}
         if routing:
             est.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
@@ -77,7 +79,7 @@ def test_pipeline(data, routing):
         assert_array_equal(pipeline.predict_proba(X), final.predict_proba(Z))
         w = np.linspace(0, 1, 120)
         assert_allclose(pipeline.score(X, y, sample_weight=w), final.score(Z, y, w))
-        unweighted = JointRegressorClassifier(**SMALL, preprocess=None).fit(Z, y)
+        unweighted = JointRegressorClassifier.plain(**SMALL, preprocess=None).fit(Z, y)
         assert (unweighted.predict_value(Z) != final.predict_value(Z)).any()
 
 
@@ -87,13 +89,13 @@ def test_weights_are_sliced_by_cross_validation(data, routing, columns):
     X, y = data
     weights = np.ones(120) if columns == 1 else np.ones((120, 2))
     weights[60:] = 0
-    est = JointRegressorClassifier(**SMALL)
+    est = JointRegressorClassifier.plain(**SMALL)
     splits = [(np.arange(120), np.arange(120))]
     with sklearn.config_context(enable_metadata_routing=routing):
         if routing:
             est.set_fit_request(sample_weight=True).set_score_request(sample_weight=False)
         (score,) = cross_val_score(est, X, y, cv=splits, params={"sample_weight": weights})
-    expected = JointRegressorClassifier(**SMALL).fit(X[:60], y[:60]).score(X, y)
+    expected = JointRegressorClassifier.plain(**SMALL).fit(X[:60], y[:60]).score(X, y)
     assert_allclose(score, expected)
 
 
@@ -103,14 +105,14 @@ def test_routing_changes_no_search(data):
     found = []
     for routing in (False, True):
         with sklearn.config_context(enable_metadata_routing=routing):
-            est = JointRegressorClassifier(**SMALL)
+            est = JointRegressorClassifier.plain(**SMALL)
             if routing:
                 est.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
             search = GridSearchCV(est, grid, cv=2, error_score="raise")
             search.fit(X, y, sample_weight=weights)
             found.append(search.best_estimator_.predict(X, output="value"))
     assert_array_equal(*found)
-    best = JointRegressorClassifier(**SMALL).set_params(**search.best_params_)
+    best = JointRegressorClassifier.plain(**SMALL).set_params(**search.best_params_)
     assert_array_equal(found[0], best.fit(X, y, sample_weight=weights).predict_value(X))
 
 
@@ -122,7 +124,7 @@ def test_column_transformer_before_it(output):
         (OneHotEncoder(sparse_output=False), ["colour"]), remainder=StandardScaler()
     )
     columns.set_output(transform=output)
-    pipeline = make_pipeline(columns, JointRegressorClassifier(**SMALL, preprocess=None))
+    pipeline = make_pipeline(columns, JointRegressorClassifier.plain(**SMALL, preprocess=None))
     assert np.isfinite(cross_val_score(pipeline, X, y, cv=2)).all()
 
 
@@ -139,7 +141,7 @@ Y_FORMS = {
 def test_cross_validation_of_every_y(data, form):
     X, y = data
     y = Y_FORMS[form](y)
-    est = JointRegressorClassifier(**SMALL)
+    est = JointRegressorClassifier.plain(**SMALL)
     cv = KFold(3, shuffle=True, random_state=0)
     scores = cross_val_score(est, X, y, cv=cv)
     assert np.isfinite(scores).all()
@@ -155,12 +157,12 @@ def test_cross_validation_of_every_y(data, form):
 def test_searches(data):
     X, y = data
     grid = {"learning_rate": [1e-6, 0.01], "optimizer__beta_1": [0.8, 0.9]}
-    search = GridSearchCV(JointRegressorClassifier(**SMALL), grid, cv=2, error_score="raise")
+    search = GridSearchCV(JointRegressorClassifier.plain(**SMALL), grid, cv=2, error_score="raise")
     search.fit(X, y)
     assert search.best_params_["learning_rate"] == 0.01
     assert search.best_estimator_.predict(X, output="value").shape == (120,)
     assert search.predict(X).shape == (120, 2)
-    pipeline = make_pipeline(StandardScaler(), JointRegressorClassifier(**SMALL))
+    pipeline = make_pipeline(StandardScaler(), JointRegressorClassifier.plain(**SMALL))
     search = RandomizedSearchCV(
         pipeline,
         {"jointregressorclassifier__hidden_layer_sizes": [(4,), (8,), (4, 4)]},
@@ -203,3 +205,70 @@ def test_parameters_of_a_grid_may_be_numpy_numbers(data):
     plain |= {"hidden_layer_sizes": (8,), "alpha": 0.1}
     ests = [JointRegressorClassifier(random_state=0, **p).fit(X, y) for p in (numbers, plain)]
     assert_allclose(*[est.predict_value(X) for est in ests], rtol=1e-7)
+
+
+# ------------------------------------------------------------------ parameters
+ROUTED = (
+    "optimizer__momentum",
+    "callbacks__patience",
+    "trunk__units",
+    "companions__n_trees",
+    "companions__forest__n_trees",
+)
+
+
+@pytest.mark.parametrize("name", [*JointRegressorClassifier().get_params(), *ROUTED])
+@pytest.mark.parametrize("start", ["default", "plain", "accurate"])
+def test_every_parameter_survives_every_way(name, start):
+    """The constructor, set_params, get_params and clone keep it, and all the others."""
+    make = {"default": JointRegressorClassifier}.get(start) or getattr(
+        JointRegressorClassifier, start
+    )
+    before = make().get_params()
+    expected = {**before, name: "another value"}
+    est = make()
+    assert est.set_params(**{name: "another value"}) is est
+    again = make().set_params(**est.get_params())
+    for one in (est, make(**{name: "another value"}), clone(est), clone(clone(est)), again):
+        assert one.get_params() == expected
+        assert one.get_params(deep=False) == expected
+        assert getattr(one, name) == "another value"
+    assert JointRegressorClassifier(**expected).get_params() == expected
+    est.set_params(**{name: before.get(name)})  # None takes a routed one away again
+    assert est.get_params() == before
+
+
+def without_layers(settings):
+    """All other settings as what can be compared: no objects, no names that Keras counts up."""
+    optimizer = vars(settings.optimizer)
+    config = {name: value for name, value in optimizer["config"].items() if name != "name"}
+    return {
+        **{name: value for name, value in vars(settings).items() if name != "hidden"},
+        "optimizer": {**optimizer, "config": config},
+        "losses": [loss.get_config() for loss in settings.losses],
+    }
+
+
+def test_a_grid_over_layers_changes_nothing_but_the_layers(data, monkeypatch):
+    """Ranks, falling rate and penalty stay as they are with layers of one's own."""
+    X, y = data
+    found = []
+
+    def record(*arguments):
+        found.append(resolve(*arguments))
+        return found[-1]
+
+    monkeypatch.setattr("skjoint.estimator.resolve", record)
+    grid = {"hidden_layer_sizes": ["auto", (8,), (8, 4), 6]}
+    fold = [(np.arange(80), np.arange(80, 120))]
+    est = JointRegressorClassifier(epochs=2, random_state=0)
+    search = GridSearchCV(est, grid, cv=fold, refit=False, error_score="raise").fit(X, y)
+    assert len(search.cv_results_["params"]) == len(found) == 4
+    assert [settings.hidden for settings in found] == [(256, 64), (8,), (8, 4), (6,)]
+    first, *others = [without_layers(settings) for settings in found]
+    for other in others:
+        assert other == first
+    assert first["alpha"] > 0
+    assert first["optimizer"]["schedule"] == "cosine"
+    for layers in grid["hidden_layer_sizes"]:
+        assert clone(est).set_params(hidden_layer_sizes=layers).fit(X, y)._model.features.ranks

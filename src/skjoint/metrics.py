@@ -167,8 +167,8 @@ def expected_calibration_error(
 
     .. math:: \sum_b \frac{n_b}{n} \left| \text{accuracy}_b - \text{confidence}_b \right|
 
-    It says how calibrated probabilities are, not how good: shares of the labels
-    in place of predictions have almost none. With n rows in a bin chance alone
+    It measures how well probabilities are calibrated, not how good they are: shares
+    of the labels in place of predictions have almost no error. With n rows in a bin chance alone
     gives it some :math:`0.4 / \sqrt n` and less: compare on many rows.
 
     Parameters

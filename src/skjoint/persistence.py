@@ -4,7 +4,7 @@
 
 The file of :func:`save` is a zip archive: ``skjoint.json`` holds everything but numbers in
 bulk, which lie beside it as raw little-endian arrays, uncompressed. Nothing in
-it is code or names code: loading makes objects of a fixed list of classes from
+it is code or the name of code: loading makes objects of a fixed list of classes from
 plain data, after checking every size against the bytes that are there.
 """
 
@@ -47,16 +47,16 @@ def save(estimator: JointRegressorClassifier, path: str | os.PathLike[str]) -> N
     Parameters
     ----------
     estimator : JointRegressorClassifier
-        Fitted. Of a Pipeline or search save the joint estimator inside; its
-        other steps are not ours to write.
+        Fitted. Of a Pipeline or search save the joint estimator inside, and
+        its other steps by other means.
     path : str or path-like
         File to write. An existing one is replaced.
 
     Raises
     ------
     TypeError
-        If a parameter cannot be told as plain data: functions, callbacks,
-        Lambda layers, objects that are not Keras' own. The message names it.
+        If a parameter cannot be written as plain data: a function, a callback,
+        a Lambda layer, an object that is not Keras' own. The message names it.
     ValueError
         If labels, categories and history are more than 64 MB of text.
     OSError
@@ -116,8 +116,8 @@ def load(path: str | os.PathLike[str]) -> JointRegressorClassifier:
     Raises
     ------
     ValueError
-        If the file is no whole skjoint model, is of a later format, or holds
-        what it must not.
+        If the file is damaged, is no skjoint model, has a later format, or
+        holds something that a model does not.
     OSError
         If the file cannot be read.
     """
@@ -127,6 +127,8 @@ def load(path: str | os.PathLike[str]) -> JointRegressorClassifier:
         params = {n: reader.decode(v) for n, v in document["params"].items()}
         estimator = JointRegressorClassifier(**params)
         model = reader.decode(document["model"])
+        if not isinstance(model, FittedModel):
+            raise refused("its model is of another kind")
         estimator._model = _with_trunk(estimator, model)
     except RefusedError:
         raise
@@ -135,6 +137,7 @@ def load(path: str | os.PathLike[str]) -> JointRegressorClassifier:
     return estimator
 
 
+<<<<<<< HEAD
 def _with_trunk(estimator: JointRegressorClassifier, model: FittedModel) -> FittedModel:
     """The model as one that was built from the estimator's trunk, which is made of its own."""
     spec = model.network.spec
@@ -144,6 +147,16 @@ def _with_trunk(estimator: JointRegressorClassifier, model: FittedModel) -> Fitt
         trunk = spec.trunk.build()
         trunk.set_weights(model.network.member(0).weights[: len(shapes)])
         estimator.trunk = trunk
+=======
+def _with_trunk(estimator, model):
+    """The model, whose training may go on from the parameter ``trunk``: a new Keras model."""
+    trunk = model.network.spec.trunk
+    if trunk is not None:
+        shapes = trunk.declared_shapes()
+        check_trunk(model.network, shapes)
+        estimator.trunk = trunk.build()
+        estimator.trunk.set_weights(model.network.member(0).weights[: len(shapes)])
+>>>>>>> t-sto
     resumption = replace(model.resumption, trunk=(estimator.trunk, {}))
     return replace(model, resumption=resumption)
 
@@ -168,7 +181,7 @@ def to_onnx(estimator: Any, path: str | os.PathLike[str]) -> None:
     float64, too, so that they are those of the estimator but for rounding.
 
     The checks that ``predict`` makes of X are not in the graph. In the file's
-    metadata ``features``, ``targets`` and ``classes`` tell, in JSON, the columns of
+    metadata ``features``, ``targets`` and ``classes`` list, in JSON, the columns of
     X, the columns of y behind each output, and the labels of each column of
     ``proba``.
 
@@ -188,7 +201,7 @@ def to_onnx(estimator: Any, path: str | os.PathLike[str]) -> None:
     NotImplementedError
         If a part cannot be exported: an activation that is not among the usual
         names, a layer of a ``trunk`` that is not dense, normalising, reshaping or
-        pooling over all, a companion of your own, a step that skl2onnx does not know, a column of
+        pooling over all, a companion of your own, a step that skl2onnx cannot convert, a column of
         X that has the name of an output. The message names it.
     ImportError
         If onnx, or skl2onnx for a Pipeline, is not installed.

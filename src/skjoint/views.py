@@ -25,7 +25,7 @@ from skjoint._support.typing import ArrayOrList, XLike, YLike
 
 __all__ = ["ClassView", "ValueView", "as_classifier", "as_regressor"]
 
-# Parameters that concern both heads: their values when one head is trained alone.
+# Parameters that need heads of both kinds: their values when one head is trained alone.
 BOTH_HEADS: Mapping[str, Any] = {
     "head_link": None,
     "value_by_class": None,
@@ -101,8 +101,8 @@ def as_classifier(estimator: BaseEstimator) -> ClassView:
 class _View(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """What both kinds of view share."""
 
-    _part: ClassVar[int]  # of what `split_targets` returns
-    _alone: ClassVar[Mapping[str, Any]]  # parameters that only the other head has
+    _part: ClassVar[int]  # index into what `split_targets` returns
+    _alone: ClassVar[Mapping[str, Any]]  # parameters of the other head: their values without it
 
     estimator_: BaseEstimator
 
@@ -148,7 +148,7 @@ class _View(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         return self._find_fitted() is not None
 
     def _find_fitted(self) -> BaseEstimator | None:
-        """The estimator that was fitted here, or came fitted; None if neither is."""
+        """The estimator fitted by ``fit``, else the given one if it is fitted, else None."""
         if hasattr(self, "estimator_"):
             return self.estimator_
         try:
@@ -179,8 +179,8 @@ class _View(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     ) -> tuple[XLike, NDArray[Any], ArrayLike | None]:
         """Rows that are labelled for this view: X, truth and weights.
 
-        One column is of the view's own kind; with ``is_joint`` it is what the
-        estimator was fitted on, if that was one column.
+        A y of one column holds truth of the view's own kind. With ``is_joint`` it is a y of the
+        form that the estimator was fitted on, where that had one column, too.
         """
         joint = joint_estimator(self._fitted)
         if _is_one_column(y) and not (is_joint and len(joint._model.targets.names) == 1):
@@ -375,7 +375,7 @@ class ClassView(ClassifierMixin, _View):
 
 
 def _is_one_column(y: YLike) -> bool:
-    """Whether y holds one column: then it is of the view's own kind."""
+    """Whether y holds one column."""
     if isinstance(y, dict):
         return len(y) == 1
     shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape

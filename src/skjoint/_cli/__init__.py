@@ -1,6 +1,6 @@
 """The command line: ``python -m skjoint``.
 
-Exit code 2 and one line on standard error say what was wrong.
+An error is exit code 2 and one line on standard error.
 """
 
 from __future__ import annotations

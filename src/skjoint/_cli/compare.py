@@ -176,7 +176,7 @@ def _draw_predictions(task, joint, split, axes):
     if task.bin_edges is None:
         JointPredictionDisplay.from_estimator(joint, split.X_test, split.y_test, ax=axes)
         return
-    # The estimator was not told that the label is cut from the number.
+    # For the estimator the label is a column of its own, not cut from the number.
     value_true, class_true = joint.split_targets(split.y_test)
     value = joint.predict_value(split.X_test)
     JointPredictionDisplay.from_predictions(

@@ -10,7 +10,7 @@ from skjoint import __version__
 DESCRIPTION = """\
 One joint model against two separate ones. Without arguments on data that is embedded, with
 ``compare data.csv`` on any table. ``train`` makes a model file of a table, ``predict`` uses it.
-Exit code 2 and one line on standard error say what was wrong.
+An error is exit code 2 and one line on standard error.
 """
 PLOT = "skjoint-comparison.png"
 

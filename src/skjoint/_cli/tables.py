@@ -1,4 +1,4 @@
-"""From a CSV file, or the embedded data, to a task: features, targets and which is what."""
+"""The data of a command, from a CSV file or from scikit-learn, as a task."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GAPS = ["", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 
 @dataclass(frozen=True)
 class Task:
-    """A table to learn, and how its columns make a number and a label."""
+    """A table of features, and which columns of another one are the number and the label."""
 
     name: str
     X: pd.DataFrame

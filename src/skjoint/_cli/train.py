@@ -34,7 +34,7 @@ def train_model(task: Task, arguments: argparse.Namespace) -> None:
 
 
 def _cross_validate(est, task, n_folds, seed):
-    """What ``evaluate`` gives on each fold, one row per fold."""
+    """The figures of ``evaluate``, one row per fold."""
     folds = JointStratifiedKFold(n_folds, shuffle=True, random_state=seed, **task.target_parameters)
     return pd.DataFrame(
         clone(est)

@@ -1,4 +1,4 @@
-"""What is learned from single columns of X: scales, ranks, levels, and which categories fit."""
+"""Learned from single columns of X: scales, ranks, levels; and a check of categories."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def scaler_of(numbers, sample_weight):
         unit = np.where(extreme, largest, 1.0)
         if extreme.any():
             numbers = numbers / unit
-        if sample_weight is not None:  # of sum n, which StandardScaler takes for their number
+        if sample_weight is not None:  # their sum is the number of rows to StandardScaler
             sample_weight = sample_weight / sample_weight.mean()
         scaler = StandardScaler().fit(numbers, sample_weight=sample_weight)
     scaler.mean_ *= unit
@@ -61,7 +61,7 @@ def levels_of(numbers):
     """Columns of few values: the column, lower and upper bound of each level, (3, n_levels).
 
     A number belongs to the nearest value: float32 and float64 of it agree, and a new one has a
-    place. Two values need no levels: the number itself tells them apart.
+    place. Two values need no levels: a number of two values is as good as one of 0 and 1.
     """
     found = []
     for i, column in enumerate(numbers.T):

@@ -1,4 +1,4 @@
-"""What X, y and weights may come in."""
+"""Containers of X, y and weights: which are read, and which are refused."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 Numbers are standardised, then missing ones become 0, which is imputation by
 the column's mean that honours sample weights. Text and categories become
 one-hot columns; a missing category is a category of its own; one that
-training never saw gives zeros only. Sequences and images (3-D and 4-D X) keep
+fit has not met gives zeros only. Sequences and images (3-D and 4-D X) keep
 their shape; each channel, the last axis, is standardised over all others.
 """
 
@@ -38,7 +38,11 @@ class FeatureEncoder:
         self.schema: Schema = None  # type: ignore[assignment]  # until learn
         self.numbers_ = self.categories_ = np.empty(0, dtype=np.intp)
         self.levels_ = np.empty((3, 0))
+<<<<<<< HEAD
         self.bend_ = None  # where numbers are not clipped
+=======
+        self.bend_ = None
+>>>>>>> t-sto
 
     # -------------------------------------------------------------------- learning
     def learn(self, features, sample_weight=None):
@@ -111,7 +115,7 @@ class FeatureEncoder:
 
     # -------------------------------------------------------------------- encoding
     def read(self, X, *, owner=OWNER, allow_nd=False):
-        """Read an X that must look as in fit; see :func:`read_features`."""
+        """Read an X of the form of fit; see :func:`read_features`."""
         return read_features(
             X,
             encode=self.enabled,

@@ -1,4 +1,4 @@
-"""One column of y as numbers or as labels, and which of its entries are there."""
+"""One column of y as numbers or as labels; missing entries are marked."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """X read and checked, once: columns of numbers and columns of categories.
 
-What X may be is decided here, by scikit-learn's own checks wherever it has them.
+The checks are scikit-learn's own wherever it has such.
 :class:`skjoint._data.encoding.FeatureEncoder` makes float32 of the result.
 """
 
@@ -74,7 +74,7 @@ class Features:
 
 # ----------------------------------------------------------------------- reading
 def read_features(X, *, encode, allow_nd=False, schema=None, category_positions=None, owner=OWNER):
-    """Check X as scikit-learn does and take it apart.
+    """Check X and take it apart.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def read_features(X, *, encode, allow_nd=False, schema=None, category_positions=
     category_positions : sequence of int, default=None
         Columns that were categories in fit; None for those that hold anything but numbers.
     owner : str
-        Name of the class that scikit-learn's messages are to name.
+        Name of the class in scikit-learn's messages.
 
     Returns
     -------
@@ -219,7 +219,7 @@ def _class_named(owner):
 def _validated(X, schema, owner, **checks):
     """X as scikit-learn's ``validate_data`` returns it, and its schema.
 
-    It writes to an estimator and compares with what it finds there: one made for the purpose.
+    That function keeps the schema as attributes of an estimator; here it has one of its own.
     """
     holder = _class_named(owner)()
     if schema is not None:

@@ -68,7 +68,7 @@ def declared_classes(known, labels):
 
 
 def known_codes(target, labels):
-    """Codes of labels that the first fit has seen; an error for others."""
+    """Codes of labels, each among those of the first fit; an error for others."""
     codes = target.codes(labels)
     if (codes < 0).any():
         unknown = pd.unique(pd.Series(labels[codes < 0])).tolist()

@@ -1,4 +1,4 @@
-"""What is learned from y before training: the scale of a number, the labels of a class."""
+"""Learned from y before training: the scale of a number, the labels of a class."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def learn_scale(name, numbers, weights, scale_value, centre):
     if scale_value and not labelled.any():
         raise ValueError(
             f"No row with a positive weight is labelled for target '{name}', whose scale is "
-            "to be learned, or value_by_class knows all its numbers. Let the first chunk hold "
+            "to be learned, or value_by_class gives all its numbers. Let the first chunk hold "
             "some, or use scale_value=False."
         )
     if scale_value:

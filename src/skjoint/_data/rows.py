@@ -1,4 +1,4 @@
-"""Rows as training sees them: encoded X, and one array and weight per head."""
+"""Rows for training: encoded X, and one array of targets and one of weights per head."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ class Rows:
     """Rows to train or validate on.
 
     Targets are float32 (n, width) for a value, in scaled units, and int32
-    codes (n,) for a class; a value that is a mixture over classes has the code,
-    or -1, as one more column. A weight of 0 marks what is not labelled.
-    All plans of a fit share the ``table`` of X; ``where`` are the rows of it that these
-    are, None for all. ``codes`` are the label codes of the first class target, -1 where
-    the row has no label.
+    codes (n,) for a class. In a plan they are those of the losses: some outputs
+    add columns. A weight of 0 marks what is not labelled. All plans of a fit share the
+    ``table`` of X; ``where`` holds the indices of these rows in it, None for all of its rows.
+    ``codes`` are the label codes of the first class target, -1 where the row has no label.
     """
 
     table: np.ndarray
@@ -35,7 +34,7 @@ class Rows:
 
     @property
     def positions(self):
-        """Which rows of the table they are, int32."""
+        """Indices of these rows in the table, int32."""
         return np.arange(len(self), dtype=np.int32) if self.where is None else self.where
 
     def take(self, rows):

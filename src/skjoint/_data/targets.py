@@ -1,4 +1,4 @@
-"""What y is: the one gate from any form of y to lists of arrays and masks.
+"""The one gate for y: from any of its forms to lists of arrays and masks.
 
 Every target of y becomes one entry of a list, also when there is just one
 value and one class. Two orders of these lists exist:
@@ -10,7 +10,7 @@ predict order
     first, then its class): the order of ``predict``'s columns and of a
     ``sample_weight`` with one column per target.
 
-Everything below this module sees output order, arrays and masks only.
+All other modules have to do with output order, arrays and masks only.
 
 Which columns are what, when nothing is declared:
 
@@ -87,12 +87,12 @@ class ValueTarget:
         return scaled.astype(np.float32)
 
     def decode(self, outputs):
-        """What the head gives, back in original units: (n,), or (n, width)."""
+        """Outputs of the head in original units: (n,), or (n, width)."""
         numbers = outputs[:, 0] if self.n_units == 1 else outputs  # 1-D is much faster
         return numbers * self.scale + self.offset
 
     def decode_deviation(self, scaled):
-        """A standard deviation in scaled units, (n, width), back in original units."""
+        """Standard deviations of the output, (n, width), in original units."""
         return (scaled[:, 0] if self.n_units == 1 else scaled) * self.scale
 
 
@@ -106,7 +106,7 @@ class ClassTarget:
     edges: np.ndarray | None = None
     one_hot: bool = False
     source: int | None = None  # the value (its index) that this class is cut from
-    centres: np.ndarray | None = None  # the number that each label of a source stands for
+    centres: np.ndarray | None = None  # with a source, the number in place of each label
     quantiles: np.ndarray | None = None  # of the training numbers in each band (n_classes, 21)
 
     kind = "class"
@@ -115,8 +115,13 @@ class ClassTarget:
     def n_units(self):
         return len(self.classes)
 
+<<<<<<< HEAD
     def codes(self, labels) -> np.ndarray:
         """Indices into ``classes``; -1 where training never saw the label."""
+=======
+    def codes(self, labels):
+        """Indices into ``classes``; -1 for labels that are not among them."""
+>>>>>>> t-sto
         return pd.Index(self.classes).get_indexer(pd.Index(labels)).astype(np.int32)
 
 
@@ -151,7 +156,11 @@ class Targets:
     names: tuple  # of y's columns; positions when y was an array
     named: bool
     known_values: dict  # the number, by code of the label, where the label alone decides it
+<<<<<<< HEAD
     known_in_network: bool = False  # known numbers are part of a mean that rows without label train
+=======
+    is_mixture: bool = False  # the number is a mean over classes, which unlabelled rows train, too
+>>>>>>> t-sto
 
     @property
     def outputs(self):
@@ -227,7 +236,7 @@ class Targets:
         return cls(values, tuple(learned), names, table.named, {})
 
     def _with_bands(self, table, weights):
-        """The same with the number that each label stands for, where it is cut from one."""
+        """The same with the numbers in place of labels that are cut from a number."""
         classes = []
         for target, w in zip(self.classes, weights[len(self.values) :], strict=True):
             if target.source is not None and target.edges is None:
@@ -289,7 +298,7 @@ class Targets:
                 if len(other):
                     warn(
                         f"{len(other)} rows of label {self.classes[0].classes[code]!r} have "
-                        f"another number than value_by_class says, such as {other[0, 0]:g} "
+                        f"another number than in value_by_class, such as {other[0, 0]:g} "
                         f"instead of {number:g}. Nothing is learned from their numbers."
                     )
 

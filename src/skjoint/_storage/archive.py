@@ -13,13 +13,14 @@ import skjoint
 from skjoint._storage.refusal import RefusedError, refused
 from skjoint._support.files import whole_file
 
-FORMAT = 1  # raised when older readers would misread
+# Raised when older versions would misread new files; then run tests/write_golden_file.py.
+FORMAT = 1
 DOCUMENT = "skjoint.json"
 MAX_DOCUMENT = 2**26  # bytes of JSON
 
 
 def write_archive(path, document, arrays):
-    """Write a document, a dict of JSON, and arrays, bytes by name, in the place of ``path``."""
+    """Write a document (a dict that JSON can hold) and arrays (bytes by name) to ``path``."""
     text = json.dumps({"format": FORMAT, **document})
     if len(text) > MAX_DOCUMENT:
         raise ValueError(
@@ -39,9 +40,9 @@ def read_archive(path):
             document, arrays = _entries(archive, path.stat().st_size)
     except RefusedError:
         raise
-    except (ValueError, RecursionError) as error:  # numbers of 5,000 digits, too
+    except (ValueError, RecursionError) as error:  # so do numbers of 5,000 digits
         raise refused(f"{DOCUMENT} is not JSON ({error})") from error
-    # zipfile's for damage, for methods of packing it does not know, and for encrypted entries
+    # What zipfile raises for damage, unknown kinds of compression and encrypted entries.
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
         raise refused(f"it is damaged or of another kind ({error})") from error
     _check_format(document)
@@ -66,11 +67,12 @@ def _entries(archive, size):
 def _check_format(document):
     if not isinstance(document, dict) or not isinstance(document.get("format"), int):
         raise refused("it names no format")
-    if document["format"] > FORMAT:
-        made_by = document.get("versions", {}).get("skjoint", "a later version")
+    versions, params, model = (document.get(name) for name in ("versions", "params", "model"))
+    made_by = versions.get("skjoint") if isinstance(versions, dict) else None
+    if document["format"] > FORMAT:  # whose document may have any other form
         raise ValueError(
             f"This file has format {document['format']}, made by skjoint {made_by}; skjoint "
             f"{skjoint.__version__} reads formats up to {FORMAT}. Update skjoint."
         )
-    if {type(document.get("params")), type(document.get("model"))} != {dict}:
+    if not (isinstance(params, dict) and isinstance(model, dict)):
         raise refused("it has no parameters or no fitted model")

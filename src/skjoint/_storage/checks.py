@@ -1,4 +1,4 @@
-"""What a file may hold: configurations of Keras that run no code, weights that fit together."""
+"""Checks of a file's content: Keras configurations that run no code, parts that fit together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from skjoint._network.weights import weight_shapes
 from skjoint._prediction.forward import FittedNetwork
 from skjoint._storage.refusal import refused
 
-# What Keras' configurations hold beside objects; "__lambda__" and "__typespec__" name code.
+# Names in Keras' configurations that are data; "__lambda__" and "__typespec__" are code.
 DATA_NAMES = ("__keras_tensor__", "__slice__")
 # Layers that read files or run code of their own.
 UNSAFE_LAYERS = {
@@ -44,10 +44,17 @@ def _check_class(name, config, where):
     special = name == "function" or str(name).startswith("__")
     if special or not (ours or known):
         raise TypeError(
-            f"{where} has {name!r} of {module or registered}: only layers, optimizers, "
-            "losses and initializers of Keras' own that run no code can be saved and "
-            "loaded."
+            f"{where} has {name!r} of {module or registered}: only layers, optimizers, losses and "
+            "initializers of Keras' own that run no code can be saved and loaded."
         )
+
+
+def check_model(targets, features, network, **others):
+    """Raise unless targets and rows are those of the network."""
+    heads = [(head.name, head.kind, head.n_units) for head in network.spec.heads]
+    same_heads = heads == [(target.name, target.kind, target.n_units) for target in targets.outputs]
+    if not (same_heads and features.output_shape_ == network.spec.input_shape):
+        raise refused("its targets and features are not those of its network")
 
 
 def check_weights(spec, weights):
@@ -74,7 +81,8 @@ def check_places(networks, places):
 
 
 def check_trunk(network, shapes):
-    """Raise unless the weights of a trunk have the shapes that a configuration asks for."""
+    """Raise unless the weights of a trunk have the shapes that its configuration asks for."""
+    network = getattr(network, "network", network)  # without companions
     for part in getattr(network, "networks", [network]):
         found = [w.shape for w in part.weights[: len(shapes)]]
         if found != shapes or len(part.weights) != len(shapes) + len(weight_shapes(part.spec)):

@@ -1,6 +1,7 @@
 """Objects that a file may hold: how each becomes plain fields, and is made of them again.
 
-A field of the file is a field of one of these classes; there is no other list of names.
+The fields in a file are those of these classes; there is no other list of names. A new field
+needs a default, which files that were written before it was there then have.
 """
 
 from __future__ import annotations
@@ -26,19 +27,23 @@ from skjoint._prediction.fitted_model import FittedModel, Resumption
 from skjoint._prediction.forward import FittedNetwork
 from skjoint._prediction.interval_errors import IntervalErrors
 from skjoint._prediction.stacked import Stacked
-from skjoint._storage.checks import check_keras_config, check_places, check_weights
+from skjoint._storage.checks import check_keras_config, check_model, check_places, check_weights
 
 
 class Kind(NamedTuple):
-    """A class of objects in files."""
+    """A class of objects in files.
+
+    ``fields(value)`` is a dict of what an object is made of, and ``make(fields)`` the object made
+    of such a dict, whose values may come from anywhere.
+    """
 
     cls: type
-    fields: Callable  # of an object: a dict
-    make: Callable  # from such a dict, of any origin
+    fields: Callable
+    make: Callable
 
 
 def _plain(cls):
-    """A dataclass, all of whose fields are plain data."""
+    """A dataclass whose fields are all in the file."""
 
     def fields(value):
         return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
@@ -70,7 +75,7 @@ def _make_trunk(fields):
 
 
 def _resumption_fields(resumption):
-    # The trunk that it was built from may be a function, which is code.
+    # Without the parameter ``trunk``, which may be a function, and so code.
     return {"states": resumption.states, "balancing": resumption.balancing}
 
 
@@ -91,7 +96,7 @@ def _make_scaler(fields):
 
 
 def _make_one_hot(fields):
-    """An encoder with these categories: all are given, so that one row is enough to fit it."""
+    """An encoder of these categories. It is given all of them, so that one row fits it."""
     categories = [np.asarray(c, dtype=object) for c in fields["categories"]]
     encoder = OneHotEncoder(
         categories=categories, handle_unknown="ignore", sparse_output=False, dtype=np.float32
@@ -110,11 +115,11 @@ KINDS = {
             Targets,
             ValueTarget,
             ClassTarget,
-            FittedModel,
         )
     },
     "Trunk": Kind(Trunk, _trunk_fields, _make_trunk),
     "Resumption": Kind(Resumption, _resumption_fields, lambda fields: Resumption(**fields)),
+    "FittedModel": _stateful(FittedModel, check_model),
     "FittedNetwork": _stateful(FittedNetwork, check_weights),
     "Average": _stateful(Average, check_places),
     "Stacked": _stateful(Stacked),
@@ -130,7 +135,7 @@ KINDS = {
 
 
 def kind_of(value):
-    """Name and kind of an object, or None of what is no object of these classes."""
+    """Name and kind of an object, or None for an object of another class."""
     cls, name = type(value), type(value).__name__
     if isinstance(value, Output) and OUTPUTS.get(cls.name) is cls:
         return kind_named(f"output {cls.name}")
@@ -140,7 +145,7 @@ def kind_of(value):
 
 
 def kind_named(name):
-    """Name and kind, or None where no class goes by this name."""
+    """Name and kind, or None for an unknown name."""
     prefix, _, rest = str(name).partition(" ")
     if prefix == "output" and rest in OUTPUTS:
         return name, _plain(OUTPUTS[rest])

@@ -19,7 +19,7 @@ class Reader:
 
     def __init__(self, arrays):
         self.arrays = arrays
-        self.containers = {
+        self.forms = {
             "list": lambda value: [self.decode(v) for v in value["items"]],
             "tuple": lambda value: tuple(self.decode(v) for v in value["items"]),
             "dict": self._dict,
@@ -34,8 +34,8 @@ class Reader:
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
         kind = value["is"]
-        if kind in self.containers:
-            return self.containers[kind](value)
+        if kind in self.forms:
+            return self.forms[kind](value)
         found = kind_named(kind)
         if found is None:
             raise refused(f"it holds an object of kind {kind!r}")

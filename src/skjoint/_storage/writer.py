@@ -18,7 +18,7 @@ class Writer:
         self.arrays = {}
 
     def encode(self, value, where):
-        """JSON of a value; ``where`` names it in errors."""
+        """JSON of a value; ``where`` is its name in errors."""
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
         if isinstance(value, np.generic):
@@ -68,6 +68,6 @@ class Writer:
                 return {"is": "keras", "config": json.dumps(config)}
         raise TypeError(
             f"save cannot write {where}={value!r}: functions, callbacks and foreign objects are "
-            "code. Use a name that Keras knows, or set_params(...) another value before saving; "
+            "code. Use a name of Keras, or set_params(...) another value before saving; "
             "what prediction does not need, such as callbacks, may be None."
         )

@@ -34,9 +34,9 @@ def joint_cross_val_predict(
 ) -> ArrayOrList:
     """Out-of-fold predictions of a joint model.
 
-    ``sklearn.model_selection.cross_val_predict(method="predict_proba")`` gives
-    every column of y whole numbers for labels before it fits, the number's
-    column too: the model would learn ranks. Here y stays as it is.
+    ``sklearn.model_selection.cross_val_predict(method="predict_proba")`` encodes
+    every column of y as labels before it fits, that of the number, too: the model
+    would learn ranks. Here y stays as it is.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def _fit_and_predict(
 
 
 def _joined_proba(folds: list[tuple[NDArray[Any], NDArray[Any]]]) -> NDArray[np.float64]:
-    """Probabilities of all folds under the sorted labels of all; 0 where a fold knew none."""
+    """Probabilities of all folds under the sorted labels of all; 0 for those that a fold lacks."""
     labels = np.unique(np.concatenate([classes for _, classes in folds]))
     joined = []
     for proba, classes in folds:

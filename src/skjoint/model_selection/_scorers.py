@@ -17,7 +17,7 @@ from skjoint.views import ClassView, ValueView
 
 
 class _Scorer:
-    """What scikit-learn asks of a scorer beside the call."""
+    """The methods that scikit-learn needs of a scorer beside the call."""
 
     def __init__(self) -> None:
         self._metadata_request = MetadataRequest(owner=self)
@@ -26,7 +26,7 @@ class _Scorer:
         return True
 
     def get_metadata_routing(self) -> MetadataRequest:
-        """Which metadata was asked for.
+        """Which metadata is requested.
 
         Returns
         -------
@@ -35,7 +35,7 @@ class _Scorer:
         return self._metadata_request
 
     def set_score_request(self, **requests: bool | str | None) -> Self:
-        """Ask for metadata, as scikit-learn's own scorers do: ``sample_weight=True``.
+        """Request metadata, as of scikit-learn's own scorers: ``sample_weight=True``.
 
         Parameters
         ----------
@@ -156,8 +156,8 @@ def class_scorer(name: str) -> _HeadScorer:
     -------
     scorer : callable
         ``scorer(estimator, X, y, sample_weight=None)``, as of
-        :func:`value_scorer`. Scores of probabilities know all labels of the
-        model, also those that a fold lacks.
+        :func:`value_scorer`. Scores of probabilities count all labels of
+        the model, also those that a fold lacks.
 
     Examples
     --------

@@ -146,7 +146,7 @@ class JointPredictionDisplay:
             True targets, in the form of ``fit``. Rows that lack one are left out.
         labels : array-like of shape (n_classes,), default=None
             Labels in the order of the picture, or some of them; None takes
-            ``classes_``, then those that training never saw.
+            ``classes_``, then those that only y has.
         ax : pair of matplotlib Axes, default=None
             Where to draw; None makes a figure.
 
@@ -320,7 +320,7 @@ class JointPredictionDisplay:
         ]
 
     def _plot_rings(self, color: Any, size: float) -> list[Artist]:
-        """A ring where number and label disagree, if that is known; its key for the legend."""
+        """A ring where number and label disagree, with ``class_of_value``; its key for the legend."""
         self.disagreement_ = None
         if self.class_of_value is None:
             return []

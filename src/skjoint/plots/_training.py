@@ -33,7 +33,7 @@ class TrainingCurveDisplay:
     ----------
     history : dict of list
         As ``JointRegressorClassifier.history_``.
-    best_epoch : int or ndarray of shape (n_members, n_outputs) or (n_members,), default=None
+    best_epoch : int or ndarray of shape (n_members, n_outputs), default=None
         Index of the epoch whose weights were kept, as
         ``JointRegressorClassifier.best_epoch_``.
 
@@ -123,8 +123,6 @@ class TrainingCurveDisplay:
             return None
         outputs = [n for n in self._names_before("_loss") if n and f"val_{n}_loss" in self.history]
         kept = np.atleast_2d(np.asarray(self.best_epoch))
-        if kept.shape[1] not in (1, len(outputs)):  # one for each member
-            kept = kept.T
         output = panel.rpartition("_")[0]
         if kept.shape[1] > 1 and output in outputs:
             kept = kept[:, [outputs.index(output)]]
