@@ -137,7 +137,6 @@ def load(path: str | os.PathLike[str]) -> JointRegressorClassifier:
     return estimator
 
 
-<<<<<<< HEAD
 def _with_trunk(estimator: JointRegressorClassifier, model: FittedModel) -> FittedModel:
     """The model as one that was built from the estimator's trunk, which is made of its own."""
     spec = model.network.spec
@@ -147,16 +146,6 @@ def _with_trunk(estimator: JointRegressorClassifier, model: FittedModel) -> Fitt
         trunk = spec.trunk.build()
         trunk.set_weights(model.network.member(0).weights[: len(shapes)])
         estimator.trunk = trunk
-=======
-def _with_trunk(estimator, model):
-    """The model, whose training may go on from the parameter ``trunk``: a new Keras model."""
-    trunk = model.network.spec.trunk
-    if trunk is not None:
-        shapes = trunk.declared_shapes()
-        check_trunk(model.network, shapes)
-        estimator.trunk = trunk.build()
-        estimator.trunk.set_weights(model.network.member(0).weights[: len(shapes)])
->>>>>>> t-sto
     resumption = replace(model.resumption, trunk=(estimator.trunk, {}))
     return replace(model, resumption=resumption)
 

@@ -38,11 +38,7 @@ class FeatureEncoder:
         self.schema: Schema = None  # type: ignore[assignment]  # until learn
         self.numbers_ = self.categories_ = np.empty(0, dtype=np.intp)
         self.levels_ = np.empty((3, 0))
-<<<<<<< HEAD
         self.bend_ = None  # where numbers are not clipped
-=======
-        self.bend_ = None
->>>>>>> t-sto
 
     # -------------------------------------------------------------------- learning
     def learn(self, features, sample_weight=None):

@@ -115,13 +115,8 @@ class ClassTarget:
     def n_units(self):
         return len(self.classes)
 
-<<<<<<< HEAD
     def codes(self, labels) -> np.ndarray:
-        """Indices into ``classes``; -1 where training never saw the label."""
-=======
-    def codes(self, labels):
         """Indices into ``classes``; -1 for labels that are not among them."""
->>>>>>> t-sto
         return pd.Index(self.classes).get_indexer(pd.Index(labels)).astype(np.int32)
 
 
@@ -156,11 +151,7 @@ class Targets:
     names: tuple  # of y's columns; positions when y was an array
     named: bool
     known_values: dict  # the number, by code of the label, where the label alone decides it
-<<<<<<< HEAD
-    known_in_network: bool = False  # known numbers are part of a mean that rows without label train
-=======
-    is_mixture: bool = False  # the number is a mean over classes, which unlabelled rows train, too
->>>>>>> t-sto
+    known_in_network: bool = False  # they are constants of a mean that unlabelled rows train, too
 
     @property
     def outputs(self):
