@@ -1,4 +1,4 @@
-"""Periodic embeddings of numbers: what they compute, and that they work in every part of skjoint."""
+"""Periodic embeddings of numbers: what they compute, and that all parts of skjoint take them."""
 
 from importlib.metadata import version
 from types import SimpleNamespace

@@ -86,8 +86,8 @@ def test_errors_are_made_as_small_as_those_of_the_mean(n_networks, noise):
     for std in (None, np.full(len(positions), noise)):
         found, shared = errors_of(numbers, true[positions], positions, None, n_networks, std)
         variance = 0.49 * (1 - 1 / n_networks)
-        deviation = 1 if std is None else noise**2 + variance
-        expected = (noise**2 + 0.49 - variance) / deviation
+        squared_unit = 1 if std is None else noise**2 + variance
+        expected = (noise**2 + 0.49 - variance) / squared_unit
         assert np.average(found**2, weights=shared) == pytest.approx(expected, rel=0.1)
 
 
