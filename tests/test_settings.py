@@ -287,7 +287,7 @@ REFUSED = [
     (
         {"trunk": build, "companions": "ridge"},
         {"X": IMAGES},
-        r"^companions must be \(\) where rows of X have a shape.*Got \('ridge',\)",
+        r"^companions must be \(\) where rows of X have a shape.*Got 'ridge' instead",
     ),
 ]
 PAIR = pd.DataFrame({"a": Y["value"], "b": -Y["value"], "label": Y["label"], "more": Y["label"]})
