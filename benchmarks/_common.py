@@ -48,8 +48,8 @@ def print_versions():
     print(", ".join(f"{name} {number}" for name, number in versions().items()))
 
 
-# Named layers make a plain network, which any library can build: most figures are about it.
-PLAIN_NETWORK = {"hidden_layer_sizes": (64, 64)}
+# Of plain networks, which any library can build: most figures are about them.
+PLAIN_LAYERS = (64, 64)
 
 
 def warm_up():

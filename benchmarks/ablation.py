@@ -35,7 +35,7 @@ from sklearn.model_selection import train_test_split
 
 import quality
 from _common import (
-    PLAIN_NETWORK,
+    PLAIN_LAYERS,
     count,
     in_lists,
     option_parser,
@@ -79,14 +79,14 @@ def gains(train, test, seed):
     known = {kind: y[kind].notna().to_numpy() for kind in KINDS}
 
     def fit(kinds, rows):
-        network = JointRegressorClassifier(
+        network = JointRegressorClassifier.plain(
+            PLAIN_LAYERS,
             value_columns=["value"] if "value" in kinds else [],
             class_columns=["class"] if "class" in kinds else [],
             loss_weights=[known[kind].mean() if len(kinds) > 1 else 1.0 for kind in kinds],
             early_stopping="by_head",
             epochs=round(EPOCHS * len(y) / rows.sum()),  # of fewer rows more, for equal steps
             random_state=seed,
-            **PLAIN_NETWORK,
         )
         X_known = X[rows] if isinstance(X, pd.DataFrame) else X[np.flatnonzero(rows)]
         return network.fit(X_known, y.loc[rows, list(kinds)])

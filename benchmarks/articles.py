@@ -38,8 +38,8 @@ def random_rows(n_rows=1000, n_features=10, n_classes=3, seed=0):
 def run_article():
     print('\n(a) "Multi-task learning using TensorFlow": 10 inputs, 128-64, a number, 3 classes')
     X, y = random_rows()
-    est = JointRegressorClassifier(
-        hidden_layer_sizes=(128, 64),
+    est = JointRegressorClassifier.plain(
+        (128, 64),
         epochs=10,
         preprocess=None,  # the article scales neither features nor the number
         scale_value=False,
@@ -84,8 +84,8 @@ def hospital_stays(n_rows, seed=0):
 
 
 def lesson_network(epochs, value_activation="softplus"):
-    return JointRegressorClassifier(
-        hidden_layer_sizes=(64, 64),
+    return JointRegressorClassifier.plain(
+        (64, 64),
         value_layer_sizes=20,
         class_layer_sizes=20,
         value_activation=value_activation,

@@ -53,7 +53,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 
 from _common import (
-    PLAIN_NETWORK,
+    PLAIN_LAYERS,
     count,
     option_parser,
     print_table,
@@ -125,13 +125,13 @@ def run(X, y, case, epochs, seed):
     unit = np.sqrt(FACTOR) if "scale_value" in settings else 1.0
     y = y.assign(value=unit * (y["value"] - y["value"].mean()) / y["value"].std())
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.3, random_state=seed)
-    est = JointRegressorClassifier(
+    est = JointRegressorClassifier.plain(
+        PLAIN_LAYERS,
         value_columns=["value"],
         class_columns=["class"],
         classes=np.unique(y["class"]),
         epochs=epochs,
         random_state=seed,
-        **PLAIN_NETWORK,
         **settings,
     )
 
@@ -262,7 +262,7 @@ def measure_cost(epochs, rounds):
     X, value, label = make_data()
     y = np.column_stack([value, label])
     fits = {
-        name: JointRegressorClassifier(
+        name: JointRegressorClassifier.plain(
             HIDDEN,
             loss_weights=weights,
             epochs=epochs,

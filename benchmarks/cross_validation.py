@@ -59,7 +59,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from _common import (
-    PLAIN_NETWORK,
+    PLAIN_LAYERS,
     count,
     option_parser,
     print_table,
@@ -157,13 +157,13 @@ def score_label(est, X, y):
 
 def networks(y, value, label, epochs, seed):
     """Joint: one network for both targets. Separate: the same for each alone."""
-    joint = JointRegressorClassifier(
+    joint = JointRegressorClassifier.plain(
+        PLAIN_LAYERS,
         value_columns=[value],
         class_columns=[label],
         classes=np.unique(y[label]),  # folds need not hold each of them
         epochs=epochs,
         random_state=seed,
-        **PLAIN_NETWORK,
     )
     alone = (
         clone(joint).set_params(class_columns=[], classes=None),
@@ -192,7 +192,7 @@ def preprocessing():
 def peers(y, value, label, epochs, seed):
     """scikit-learn's networks with the estimator's settings, and the best constants."""
     settings = {
-        "hidden_layer_sizes": (64, 64),
+        "hidden_layer_sizes": PLAIN_LAYERS,
         "alpha": 0.0,
         "batch_size": 32,
         "max_iter": epochs,

@@ -32,7 +32,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from _common import PLAIN_NETWORK, count, option_parser, print_table, print_versions, write_json
+from _common import PLAIN_LAYERS, count, option_parser, print_table, print_versions, write_json
 from skjoint import JointRegressorClassifier
 from soak import resident
 
@@ -51,12 +51,12 @@ def make_rows(n_rows, n_columns):
 # ------------------------------------------------------------------ contenders
 def fit_joint(X, value, label, **params):
     settings = {"epochs": EPOCHS, "batch_size": BATCH, "early_stopping": True, "random_state": 0}
-    est = JointRegressorClassifier(**PLAIN_NETWORK, **settings, **params)
+    est = JointRegressorClassifier.plain(PLAIN_LAYERS, **settings, **params)
     return est.fit(X, np.column_stack([value, label]))
 
 
 def fit_members(X, value, label):
-    return fit_joint(X, value, label, n_members=4, refit=2)
+    return fit_joint(X, value, label, n_members=4, n_refits=2)
 
 
 def fit_keras(X, value, label):
@@ -68,7 +68,7 @@ def fit_keras(X, value, label):
     parts = train_test_split(X, value, label, test_size=0.1, random_state=0)
     X, X_test, value, value_test, label, label_test = parts
     inputs = hidden = keras.Input(X.shape[1:])
-    for size in PLAIN_NETWORK["hidden_layer_sizes"]:
+    for size in PLAIN_LAYERS:
         hidden = keras.layers.Dense(size, activation="relu")(hidden)
     heads = [keras.layers.Dense(1)(hidden), keras.layers.Dense(2, activation="softmax")(hidden)]
     model = keras.Model(inputs, heads)
@@ -86,7 +86,7 @@ def fit_keras(X, value, label):
 
 
 def fit_scikit_learn(X, value, label):
-    layers = PLAIN_NETWORK["hidden_layer_sizes"]
+    layers = PLAIN_LAYERS
     settings = {
         "max_iter": EPOCHS,
         "batch_size": BATCH,

@@ -49,7 +49,7 @@ def make_data(n_rows=N_ROWS, n_features=N_FEATURES, n_classes=N_CLASSES):
 def by_skjoint(engine, X, value, label, epochs, hidden=HIDDEN, batch_size=BATCH):
     from skjoint import JointRegressorClassifier
 
-    JointRegressorClassifier(
+    JointRegressorClassifier.plain(
         hidden,
         epochs=epochs,
         batch_size=batch_size,

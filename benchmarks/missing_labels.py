@@ -70,7 +70,7 @@ from sklearn.metrics import mean_absolute_error, r2_score
 from sklearn.model_selection import train_test_split
 
 from _common import (
-    PLAIN_NETWORK,
+    PLAIN_LAYERS,
     count,
     in_lists,
     option_parser,
@@ -151,8 +151,8 @@ def run(X, y, share, seed):
     y_hidden = hide(y_train, share, seed)
     known = y_hidden["value"].notna().to_numpy()
     X_known, y_known = X_train[known], y_hidden[known]
-    joint = JointRegressorClassifier(
-        value_columns=["value"], class_columns=["class"], random_state=seed, **PLAIN_NETWORK
+    joint = JointRegressorClassifier.plain(
+        PLAIN_LAYERS, value_columns=["value"], class_columns=["class"], random_state=seed
     )
     by_share = clone(joint).set_params(loss_weights=(known.mean(), 1.0))
     alone = clone(joint).set_params(class_columns=[])

@@ -21,7 +21,7 @@ import numpy as np
 from sklearn.model_selection import KFold
 
 from _common import (
-    PLAIN_NETWORK,
+    PLAIN_LAYERS,
     count,
     option_parser,
     print_table,
@@ -44,9 +44,9 @@ VALUE_FROM = ("head", "mean", "median", "blend")
 
 def answers(X, y, train, test, seed, **parameters):
     """Metrics of every way to answer, by (value_from, class_from)."""
-    parameters = {**PLAIN_NETWORK, **parameters, "random_state": seed}
-    est = JointRegressorClassifier(**parameters).fit(X.iloc[train], y[train])
-    blend = JointRegressorClassifier(value_from="blend", **parameters)
+    parameters = {**parameters, "random_state": seed}
+    est = JointRegressorClassifier.plain(PLAIN_LAYERS, **parameters).fit(X.iloc[train], y[train])
+    blend = JointRegressorClassifier.plain(PLAIN_LAYERS, value_from="blend", **parameters)
     blend.fit(X.iloc[train], y[train])
     found = {}
     for value_from in VALUE_FROM:

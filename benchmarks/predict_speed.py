@@ -38,7 +38,7 @@ def best(function, repeats, calls=1):
 
 def fit_both():
     X, value, label = make_data()
-    est = JointRegressorClassifier(HIDDEN, epochs=2, preprocess=None, random_state=0)
+    est = JointRegressorClassifier.plain(HIDDEN, epochs=2, preprocess=None, random_state=0)
     est.fit(X, np.column_stack([value, label]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -64,7 +64,7 @@ def million_rows(est, mlp, model, graph):
     import tensorflow as tf
 
     X = np.random.default_rng(0).normal(size=(MILLION, 7)).astype(np.float32)
-    network = est._network
+    network = est._model.network
     return {
         "network alone, number": best(lambda: network.predict(X, ["value"]), 5),
         "network alone, both": best(lambda: network.predict(X, ["value", "class"]), 5),

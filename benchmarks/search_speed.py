@@ -40,7 +40,7 @@ FOLDS = 5
 
 
 def joint(engine, epochs):
-    return JointRegressorClassifier(
+    return JointRegressorClassifier.plain(
         HIDDEN,
         batch_size=BATCH,
         epochs=epochs,

@@ -1,6 +1,6 @@
 """Is it worth serving the ONNX graph instead of the estimator: first answer, latency, throughput?
 
-A network of the default size (64-64, three labels) on ten columns: all numbers,
+A plain network (64-64, three labels) on ten columns: all numbers,
 a Pipeline of scikit-learn's scaler with it, and a table of seven numbers and three
 columns of text. "All" is number, label and probabilities: ``predict`` and
 ``predict_proba`` of the estimator, one run of the session. Both get what they
@@ -22,7 +22,7 @@ import pandas as pd
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from _common import PLAIN_NETWORK, option_parser, print_table, print_versions, require, write_json
+from _common import PLAIN_LAYERS, option_parser, print_table, print_versions, require, write_json
 from predict_speed import best
 from skjoint import JointRegressorClassifier
 from skjoint.persistence import save, to_onnx
@@ -117,11 +117,13 @@ def main():
     print_versions()
     print(f"onnxruntime {onnxruntime.__version__}")
     X, table, y = make_data(max(ROWS))
-    settings = {**PLAIN_NETWORK, "epochs": 5, "random_state": 0}
+    numbers, in_pipeline, text = (
+        JointRegressorClassifier.plain(PLAIN_LAYERS, epochs=5, random_state=0) for _ in range(3)
+    )
     models = {
-        "numbers": (JointRegressorClassifier(**settings), X),
-        "Pipeline": (make_pipeline(StandardScaler(), JointRegressorClassifier(**settings)), X),
-        "text": (JointRegressorClassifier(**settings), table),
+        "numbers": (numbers, X),
+        "Pipeline": (make_pipeline(StandardScaler(), in_pipeline), X),
+        "text": (text, table),
     }
     results = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -39,7 +39,7 @@ def fits(n_fits):
     X, y = make_joint(400, random_state=0)
     for _ in range(n_fits):
         n_rows = rng.integers(60, 400)
-        est = JointRegressorClassifier(
+        est = JointRegressorClassifier.plain(
             (int(rng.integers(8, 18)), 8),
             epochs=3,
             batch_size=int(rng.choice([16, 32])),

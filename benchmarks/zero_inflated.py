@@ -83,7 +83,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from _common import (
-    PLAIN_NETWORK,
+    PLAIN_LAYERS,
     count,
     option_parser,
     print_table,
@@ -171,13 +171,13 @@ def labels_of(amounts):
 # --------------------------------------------------------------------- methods
 def networks(X_train, y_train, X_test, seed, stopped):
     """Numbers and probabilities of "some" on the test rows, by method."""
-    joint = JointRegressorClassifier(
+    joint = JointRegressorClassifier.plain(
+        PLAIN_LAYERS,
         value_columns=["value"],
         class_columns=["class"],
         epochs=STOPPED_EPOCHS if stopped else EPOCHS,
         early_stopping=stopped,
         random_state=seed,
-        **PLAIN_NETWORK,
     )
     answers = {}
     for name, parameters in NETWORKS.items():
@@ -197,7 +197,7 @@ def two_parts(X_train, y_train, X_test, seed, stopped):
     """The same of scikit-learn's classifiers times its regressors of the rows with an amount."""
     some = (y_train["class"] == "some").to_numpy()
     like_ours = {
-        "hidden_layer_sizes": (64, 64),
+        "hidden_layer_sizes": PLAIN_LAYERS,
         "alpha": 0.0,
         "batch_size": 32,
         "max_iter": STOPPED_EPOCHS if stopped else EPOCHS,

@@ -74,7 +74,7 @@ def assert_equal(estimator, X, tmp_path):
             assert clear.mean() > 0.9
             assert_array_equal(found[target.name][clear], label[clear])
             expected |= {target.name: label, "proba" + target.name[5:]: p}
-    if targets.values and joint.network_.variances and decoding.value_from == "head":
+    if targets.values and decoding.deviation_parts and decoding.value_from == "head":
         stds = joint.predict_value(X, return_std=True)[1]
         stds = [stds] if len(targets.values) == 1 else stds.T
         for target, std in zip(targets.values, stds, strict=True):

@@ -110,7 +110,7 @@ def test_engines_agree(name, options):
     X, y = make_data(130)
     y.loc[:9, "value"] = np.nan
     y.loc[5:19, "label"] = None
-    est = JointRegressorClassifier(
+    est = JointRegressorClassifier.plain(
         **SMALL, loss_weights=name, warm_start=True, alpha=0.01, **options
     )
     fits = {}
@@ -160,7 +160,7 @@ def test_methods_in_a_search_share_programs():
     training_programs.clear()
     before = training_programs.n_built
     GridSearchCV(
-        JointRegressorClassifier(**SMALL),
+        JointRegressorClassifier.plain(**SMALL),
         {"loss_weights": [(1, 1), "dwa", "famo"], "learning_rate": [0.01, 0.001]},
         cv=2,
         error_score="raise",

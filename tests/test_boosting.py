@@ -9,19 +9,15 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from threadpoolctl import threadpool_info
 
+from conftest import class_head, value_head
 from skjoint._data.rows import Rows
 from skjoint._ensemble.companions import boosting as _boosting
 from skjoint._ensemble.companions.boosting import N_FOLDS, fit_boosting
 from skjoint._ensemble.companions.contract import Task
-from skjoint._network.spec import Head
 
 COLUMNS = np.array([0, 1, 2, 4])
 EVERY = np.arange(300)
 SETTINGS = {"max_iter": 20, "learning_rate": 0.3, "max_leaf_nodes": 15, "early_stopping": False}
-
-
-def head_of(kind, n_units):
-    return Head(kind, kind, n_units, "softmax" if kind == "class" else "linear")
 
 
 def rows_of(n_labels=3, n_samples=300):
@@ -34,7 +30,7 @@ def rows_of(n_labels=3, n_samples=300):
     return Rows(encoded, [number, code.astype(np.int32)], weights)
 
 
-def boosted(rows, heads, where=EVERY, companions=("forest", "boosting"), companions__n_trees=20):
+def boosted(rows, heads, where=EVERY, n_trees=20):
     return fit_boosting(Task(rows, heads, COLUMNS, where, 0), n_trees)
 
 
@@ -48,7 +44,7 @@ def folds_of(rows, i, is_label):
 
 def test_numbers_are_the_mean_of_scikit_learns():
     rows = rows_of()
-    (found,) = boosted(rows, {0: head_of("value", 1)})
+    (found,) = boosted(rows, {0: value_head()})
     columns, number = rows.X[:, COLUMNS], rows.targets[0].ravel()
     number, weights = number.astype(np.float64), rows.weights[0]
     mean = np.average(number, weights=weights)
@@ -66,7 +62,7 @@ def test_numbers_are_the_mean_of_scikit_learns():
 @pytest.mark.parametrize("n_labels", [2, 4])
 def test_labels_are_the_mean_score_of_scikit_learns(n_labels):
     rows = rows_of(n_labels)
-    (found,) = boosted(rows, {1: head_of("class", n_labels)})
+    (found,) = boosted(rows, {1: class_head(n_units=n_labels)})
     columns, score = rows.X[:, COLUMNS], np.zeros((300, n_labels))
     for inside, outside in folds_of(rows, 1, True):
         referee = HistGradientBoostingClassifier(**SETTINGS)
@@ -83,10 +79,10 @@ def test_vectors_have_the_trees_of_each_number():
     rows = rows_of()
     number = rows.targets[0]
     vector = np.hstack([number, 1000 * rows.X[:, 3:4]])
-    (both,) = boosted(dataclasses.replace(rows, targets=[vector]), {0: head_of("value", 2)})
+    (both,) = boosted(dataclasses.replace(rows, targets=[vector]), {0: value_head(n_units=2)})
     for i in range(2):
         alone = dataclasses.replace(rows, targets=[vector[:, i : i + 1]])
-        (one,) = boosted(alone, {0: head_of("value", 1)})
+        (one,) = boosted(alone, {0: value_head()})
         expected = one.model.predict(rows.X).ravel()
         found = both.model.predict(rows.X)[:, i]
         assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
@@ -97,10 +93,10 @@ def test_rows_without_weight_are_not_there():
     rows, kept = rows_of(), EVERY % 3 > 0
     wild = np.where(kept[:, None], rows.targets[0], np.float32(1e6))
     masked = Rows(rows.X, [wild, rows.targets[1]], [rows.weights[0] * kept, rows.weights[1]])
-    (found,) = boosted(masked, {0: head_of("value", 1)})
+    (found,) = boosted(masked, {0: value_head()})
     assert_array_equal(np.isnan(found.answers.ravel()), ~kept)
     few = rows.take(np.flatnonzero(kept))
-    (alone,) = boosted(few, {0: head_of("value", 1)}, where=np.arange(9))
+    (alone,) = boosted(few, {0: value_head()}, where=np.arange(9))
     expected = alone.model.predict(rows.X)
     assert_array_equal(found.model.predict(rows.X), expected)
 
@@ -108,7 +104,7 @@ def test_rows_without_weight_are_not_there():
 def test_a_label_of_one_row_stays_possible():
     rows = rows_of()
     rows.targets[1][7] = 3
-    (found,) = boosted(rows, {1: head_of("class", 5)})
+    (found,) = boosted(rows, {1: class_head(n_units=5)})
     assert not np.isnan(found.answers).any()
     proba = found.model.predict(rows.X)
     assert proba.min() > 0
@@ -126,13 +122,13 @@ def test_a_label_of_one_row_stays_possible():
 def test_labels_that_are_not_boosted(codes, n_units):
     rows = rows_of()
     rows.targets[1] = codes.astype(np.int32)
-    assert boosted(rows, {1: head_of("class", n_units)}) == []
+    assert boosted(rows, {1: class_head(n_units=n_units)}) == []
     few = rows.take(np.arange(2 * N_FOLDS - 1))
-    assert boosted(few, {0: head_of("value", 1)}) == []
+    assert boosted(few, {0: value_head()}) == []
 
 
 def test_threads_of_others_are_left_as_they_were(monkeypatch):
-    heads = {0: head_of("value", 1), 1: head_of("class", 3)}
+    heads = {0: value_head(), 1: class_head()}
     before = threadpool_info()
     alone = boosted(rows_of(), heads)
     assert threadpool_info() == before
@@ -147,7 +143,7 @@ def test_threads_of_others_are_left_as_they_were(monkeypatch):
 def test_models_of_large_tables_see_some_rows(monkeypatch):
     rows = rows_of()
     monkeypatch.setattr(_boosting, "MAX_BOOSTING_ROWS", 50)
-    (found,) = boosted(rows, {0: head_of("value", 1)})
+    (found,) = boosted(rows, {0: value_head()})
     assert not np.isnan(found.answers).any()
     # of 50 rows, at least 20 in a leaf, a tree has two leaves
     assert len(found.model.values) <= N_FOLDS * (20 * 2 + 1)

@@ -204,10 +204,10 @@ def test_members_are_trained_one_after_another(engine):
 
 def test_refits_are_epochs_too_and_may_be_stopped(engine):
     X, y = make_data()
-    params = {"engine": engine, "early_stopping": "by_head", "refit": True}
+    params = {"engine": engine, "early_stopping": "by_head", "n_refits": 1}
     recorder = Recorder()
     est = small(**params).set_callbacks(recorder).fit(X, y)
-    n_refitted = max(est.best_epoch_) + 1
+    n_refitted = est.best_epoch_.max() + 1
     assert n_refitted > 1
     assert len(recorder.ended) == est.n_iter_ + n_refitted + 1
     stopped = Recorder(stop_after=est.n_iter_)  # in the first epoch of the refit

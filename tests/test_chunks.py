@@ -32,7 +32,7 @@ def chunks(csv, size=250):
 
 
 def test_several_passes_over_a_file(csv):
-    est = JointRegressorClassifier(classes=["low", "mid", "top"], **SETTINGS)
+    est = JointRegressorClassifier.plain(classes=["low", "mid", "top"], **SETTINGS)
     scores = []
     whole = pd.read_csv(csv)
     for _ in range(12):
@@ -45,7 +45,7 @@ def test_several_passes_over_a_file(csv):
 
 
 def test_encodings_come_from_the_first_chunk(csv):
-    est = JointRegressorClassifier(classes=["low", "mid", "top"], **SETTINGS)
+    est = JointRegressorClassifier.plain(classes=["low", "mid", "top"], **SETTINGS)
     first, *rest = chunks(csv)
     est.partial_fit(*first)
     scale = est._model.targets.values[0].scale.copy()
@@ -56,7 +56,7 @@ def test_encodings_come_from_the_first_chunk(csv):
 
 def test_what_a_chunk_must_not_be(csv):
     first, *_, last = chunks(csv)
-    est = JointRegressorClassifier(**SETTINGS)
+    est = JointRegressorClassifier.plain(**SETTINGS)
     with pytest.raises(ValueError, match=r"holds 1 class .*classes=\[...\]"):
         est.partial_fit(*first)
     est.partial_fit(first[0], first[1].assign(label=["low", "mid"] * 125))
@@ -81,7 +81,7 @@ def test_memory_stays_flat(monkeypatch):
     """100 chunks of 2 MB, of two sizes; the bound is a tenth of what passed through."""
     monkeypatch.setattr(program, "STEPS_WORTH_COMPILING", 0)
     rng = np.random.default_rng(0)
-    est = JointRegressorClassifier(classes=[0, 1], batch_size=512, **SETTINGS)
+    est = JointRegressorClassifier.plain(classes=[0, 1], batch_size=512, **SETTINGS)
 
     def train(n_chunks):
         for i in range(n_chunks):

@@ -1,17 +1,21 @@
-"""The contract of models beside the networks: laws of all of them, and one from outside."""
+"""The contract of companions: laws of all of them, and a companion from outside."""
 
 import dataclasses
 import pickle
+import re
 from numbers import Integral
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from pandas.testing import assert_frame_equal
+from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
 
-from conftest import encoded_rows
-from skjoint._engines.plan import Rows
+from conftest import class_head, encoded_rows, small, value_head
+from skjoint._data.rows import Rows
 from skjoint._ensemble.companions import boosting, ridge
 from skjoint._ensemble.companions.contract import AuxiliaryModel, Companion, Task
 from skjoint._ensemble.companions.registry import (
@@ -19,20 +23,18 @@ from skjoint._ensemble.companions.registry import (
     arguments_of,
     fit_companions,
     register,
-    shape_message,
 )
 from skjoint._ensemble.held_out import HeldOut
 from skjoint._ensemble.shares import stack
-from skjoint._network.losses import class_loss, value_loss
-from skjoint._network.spec import Head
 from skjoint._prediction import ridge as ridge_prediction
 from skjoint._prediction import trees as tree_prediction
-from skjoint._prediction.forward import as_codes
+from skjoint._prediction.blocks import as_codes
 from skjoint._prediction.stacked import FLOOR, Stacked, joined
+from skjoint.persistence import load, save, to_onnx
 
 NAMES = ["forest", "boosting", "ridge"]
 FEW = {"n_trees": 15, "n_features": 20}
-VALUE, LABEL = Head("value", "value", 1, "linear"), Head("class", "class", 3, "softmax")
+VALUE, LABEL = value_head(), class_head()
 HEADS = {0: VALUE, 1: LABEL}
 COLUMNS, EVERY = np.arange(5), np.arange(200)
 
@@ -215,11 +217,11 @@ def test_few_rows_have_a_model_or_none(name, n_samples):
 
 SERVED = {
     VALUE: {"forest", "boosting", "ridge"},
-    Head("value", "value", 3, "linear"): {"forest", "boosting", "ridge"},
-    Head("value", "value", 1, "softplus"): {"forest"},
+    value_head(n_units=3): {"forest", "boosting", "ridge"},
+    value_head(activation="softplus"): {"forest"},
     LABEL: {"forest", "boosting"},
-    Head("class", "class", 8, "softmax"): {"forest", "boosting"},
-    Head("class", "class", 9, "softmax"): {"forest"},
+    class_head(n_units=8): {"forest", "boosting"},
+    class_head(n_units=9): {"forest"},
 }
 
 
@@ -237,9 +239,10 @@ def test_a_head_that_it_does_not_serve_has_no_model(name, head):
 
 
 # ------------------------------------------------------- those asked for, fitted
-def fit_all(names=NAMES, routed=FEW, losses=("mse", "sparse_categorical_crossentropy")):
-    found = [value_loss(losses[0]), class_loss(losses[1], 3)]
-    return fit_companions(names, routed, encoded_rows(), [VALUE, LABEL], found, COLUMNS, 0, EVERY)
+def fit_all(names=NAMES, routed=FEW, value_loss="mse"):
+    arguments, heads = arguments_of(names, routed), [VALUE, LABEL]
+    losses = [VALUE.output.loss(value_loss), LABEL.output.loss("crossentropy")]
+    return fit_companions(arguments, encoded_rows(), heads, losses, COLUMNS, 0, EVERY)
 
 
 def test_models_are_those_of_each_companion_whatever_the_order_of_names(fitted):
@@ -253,9 +256,7 @@ def test_models_are_those_of_each_companion_whatever_the_order_of_names(fitted):
 
 
 def test_a_number_that_is_no_mean_has_no_model():
-    assert {one.head for one in fit_all(losses=("mae", "sparse_categorical_crossentropy"))} == {
-        "class"
-    }
+    assert {one.head for one in fit_all(value_loss="mae")} == {"class"}
 
 
 def test_arguments_reach_all_who_have_them_or_one():
@@ -291,7 +292,6 @@ def test_names_and_arguments_that_nobody_has_are_errors():
     ]:
         with pytest.raises(ValueError, match=message):
             arguments_of(names, routed)
-    assert "(3, 1)" in shape_message(["forest"], (3, 1))
 
 
 # ------------------------------------------------------------- one from outside
@@ -352,31 +352,24 @@ def registered():
 
 
 class Constants:
-    """A network that has learned nothing but the mean."""
+    """A network with one output for all rows."""
 
-    spec = dataclasses.make_dataclass("Spec", ["heads", "n_inputs", "variances"])(
-        [VALUE, LABEL], 5, {}
-    )
+    spec = dataclasses.make_dataclass("Spec", ["heads", "n_inputs"])([VALUE, LABEL], 5)
 
-    def predict(self, X, names, forms=None, keep_parts=False):
+    def predict(self, X, names, forms=None):
         outputs = {"value": np.full((len(X), 1), 0.1), "class": np.full((len(X), 3), 1 / 3)}
         return [outputs[name].astype(np.float32) for name in names]
 
 
-def test_one_from_outside_has_its_share(registered):
+def test_one_from_outside_is_stacked_with_the_networks(registered):
     rows = encoded_rows()
     held_out = HeldOut([Constants()] * 2, [rows.take(np.arange(0, 80)), rows.take(EVERY[60:])])
-    names, routed = ["forest", "neighbour"], {"n_trees": 5, "neighbour__n_neighbours": 3}
-    losses = [value_loss("mse"), class_loss("sparse_categorical_crossentropy", 3)]
-    found = fit_companions(
-        names, routed, rows, [VALUE, LABEL], losses, COLUMNS, 0, np.unique(held_out.positions)
-    )
+    found = fit_all(["forest", "neighbour"], {"n_trees": 5, "neighbour__n_neighbours": 3})
     assert [one.model.kind for one in found] == ["forest"] * 2 + ["neighbour"] * 2
     assert found[2].model.n_neighbours == 3
     stacked = stack(Constants(), found, held_out, 2, True)
     assert isinstance(stacked, Stacked)
     assert COMPANIONS["neighbour"].model is Neighbour
-    # What is kept are its own answers, and in what the networks answered is its part.
     neighbours = [m for m in stacked.models if m.kind == "neighbour"]
     assert neighbours
     X = encoded_rows(50, seed=1).X
@@ -400,3 +393,180 @@ def test_names_are_registered_once(registered):
     for name in ("two__parts", "no identifier", 3):
         with pytest.raises(ValueError, match="must be an identifier without '__'"):
             register(dataclasses.replace(NEIGHBOUR, name=name))
+
+
+# ------------------------------------------------------ through the estimator
+def waves(n_samples=200, seed=0):
+    """A number and a label that are smooth in two columns, but not linear."""
+    X = np.random.default_rng(seed).uniform(-3, 3, size=(n_samples, 2))
+    number = np.sin(2 * X[:, 0]) * np.cos(X[:, 1])
+    return X, pd.DataFrame({"value": number, "label": np.where(number > 0, "up", "down")})
+
+
+X, Y = waves()
+BOTH = {
+    "companions": ("forest", "neighbour"),
+    "companions__n_trees": 5,
+    "companions__neighbour__n_neighbours": 3,
+    "validation": 0.3,
+}
+
+
+def fit_both(**params):
+    return small(**{**BOTH, **params}).fit(X, Y)
+
+
+def test_one_from_outside_has_a_share_in_an_estimator(registered):
+    est, alone = fit_both(), fit_both(companions="forest")
+    assert list(est.shares_) == ["network", "forest", "neighbour"]
+    assert (est.shares_["neighbour"] > 0.2).all()
+    assert {m.n_neighbours for m in est._model.network.models if m.kind == "neighbour"} == {3}
+    test_X, test_y = waves(500, seed=1)
+    found, without = (one.evaluate(test_X, test_y) for one in (est, alone))
+    assert found["value_rmse"] < without["value_rmse"]
+    assert found["class_log_loss"] < without["class_log_loss"]
+
+
+def test_arguments_of_one_from_outside_survive_clone_and_set_params(registered):
+    est = small(**BOTH)
+    assert clone(est).get_params() == est.get_params()
+    assert_array_equal(clone(est).fit(X, Y).predict(X), est.fit(X, Y).predict(X))
+    est.set_params(companions__neighbour__n_neighbours=7).fit(X, Y)
+    assert {m.n_neighbours for m in est._model.network.models if m.kind == "neighbour"} == {7}
+    est.set_params(companions__neighbour__n_neighbours=None).fit(X, Y)
+    assert "companions__neighbour__n_neighbours" not in est.get_params()
+    assert {m.n_neighbours for m in est._model.network.models if m.kind == "neighbour"} == {1}
+
+
+def test_one_from_outside_is_in_pickles_and_files(registered, tmp_path):
+    est = fit_both()
+    save(est, tmp_path / "m")
+    for again in (pickle.loads(pickle.dumps(est)), load(tmp_path / "m")):
+        assert_frame_equal(again.shares_, est.shares_)
+        assert_array_equal(again.predict(X), est.predict(X))
+        assert_array_equal(again.predict_proba(X), est.predict_proba(X))
+        assert {type(m) for m in again._model.network.models} >= {COMPANIONS["neighbour"].model}
+        assert_array_equal(again.fit(X, Y).predict(X), est.predict(X))
+
+
+def test_a_file_with_a_companion_that_is_not_registered_is_refused(tmp_path):
+    register(NEIGHBOUR)
+    try:
+        save(fit_both(), tmp_path / "m")
+    finally:
+        COMPANIONS.pop("neighbour")
+    with pytest.raises(ValueError, match="an object of kind 'companion neighbour'"):
+        load(tmp_path / "m")
+
+
+def test_training_goes_on_without_one_from_outside(registered):
+    est = fit_both().partial_fit(X, Y)
+    assert not isinstance(est._model.network, Stacked)
+    assert list(est.shares_) == ["network"]
+    assert_array_equal(est.shares_, 1)
+
+
+def test_to_onnx_refuses_one_from_outside_by_name(registered, tmp_path):
+    onnx_file = tmp_path / "m.onnx"
+    pytest.importorskip("onnx")
+    message = r"companion 'neighbour'\. Fit without it, or with companions out of .*'forest'"
+    with pytest.raises(NotImplementedError, match=message):
+        to_onnx(fit_both(), onnx_file)
+    assert not onnx_file.exists()
+    to_onnx(fit_both(companions=("forest",)), onnx_file)
+
+
+# ------------------------------------------------------------------- shares_
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"validation": 0.3},
+        {"companions": ("forest",)},
+        {"companions": "ridge", "n_members": 2, "early_stopping": True, "n_refits": 1},
+        {"companions": ["ridge", "boosting"], "value_loss": "mae"},
+        {"companions": ("boosting", "forest", "ridge"), "calibration": "temperature"},
+    ],
+    ids=str,
+)
+def test_shares_are_a_table_of_outputs_whose_rows_sum_to_one(params):
+    routed = (
+        {"companions__n_trees": 5, "companions__n_features": 10} if "companions" in params else {}
+    )
+    est = small(**params, **routed).fit(X, Y)
+    names = params.get("companions", ())
+    names = (names,) if isinstance(names, str) else names
+    shares = est.shares_
+    assert isinstance(shares, pd.DataFrame)
+    assert list(shares.index) == est.value_names_ + est.class_names_ == ["value", "class"]
+    assert set(shares) == {"network", *names}
+    assert shares.columns[0] == "network"
+    assert_allclose(shares.sum(axis=1), 1)
+    assert (shares >= 0).all(axis=None)
+    if not names:
+        assert_array_equal(shares["network"], 1)
+    shares["network"] = 7  # a table of the caller's own
+    assert (est.shares_["network"] <= 1).all()
+
+
+def test_each_target_has_its_shares():
+    y = pd.DataFrame({"a": Y["value"], "b": X[:, 0], "c": Y["label"], "d": X[:, 1] > 0})
+    est = small(companions="forest", companions__n_trees=5, validation=0.3).fit(X, y)
+    assert list(est.shares_.index) == ["value_a", "value_b", "class_c", "class_d"]
+    assert_allclose(est.shares_.sum(axis=1), 1)
+
+
+def test_the_order_of_names_does_not_matter():
+    few = {"companions__n_trees": 5, "companions__n_features": 10, "validation": 0.3}
+    one = small(companions=("forest", "boosting", "ridge"), **few).fit(X, Y)
+    other = small(companions=["ridge", "forest", "boosting"], **few).fit(X, Y)
+    assert_frame_equal(one.shares_, other.shares_)
+    assert (one.shares_["network"] < 1).all()
+    assert_array_equal(one.predict(X), other.predict(X))
+    assert_array_equal(one.predict_proba(X), other.predict_proba(X))
+
+
+def test_there_are_no_shares_before_fit():
+    assert not hasattr(small(), "shares_")
+
+
+# ------------------------------------------------------------------- errors
+def test_errors_of_companions_reach_the_user():
+    for params, message in [
+        ({"companions": ("forrest",)}, r"companions must hold names .* mean 'forest'\?"),
+        ({"companions": "rigde"}, r"companions must hold names .* Got 'rigde' .* mean 'ridge'\?"),
+        ({"companions": ("forest", "forest")}, r"a tuple of different names .* Got \('forest', 'f"),
+        ({"companions": [["forest"]]}, r"companions must hold names .* Got \['forest'\] instead"),
+        ({"companions": {"forest"}}, r"The 'companions' parameter .* must be"),
+        ({"companions": 3}, r"The 'companions' parameter .* must be"),
+        ({"companions": None}, r"The 'companions' parameter .* must be"),
+        ({"companions__ntrees": 3}, r"companions__ntrees\. Did you mean 'companions__n_trees'\?"),
+        ({"companions__forest__n_tree": 3}, r"mean 'companions__forest__n_trees'\?"),
+        ({"companions__forrest__n_trees": 3}, r"mean 'companions__forest__n_trees'\?"),
+        ({"companions__ridge__n_trees": 3}, r"No companion has .* companions__ridge__n_trees"),
+        ({"companions__n_trees": -1}, r"'n_trees' parameter of companion 'forest' must be an int"),
+        ({"companions__ridge__n_features": 0}, r"'n_features' parameter of companion 'ridge'"),
+    ]:
+        est = small(**{"companions": ("forest",), **params})
+        with pytest.raises(ValueError, match=message):
+            est.fit(X, Y)
+        assert not hasattr(est, "shares_")
+
+
+def test_a_string_is_one_name():
+    few = {"companions__n_trees": 5, "validation": 0.3}
+    one, other = (small(companions=names, **few).fit(X, Y) for names in ("forest", ("forest",)))
+    assert_frame_equal(one.shares_, other.shares_)
+    assert_array_equal(one.predict(X), other.predict(X))
+
+
+@pytest.mark.parametrize("names", ["forest", ("forest", "ridge")])
+def test_rows_with_a_shape_are_an_error(names):
+    import keras
+
+    trunk = keras.Sequential([keras.Input((2, 1)), keras.layers.Flatten()])
+    est = small(trunk=trunk, companions=names)
+    message = "companions must be () where rows of X have a shape, here (2, 1)"
+    with pytest.raises(ValueError, match=re.escape(message)) as error:
+        est.fit(X[:, :, None], Y)
+    assert f"Got {names!r} instead" in str(error.value)

@@ -1,28 +1,28 @@
-"""Threads give the bits of one thread; forks and workers neither hang nor leave anything."""
+"""Threads give the bits of one thread, also while a model is replaced; forks and workers
+neither hang nor leave anything."""
 
 import contextlib
 import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 
-from conftest import make_data
-from skjoint import JointRegressorClassifier
+from conftest import make_data, small
 
 HERE = Path(__file__).parent
 needs_fork = pytest.mark.skipif(
     "fork" not in multiprocessing.get_all_start_methods(), reason="needs os.fork"
 )
-
-
-def small(**params):
-    return JointRegressorClassifier.plain((8,), **{"epochs": 2, "random_state": 0, **params})
 
 
 def a_trunk(meta):
@@ -66,6 +66,187 @@ def test_threads_give_the_bits_of_one():
             job.result()
 
 
+# ------------------------------------------------- while a model is replaced
+@pytest.fixture
+def _often_switched():
+    """Threads take turns a thousand times as often as usual."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(5e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+def of_columns(n_values, n_labels, scale=1.0, offset=0.0, letter="a"):
+    """A y of so many numbers and labels, on the rows of ``ROWS``."""
+    columns = {
+        f"number{i}": offset + scale * (ROWS[:, i] + 0.1 * ROWS[:, 3]) for i in range(n_values)
+    }
+    for i in range(n_labels):
+        code = np.digitize(ROWS[:, i], np.linspace(-1, 1, 2 + i))
+        columns[f"label{i}"] = np.array([f"{letter}{j}" for j in code], dtype=object)
+    return pd.DataFrame(columns)
+
+
+ROWS = make_data(200)[0]
+QUESTION = ROWS[:64]
+# Targets, and parameters that change with them, of one fit after the other.
+STORIES = {
+    "warm start": [({"warm_start": True}, of_columns(1, 1))] * 4,
+    "scales": [({}, of_columns(1, 1, 10.0**i, 1000.0 * i)) for i in range(0, 8, 2)],
+    "labels": [
+        ({}, of_columns(1, 1)),
+        ({"class_columns": []}, of_columns(1, 0)),
+        ({"class_columns": None}, of_columns(1, 1, letter="b")),
+    ],
+    "columns": [({}, of_columns(*shape)) for shape in [(1, 1), (2, 1), (3, 2), (1, 2)]],
+    "class_bins": [
+        ({"class_bins": 3}, of_columns(1, 0)),
+        ({"class_bins": 9}, of_columns(1, 0, 1000.0)),
+        ({"class_bins": [-0.5, 0.0]}, of_columns(1, 0)),
+    ],
+    "networks": [
+        ({"n_members": n_members, "value_loss": loss}, of_columns(1, 1))
+        for n_members, loss in [(1, "mse"), (2, "gaussian_nll"), (1, "gaussian_nll"), (2, "mse")]
+    ],
+}
+METHODS = {
+    "predict": lambda est, y: est.predict(QUESTION),
+    "value": lambda est, y: est.predict_value(QUESTION),
+    "proba": lambda est, y: est.predict_proba(QUESTION),
+    "interval": lambda est, y: est.predict_interval(QUESTION, coverage=0.5),
+    "evaluate": lambda est, y: est.evaluate(QUESTION, y),
+    "shares": lambda est, y: est.shares_.to_dict(),
+    "history": lambda est, y: est.history_,
+}
+
+
+def answer(method, est, y):
+    """What a method answers or raises, to the bit."""
+    try:
+        found = METHODS[method](est, y)
+    except (ValueError, AttributeError) as error:
+        return repr(error)
+    return pickle.dumps([np.asarray(one).tolist() for one in _leaves(found)])
+
+
+def _leaves(found):
+    if isinstance(found, dict):
+        return [leaf for key, value in found.items() for leaf in (key, *_leaves(value))]
+    if isinstance(found, (list, tuple)):
+        return [leaf for value in found for leaf in _leaves(value)]
+    return [found]
+
+
+def story_of(name):
+    """Calls of fit, one after the other, and all answers after each of them."""
+    story = STORIES[name]
+    est = small(epochs=20, validation=0.2)
+    y = story[0][1][:64]
+    answers_after = []
+    for params, targets in story:
+        est.set_params(**params).fit(ROWS, targets)
+        answers_after.append({method: answer(method, est, y) for method in METHODS})
+    return story, y, answers_after
+
+
+@pytest.mark.usefixtures("_often_switched")
+@pytest.mark.filterwarnings("ignore:y holds labels of target")  # of the other model's
+@pytest.mark.parametrize("name", STORIES)
+def test_an_answer_during_a_fit_is_the_old_models_or_the_new_ones(name):
+    story, y, answers_after = story_of(name)
+    params, targets = story[0]
+    est = small(epochs=20, validation=0.2).set_params(**params).fit(ROWS, targets)
+    for (params, targets), old, new in zip(
+        story[1:], answers_after, answers_after[1:], strict=False
+    ):
+        assert old != new
+        done, begun = threading.Event(), threading.Barrier(len(METHODS) + 2)
+
+        def ask(method, found, done=done, begun=begun):
+            found.append(answer(method, est, y))
+            begun.wait()
+            while not done.is_set():
+                found.append(answer(method, est, y))
+            found.append(answer(method, est, y))
+
+        def reload(found, done=done, begun=begun):
+            begun.wait()
+            while not done.is_set():
+                again = pickle.loads(pickle.dumps(est))
+                found.append({method: answer(method, again, y) for method in METHODS})
+
+        found = {method: [] for method in METHODS}
+        copies = []
+        with ThreadPoolExecutor(len(METHODS) + 1) as pool:
+            jobs = [pool.submit(ask, method, found[method]) for method in METHODS]
+            jobs.append(pool.submit(reload, copies))
+            begun.wait()
+            try:
+                est.set_params(**params).fit(ROWS, targets)
+            finally:
+                done.set()
+            for job in jobs:
+                job.result()
+        for method, given in found.items():
+            assert given[0] == old[method]
+            assert given[-1] == new[method]
+            assert set(given) <= {old[method], new[method]}, method
+        assert copies
+        assert all(one in (old, new) for one in copies)  # each whole of one model
+
+
+@pytest.mark.usefixtures("_often_switched")
+@pytest.mark.filterwarnings("ignore:y holds labels of target")
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_two_fits_at_once_end_in_the_state_of_one(method):
+    fits = [
+        (ROWS, of_columns(1, 1)),
+        (ROWS[:150], of_columns(2, 1, 1000.0, letter="b")[:150]),
+    ]
+    y = of_columns(1, 1)[:64]
+    alone = []
+    for data in fits:
+        est = getattr(small(epochs=5, validation=0.2), method)(*data)
+        alone.append({name: answer(name, est, y) for name in METHODS})
+    for _ in range(4):
+        est, begun = small(epochs=5, validation=0.2), threading.Barrier(2)
+
+        def train(data, est=est, begun=begun):
+            begun.wait()
+            return getattr(est, method)(*data)
+
+        with ThreadPoolExecutor(2) as pool:
+            for job in [pool.submit(train, data) for data in fits]:
+                assert job.result() is est
+        assert {name: answer(name, est, y) for name in METHODS} in alone
+
+
+@pytest.mark.usefixtures("_often_switched")
+def test_two_continued_fits_at_once_end_in_a_state_of_fits_in_turn():
+    """From the model before both or, where one begins after the other's end, from that one's."""
+    X, y = ROWS, of_columns(1, 1)
+    start = pickle.dumps(small(warm_start=True).fit(X, y))
+    halves = [(X[:100], y[:100]), (X[100:], y[100:])]
+    in_turn = []
+    for chosen in ([0], [1], [0, 1], [1, 0]):
+        est = pickle.loads(start)
+        for i in chosen:
+            est.fit(*halves[i])
+        in_turn.append({name: answer(name, est, y[:64]) for name in METHODS})
+    for _ in range(4):
+        est, begun = pickle.loads(start), threading.Barrier(2)
+
+        def train(half, est=est, begun=begun):
+            begun.wait()
+            est.fit(*half)
+
+        with ThreadPoolExecutor(2) as pool:
+            for job in [pool.submit(train, half) for half in halves]:
+                job.result()
+        assert {name: answer(name, est, y[:64]) for name in METHODS} in in_turn
+
+
+# --------------------------------------------------------- forks and workers
 def in_fork(function, *args, timeout=60):
     """What a forked child says that calls a function; it must end in time."""
     context = multiprocessing.get_context("fork")
@@ -100,7 +281,7 @@ def test_a_fork_of_a_process_that_trained_predicts(fitted, data):
         error = in_fork(function, *args)
         assert isinstance(error, RuntimeError)
         assert "TensorFlow cannot be used in a forked process" in str(error)
-    assert small().fit(X, y).n_iter_ == 2  # the parent goes on
+    assert small().fit(X, y).n_iter_ == 3  # the parent goes on
 
 
 def run(code):
@@ -117,7 +298,7 @@ from test_concurrency import in_fork, make_data, small
 X, y = make_data()
 def train():
     return small().fit(X, y).n_iter_
-assert in_fork(train, timeout=200) == 2
+assert in_fork(train, timeout=200) == 3
 """
     done = run(code)
     assert done.returncode == 0, done.stderr

@@ -17,7 +17,10 @@ import skjoint
 
 MODULES = [m.name for m in pkgutil.walk_packages(skjoint.__path__, "skjoint.")]
 MODULES.remove("skjoint.__main__")
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
+CHANGES = Path(skjoint.__file__).parent / "CHANGES.md"
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -135,7 +138,6 @@ def blocks(language):
 @pytest.mark.filterwarnings("ignore")
 def test_readme_examples(tmp_path, monkeypatch, capsys):
     """All python blocks, one after another in one namespace, as a reader would run them."""
-    pytest.importorskip("sklearn.callback", reason="one block needs scikit-learn 1.9")
     mpl = pytest.importorskip("matplotlib")
     mpl.use("Agg")
     monkeypatch.chdir(tmp_path)
@@ -167,3 +169,30 @@ def test_readme_lists_every_default():
     text = README.read_text()
     for name, value in skjoint.JointRegressorClassifier().get_params().items():
         assert f"`{name}={value!r}`".replace("'", '"') in text, name
+
+
+def test_contributing_names_files_and_tests_that_are_there():
+    text = CONTRIBUTING.read_text()
+    table = text.split("| to add |")[1].split("\n\n")[0]
+    assert len(re.findall("^\\| an? ", table, re.M)) == 8
+    named = re.findall(r"`((?:src|tests)/[^` ]*)`", text)
+    assert len(named) > 20
+    for path, _, test in (name.partition("::") for name in named):
+        assert (ROOT / path).exists(), path
+        assert not test or f"def {test}(" in (ROOT / path).read_text(), test
+
+
+def test_contributing_describes_every_package():
+    text = CONTRIBUTING.read_text()
+    for path in Path(skjoint.__file__).parent.glob("*/__init__.py"):
+        assert re.search(rf"\*\*.*`{path.parent.name}`", text), path.parent.name
+
+
+def test_changes_name_parameters_that_are_there_and_former_ones_that_are_refused():
+    text = CHANGES.read_text()
+    assert re.search(r"^## 0\.1\.0 \(unreleased\)$", text, re.M)
+    for was, now in re.findall(r"^\| `(\w+)=.*? \| (.*) \|$", text, re.M):
+        with pytest.raises(TypeError, match=rf"'{was}'\. It is now ") as caught:
+            skjoint.JointRegressorClassifier(**{was: 1})
+        for name in re.findall(r"(\w+)=", now):
+            assert name in str(caught.value)

@@ -10,21 +10,21 @@ import onnxruntime
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from pandas.testing import assert_frame_equal
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PowerTransformer
 
-from conftest import encoded_rows, jumps, make_data
+from conftest import class_head, encoded_rows, jumps, make_data, value_head
 from skjoint import JointRegressorClassifier
 from skjoint._ensemble.companions import forest as _forest
 from skjoint._ensemble.companions.contract import Task
 from skjoint._ensemble.companions.forest import fit_forest
-from skjoint._network.spec import Head
 from skjoint._prediction.stacked import Stacked
 from skjoint.persistence import load, save, to_onnx
 
 FEW = {"hidden_layer_sizes": (12,), "epochs": 15, "learning_rate": 0.01, "random_state": 0}
-HEADS = {0: Head("value", "value", 1, "linear"), 1: Head("class", "class", 3, "softmax")}
+HEADS = {0: value_head(), 1: class_head()}
 
 
 X, Y = jumps()
@@ -35,8 +35,8 @@ def forests(rows, heads, columns, seed, where):
 
 
 def fit(y=Y, **params):
-    est = JointRegressorClassifier(**{**FEW, "n_trees": 100, "validation": 0.3, **params})
-    return est.fit(X, y)
+    settings = {**FEW, "companions": ("forest", "boosting"), "validation": 0.3}
+    return JointRegressorClassifier.plain(**{**settings, **params}).fit(X, y)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_the_units_of_a_vector_do_not_matter():
     rows = encoded_rows()
     number = rows.targets[0]
     vector = np.hstack([number, number**2])
-    heads = {0: Head("value", "value", 2, "linear")}
+    heads = {0: value_head(n_units=2)}
     units = np.float32([[1, 1]]), np.float32([[2.0**-20, 2.0**20]])
     one, two = (
         forests(dataclasses.replace(rows, targets=[vector * u]), heads, np.arange(5), 0, [0])[0]
@@ -93,14 +93,14 @@ def test_gaps_weights_and_several_targets():
     y.loc[::3, "value"] = np.nan
     weights = np.ones((300, 4))
     weights[:, 3] = np.where(X[:, 1] > 0, 2.0, 1.0)
-    est = JointRegressorClassifier(
+    est = JointRegressorClassifier.plain(
         **FEW,
         companions=("forest", "boosting"),
         companions__n_trees=20,
         class_weight=[{"a": 2.0}, None],
     )
     est.fit(X, y, sample_weight=weights)
-    assert est.forest_share_.shape == (4,)
+    assert est.shares_.shape == (4, 3)
     assert len(est._model.network.models) > 1
     assert est.predict(X).shape == (300, 4)
     assert 0 < est.score(X, y) < 1
@@ -108,7 +108,7 @@ def test_gaps_weights_and_several_targets():
 
 def test_vectors_of_numbers_have_a_share():
     y = np.column_stack([Y["value"], 2 * Y["value"], pd.factorize(Y["label"])[0]])
-    est = JointRegressorClassifier(
+    est = JointRegressorClassifier.plain(
         **FEW,
         companions=("forest", "boosting"),
         companions__n_trees=20,
@@ -116,16 +116,16 @@ def test_vectors_of_numbers_have_a_share():
         class_columns=[2],
         scale_value=False,
     ).fit(X, y)
-    assert (est.forest_share_ + est.boosting_share_ > 0).all()
+    assert (est.shares_["network"] < 1).all()
     assert est.predict_value(X).shape == (300, 2)
 
 
 def test_columns_are_read_once():
-    """Ranks and values of a few say of a tree what the number says."""
+    """Ranks, and marks of each value of a few, hold for a tree what the number holds."""
     frame = pd.DataFrame(X, columns=["place", "x", "y"]).assign(
         few=np.arange(300) % 4, town=np.where(X[:, 1] > 0, "north", "south")
     )
-    est = JointRegressorClassifier(
+    est = JointRegressorClassifier.plain(
         **FEW,
         numeric_embedding="rank",
         companions=("forest", "boosting"),
@@ -144,7 +144,7 @@ def test_fits_alike_are_alike_and_training_goes_on_without_it(est):
     assert_array_equal(again.predict_value(X), est.predict_value(X))
     again.partial_fit(X, Y)
     assert not isinstance(again._model.network, Stacked)
-    assert not hasattr(again, "forest_share_")
+    assert list(again.shares_) == ["network"]
     warm = fit(warm_start=True).fit(X, Y)
     assert isinstance(warm._model.network, Stacked)
     assert warm.n_iter_ == 30
@@ -155,8 +155,13 @@ def test_callbacks_see_the_answers_of_both():
     from skjoint.model_selection import joint_scoring
 
     monitor = sklearn_callback.ScoringMonitor(scoring=joint_scoring())
-    params = {**FEW, "epochs": 2, "n_trees": 20, "validation": 0.3}
-    JointRegressorClassifier(**params).set_callbacks(monitor).fit(X, Y)
+    est = JointRegressorClassifier.plain(
+        **{**FEW, "epochs": 2},
+        companions=("forest", "boosting"),
+        companions__n_trees=20,
+        validation=0.3,
+    )
+    est.set_callbacks(monitor).fit(X, Y)
     logs = monitor.get_logs().data_as_pandas
     assert (logs["class_accuracy"] > 0.9).all()  # which no network reaches in an epoch
 
@@ -167,7 +172,7 @@ def test_files_pickles_and_views(est, tmp_path):
         assert_array_equal(again.predict(X), est.predict(X))
         assert_array_equal(again.predict_proba(X), est.predict_proba(X))
         assert_array_equal(again.predict_interval(X), est.predict_interval(X))
-        assert_array_equal(again.forest_share_, est.forest_share_)
+        assert_frame_equal(again.shares_, est.shares_)
     alone = est.as_regressor().fit(X, Y["value"])
     assert alone.score(X, Y["value"]) > 0.8
 
@@ -189,7 +194,7 @@ def test_onnx(est, tmp_path, scaled):
         model = make_pipeline(PowerTransformer(), JointRegressorClassifier(**est.get_params()))
         model.fit(X, Y)
         last, encoded = model[-1], model[:-1].transform(X)
-    assert (last.forest_share_ + last.boosting_share_).all()
+    assert (last.shares_["network"] < 1).all()
     to_onnx(model, tmp_path / "m.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
     value, label, proba = session.run(["value", "class", "proba"], {"X": X})
@@ -212,10 +217,9 @@ def test_rows_with_a_shape_are_an_error():
     est = JointRegressorClassifier(
         trunk=trunk, companions=("forest", "boosting"), companions__n_trees=5, epochs=1
     )
-    with pytest.raises(ValueError, match=r"n_trees must be 0 where rows of X have a shape.*\(3, 1"):
+    message = r"companions must be \(\) where rows of X have a shape.*\(3, 1"
+    with pytest.raises(ValueError, match=message):
         est.fit(X[:, :, None], Y)
-    with pytest.raises(ValueError, match="'n_trees' parameter"):
-        JointRegressorClassifier(n_trees=-1).fit(X, Y)
 
 
 CROOKED = {
@@ -246,7 +250,7 @@ def test_files_with_crooked_trees_are_refused(est, tmp_path, name):
 
 def test_few_rows():
     small_X, small_y = make_data(12)
-    est = JointRegressorClassifier(
+    est = JointRegressorClassifier.plain(
         **{**FEW, "epochs": 2}, companions=("forest", "boosting"), companions__n_trees=3
     ).fit(small_X, small_y)
     assert est.predict(small_X).shape == (12, 2)

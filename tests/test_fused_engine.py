@@ -21,7 +21,7 @@ from conftest import make_data
 from skjoint import JointRegressorClassifier
 from skjoint._engines.fused import function, padding, program
 from skjoint._engines.fused.cache import training_programs
-from skjoint._network.spec import call_model
+from skjoint._network.build import call_model
 
 SMALL = {"hidden_layer_sizes": (12, 8), "epochs": 5, "random_state": 0}
 
@@ -48,7 +48,7 @@ def gappy_data(n_samples=130):
 
 
 def fit(engine, X, y, sample_weight=None, **parameters):
-    est = JointRegressorClassifier(**{**SMALL, "engine": engine, **parameters})
+    est = JointRegressorClassifier.plain(**{**SMALL, "engine": engine, **parameters})
     return est.fit(X, y, sample_weight)
 
 
@@ -106,7 +106,7 @@ def test_continued_training(mode):
     X, y, w = gappy_data()
     fits = {}
     for engine in ("keras", "fused"):
-        est = JointRegressorClassifier(
+        est = JointRegressorClassifier.plain(
             **{**SMALL, "warm_start": True}, engine=engine, dropout=0.2, optimizer="nadam"
         )
         est.fit(X, y, w).set_params(learning_rate=0.003).fit(X[:90], y[:90])
@@ -215,7 +215,7 @@ def test_programs_that_are_dropped_are_gone():
 def test_two_threads_train_at_the_same_time(monkeypatch):
     monkeypatch.setattr(program, "STEPS_WORTH_COMPILING", 0)
     X, y, w = gappy_data()
-    est = JointRegressorClassifier(**SMALL, engine="fused", dropout=0.2)
+    est = JointRegressorClassifier.plain(**SMALL, engine="fused", dropout=0.2)
 
     def train(seed):
         return clone(est).set_params(random_state=seed).fit(X, y, w).predict_value(X)

@@ -8,19 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from conftest import encoded_rows
+from conftest import class_head, encoded_rows, value_head
 from skjoint._ensemble.held_out import HeldOut, pairs_of_rows
-from skjoint._network.spec import Head
+from skjoint._network.outputs import Gaussian
 
-HEADS = [Head("value", "value", 1, "linear"), Head("class", "class", 3, "softmax")]
+HEADS = [value_head(kind=Gaussian), class_head()]
 
 
 class Network:
     """Its outputs are columns of X times a factor."""
 
-    spec = dataclasses.make_dataclass("Spec", ["heads", "variances"])(
-        HEADS, {"value": "value/variance"}
-    )
+    spec = dataclasses.make_dataclass("Spec", ["heads"])(HEADS)
 
     def __init__(self, factor):
         self.factor = factor
@@ -42,8 +40,9 @@ def test_outputs_are_those_of_the_member_that_held_the_row_out():
     assert_array_equal(held_out.row, [1, 2, 4, 4, 0, 2, 3])
     factor = np.repeat(np.float32([1, 10]), [3, 4])[:, None]
     expected = factor * rows.X[held_out.positions]
-    assert list(held_out.outputs) == [0, 1, 2]  # heads, and the variance behind them
-    for i, columns in enumerate((slice(0, 1), slice(1, 4), slice(4, 5))):
+    places = {0: slice(0, 1), (0, "variance"): slice(4, 5), 1: slice(1, 4)}
+    assert list(held_out.outputs) == list(places)
+    for i, columns in places.items():
         assert_array_equal(held_out.outputs[i], expected[:, columns])
     for i in range(2):
         target, weights = held_out.truth(i)

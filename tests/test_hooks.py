@@ -1,11 +1,12 @@
 """What listens to the epochs: early stopping, checks, the joint held-out loss."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from conftest import encoded_rows
+from conftest import class_head, encoded_rows, value_head
 from skjoint._engines.hooks import (
     EarlyStopping,
     GivenEpochs,
@@ -14,8 +15,7 @@ from skjoint._engines.hooks import (
     divergence,
     stop_at_nan,
 )
-from skjoint._network.losses import class_loss, value_loss
-from skjoint._network.spec import Head
+from skjoint._network.outputs import Histogram, Point
 
 
 def test_early_stopping_keeps_the_best_weights():
@@ -96,13 +96,16 @@ def test_given_epochs_are_kept_and_the_last_one_ends():
     assert hook.weights == {1: 1, 3: 3}
 
 
-def plan_of(n_bins=0):
+def plan_of(kind=Point):
     """What a monitor reads of a plan: heads, losses, rows to train on and rows held out."""
-    rows = encoded_rows()
-    heads = (Head("value", "value", 1, None, n_bins=n_bins), Head("class", "class", 3, None))
+    rows, heads = encoded_rows(), (value_head(kind=kind), class_head())
+    number, code = rows.targets
+    given = heads[0].output.given_weights("value", number, None)
+    number = heads[0].output.training_targets("value", number, code, given.get)
+    rows = replace(rows, targets=[number, code])
     return SimpleNamespace(
         network=SimpleNamespace(heads=heads),
-        losses=[value_loss("mse"), class_loss("crossentropy", 3)],
+        losses=[heads[0].output.loss("mse"), heads[1].output.loss("crossentropy")],
         rows=rows.take(np.arange(150)),
         validation=rows.take(np.arange(150, 200)),
     )
@@ -131,7 +134,7 @@ def test_heads_without_held_out_labels_are_left_out_of_the_joint_loss():
 
 
 def test_the_mean_of_a_histogram_is_watched_by_its_error():
-    plan = plan_of(n_bins=8)
+    plan = plan_of(Histogram)
     monitor = JointMonitor(plan)
     names = [monitor.monitor_of(head) for head in plan.network.heads]
     assert names == ["val_value_mae", "val_class_loss"]

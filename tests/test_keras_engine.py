@@ -9,7 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from conftest import make_data
 from skjoint import JointRegressorClassifier
 from skjoint._engines.plan import epoch_order
-from skjoint._network.spec import build_model, get_weights, initial_weights, restart_model
+from skjoint._network.build import build_model
+from skjoint._network.weights import get_weights, initial_weights, restart_model
 
 
 def plain_keras(est, X, y, *, loss, optimizer, epochs, batch_size, weights):
@@ -64,7 +65,7 @@ def test_same_mathematics_as_model_fit(optimizer, value_loss, options):
     arrays, masks = est._model.targets.encode(est._model.targets.read(y))
     expected, history = plain_keras(
         est,
-        est._model.encode(est._model.features.read(X)),
+        est._model.encode(X),
         arrays,
         loss=[value_loss, "sparse_categorical_crossentropy"],
         optimizer=type(optimizer).from_config(optimizer.get_config()),
@@ -156,7 +157,7 @@ def test_a_step_is_traced_once(data, monkeypatch, params):
     assert len(traced) == 1
 
 
-# What comes with layers of "auto", but for alpha.
+# What "auto" stands for, but for alpha.
 RECIPE = {
     "numeric_embedding": "rank",
     "learning_rate_schedule": "cosine",
@@ -164,21 +165,28 @@ RECIPE = {
 }
 
 
-def test_named_layers_make_the_plain_network_unless_all_is_said(data):
-    recipe = {**RECIPE, "alpha": 5e-5 * data[0].shape[1]}
-    plain, auto = (
-        JointRegressorClassifier.plain((256, 64), epochs=3, random_state=0, **params).fit(*data)
-        for params in ({}, recipe)
-    )
-    same = JointRegressorClassifier.plain(
-        (256, 64), epochs=3, learning_rate_schedule="constant", alpha=0.0, random_state=0
-    )
-    assert_array_equal(same.fit(*data).predict(data[0]), plain.predict(data[0]))
-    default = JointRegressorClassifier(epochs=3, random_state=0).fit(*data)
-    assert_array_equal(default.predict(data[0]), auto.predict(data[0]))
+def test_naming_what_auto_stands_for_changes_nothing(data):
+    X, y = data
+    common = {"epochs": 3, "random_state": 0}
+    recipe = {**RECIPE, "alpha": 5e-5 * X.shape[1]}
+    default = JointRegressorClassifier(**common).fit(X, y).predict(X)
+    layers = JointRegressorClassifier((256, 64), **common).fit(X, y)
+    assert_array_equal(layers.predict(X), default)
+    named = JointRegressorClassifier.plain((256, 64), **common, **recipe).fit(X, y)
+    assert_array_equal(named.predict(X), default)
 
 
-def test_the_penalty_of_auto_layers_grows_with_the_columns_of_x():
+def test_the_plain_network_is_named_settings_and_no_more(data):
+    X, y = data
+    common = {"epochs": 3, "random_state": 0}
+    plain = JointRegressorClassifier.plain((16,), **common).fit(X, y)
+    named = JointRegressorClassifier(
+        (16,), numeric_embedding=None, alpha=0.0, learning_rate_schedule="constant", **common
+    )
+    assert_array_equal(named.fit(X, y).predict(X), plain.predict(X))
+
+
+def test_the_auto_penalty_grows_with_the_columns_of_x():
     rng = np.random.default_rng(0)
     numbers = pd.DataFrame(rng.normal(size=(60, 4))).add_prefix("x")
     numbers["few"] = np.arange(60) % 3  # has a column for each value; ranks do not count
@@ -194,7 +202,7 @@ def test_the_penalty_of_auto_layers_grows_with_the_columns_of_x():
     assert alpha(text, numeric_embedding=None) == pytest.approx(10 * 5e-5)
     assert alpha(numbers.to_numpy(), preprocess=None) == pytest.approx(5 * 5e-5)
     assert alpha(rng.normal(size=(60, 300))) == 0.01
-    assert alpha(numbers, hidden_layer_sizes=(8,)) == 0.0
+    assert alpha(numbers, hidden_layer_sizes=(8,)) == pytest.approx(8 * 5e-5)
     assert alpha(numbers, alpha=0.2) == 0.2
 
 
@@ -219,7 +227,7 @@ def test_only_a_rate_that_nobody_gave_is_raised(data, params, rate):
     assert_allclose(rates, [rate], rtol=1e-6)
 
 
-def test_famo_goes_without_the_penalty_of_auto_layers(data):
+def test_famo_goes_without_the_auto_penalty(data):
     """Its factors sum to 1, beside which a penalty may take over."""
     free, auto, penalised = (
         JointRegressorClassifier(epochs=2, loss_weights="famo", random_state=0, **params)
@@ -318,20 +326,22 @@ def test_batch_callbacks_are_called_for_every_batch(data):
 def test_class_losses(data):
     X, y = data
     common = {"hidden_layer_sizes": (8,), "epochs": 2, "random_state": 0}
-    reference = JointRegressorClassifier(**common).fit(X, y)
+    reference = JointRegressorClassifier.plain(**common).fit(X, y)
     for name in ("log_loss", "categorical_crossentropy", keras.losses.CategoricalCrossentropy()):
-        other = JointRegressorClassifier(**common, class_loss=name).fit(X, y)
+        other = JointRegressorClassifier.plain(**common, class_loss=name).fit(X, y)
         assert other.history_ == reference.history_
-    focal = JointRegressorClassifier(
+    focal = JointRegressorClassifier.plain(
         **common, class_loss=keras.losses.CategoricalFocalCrossentropy(gamma=0.0, alpha=1.0)
     ).fit(X, y)
     assert_allclose(focal.history_["class_loss"], reference.history_["class_loss"], rtol=1e-3)
     binary = y.assign(label=y["label"] == "top")
-    two = JointRegressorClassifier(**common).fit(X, binary)
-    as_binary = JointRegressorClassifier(**common, class_loss="binary_crossentropy").fit(X, binary)
+    two = JointRegressorClassifier.plain(**common).fit(X, binary)
+    as_binary = JointRegressorClassifier.plain(**common, class_loss="binary_crossentropy").fit(
+        X, binary
+    )
     assert two.history_ == as_binary.history_
     with pytest.raises(ValueError, match="for 3 classes"):
-        JointRegressorClassifier(**common, class_loss="binary_crossentropy").fit(X, y)
+        JointRegressorClassifier.plain(**common, class_loss="binary_crossentropy").fit(X, y)
 
 
 def test_own_value_loss(data):
@@ -341,8 +351,12 @@ def test_own_value_loss(data):
     def squared(y_true, y_pred):
         return keras.ops.mean((y_true - y_pred) ** 2, axis=-1)
 
-    own = JointRegressorClassifier(**common, value_loss=squared, early_stopping=True).fit(X, y)
-    named = JointRegressorClassifier(**common, value_loss="mse", early_stopping=True).fit(X, y)
+    own = JointRegressorClassifier.plain(**common, value_loss=squared, early_stopping=True).fit(
+        X, y
+    )
+    named = JointRegressorClassifier.plain(**common, value_loss="mse", early_stopping=True).fit(
+        X, y
+    )
     assert_allclose(own.history_["val_joint_loss"], named.history_["val_joint_loss"], rtol=1e-4)
 
 

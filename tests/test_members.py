@@ -21,7 +21,7 @@ VALIDATED = {"validation": 0.2, "early_stopping": "by_head", "n_iter_no_change":
 def fit(X=X, y=Y, **params):
     defaults = {"epochs": 6, "learning_rate": 0.01, "random_state": 0}
     defaults |= {"hidden_layer_sizes": (12,)}
-    return JointRegressorClassifier(**{**defaults, **params}).fit(X, y)
+    return JointRegressorClassifier.plain(**{**defaults, **params}).fit(X, y)
 
 
 def outputs(est):
@@ -79,18 +79,17 @@ def test_side_by_side_is_the_same_as_one_after_another(params):
 
 
 def test_a_member_that_fails_stops_the_others(monkeypatch):
-    from skjoint import estimator
-    from skjoint._engines import fused
+    from skjoint._engines import choice
 
-    begun = []
+    fused, begun = choice.ENGINES["fused"], []
 
     def train(plan, on_epoch, callbacks):
         begun.append(plan.seed)
         if len(begun) == 2:
             raise KeyboardInterrupt
-        return fused.train(plan, on_epoch, callbacks)
+        return fused(plan, on_epoch, callbacks)
 
-    monkeypatch.setitem(estimator.ENGINES, "fused", train)
+    monkeypatch.setitem(choice.ENGINES, "fused", choice.Engine(train, runs_in_threads=True))
     est = JointRegressorClassifier.plain((12,), n_members=8, epochs=100_000, random_state=0)
     with pytest.raises(KeyboardInterrupt):
         est.fit(X, Y)
@@ -101,11 +100,11 @@ def test_a_member_that_fails_stops_the_others(monkeypatch):
 def test_by_head_keeps_the_best_epoch_of_each():
     est = fit(epochs=60, learning_rate=0.03, **VALIDATED)
     for i, (name, of) in enumerate([("value", 0), ("class", 1)]):
-        best = est.best_epoch_[i]
+        best = est.best_epoch_[0, i]
         assert best == int(np.argmin(est.history_[f"val_{name}_loss"]))
         straight = fit(epochs=best + 1, learning_rate=0.03, validation=0.2)
         np.testing.assert_array_equal(outputs(est)[of], outputs(straight)[of])
-    assert est.n_iter_ == min(60, max(est.best_epoch_) + 1 + 4)
+    assert est.n_iter_ == min(60, est.best_epoch_.max() + 1 + 4)
 
 
 def test_a_head_without_validation_labels_follows_the_joint_loss():
@@ -113,7 +112,7 @@ def test_a_head_without_validation_labels_follows_the_joint_loss():
     y.loc[5:, "label"] = None
     y.loc[:4, "label"] = ["a", "b", "c", "d", "e"]  # single labels stay in training
     est = fit(y=y, epochs=30, **VALIDATED)
-    assert est.best_epoch_[1] == int(np.argmin(est.history_["val_joint_loss"]))
+    assert est.best_epoch_[0, 1] == int(np.argmin(est.history_["val_joint_loss"]))
 
 
 @pytest.mark.parametrize(
@@ -155,16 +154,15 @@ def test_a_row_does_not_depend_on_the_rows_around_it():
 
 
 def test_every_member_holds_out_rows_of_its_own(monkeypatch):
-    from skjoint import estimator
-    from skjoint._engines import fused
+    from skjoint._engines import choice
 
-    held_out = []
+    fused, held_out = choice.ENGINES["fused"], []
 
     def spy(plan, *rest):
         held_out.append(plan.validation.X)
-        return fused.train(plan, *rest)
+        return fused(plan, *rest)
 
-    monkeypatch.setitem(estimator.ENGINES, "fused", spy)
+    monkeypatch.setitem(choice.ENGINES, "fused", choice.Engine(spy, runs_in_threads=True))
     y = Y.copy()
     y.loc[7, "label"] = "single"
     est = fit(y=y, n_members=6, **VALIDATED)
@@ -178,16 +176,15 @@ def test_every_member_holds_out_rows_of_its_own(monkeypatch):
 
 
 def test_members_and_refits_share_one_table(monkeypatch):
-    from skjoint import estimator
-    from skjoint._engines import fused
+    from skjoint._engines import choice
 
-    plans = []
+    fused, plans = choice.ENGINES["fused"], []
 
     def spy(plan, *rest):
         plans.append(plan)
-        return fused.train(plan, *rest)
+        return fused(plan, *rest)
 
-    monkeypatch.setitem(estimator.ENGINES, "fused", spy)
+    monkeypatch.setitem(choice.ENGINES, "fused", choice.Engine(spy, runs_in_threads=True))
     fit(n_members=3, n_refits=2, early_stopping=True)
     tables = [rows.table for plan in plans for rows in (plan.rows, plan.validation)]
     assert len(plans) == 5
@@ -250,7 +247,7 @@ def test_accurate_settings_are_parameters():
     assert (
         len(getattr(est._model.network, "network", est._model.network).places) == 4
     )  # with the refits
-    assert est.forest_share_.shape == (2,)
+    assert est.shares_.shape == (2, 3)
     with pytest.raises(TypeError, match="Did you mean 'epochs'"):
         JointRegressorClassifier.accurate(epoch=3)
 
@@ -295,4 +292,4 @@ def test_views_of_one_head_stop_by_head():
     est = JointRegressorClassifier.plain((8,), epochs=5, random_state=0, **VALIDATED)
     view = est.as_regressor().fit(X, Y["value"])
     assert view.predict(X).shape == (150,)
-    assert np.shape(view.estimator_.best_epoch_) in ((), (1,))
+    assert view.estimator_.best_epoch_.shape == (1, 1)

@@ -17,7 +17,6 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from skjoint._ensemble.blending import Blend
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.exceptions import NotFittedError
@@ -28,12 +27,14 @@ from sklearn.preprocessing import OneHotEncoder, PowerTransformer, StandardScale
 from conftest import make_data
 from onnx_checks import SMALL, TOLERANCE, answers, assert_equal, assert_refused, mixed_data
 from skjoint import JointRegressorClassifier
-from skjoint._network.spec import weight_shapes
+from skjoint._network.outputs import Mixture, Point
+from skjoint._network.weights import weight_shapes
 from skjoint._onnx.activations import ACTIVATIONS
 from skjoint._onnx.graph import DOUBLE, OPSETS, Graph, GraphMath
 from skjoint._onnx.model import as_proto
-from skjoint._prediction import forward
+from skjoint._prediction.activations import ACTIVATIONS as OURS
 from skjoint._prediction.forward import FittedNetwork
+from skjoint._prediction.stacked import Stacked
 from skjoint.persistence import to_onnx
 from skjoint.views import as_regressor
 
@@ -44,7 +45,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 @pytest.mark.parametrize("link", [None, "mixture"])
 def test_members_and_epochs_by_head(link, tmp_path):
     X, y = make_data()
-    est = JointRegressorClassifier(
+    est = JointRegressorClassifier.plain(
         **{**SMALL, "epochs": 20},
         n_members=3,
         head_link=link,
@@ -69,7 +70,7 @@ def test_deviations_and_temperatures(params, tmp_path):
     X, y = make_data()
     if params.get("value_from") == "median":
         y, params = y["value"], {**params, "class_bins": 4}
-    est = JointRegressorClassifier(
+    est = JointRegressorClassifier.plain(
         **{**SMALL, "epochs": 10}, value_loss="gaussian_nll", calibration="temperature", **params
     )
     with warnings.catch_warnings():
@@ -82,7 +83,7 @@ def test_deviations_and_temperatures(params, tmp_path):
 @pytest.mark.parametrize("n_members", [1, 3])
 def test_numbers_that_are_means_of_bins(n_members, tmp_path):
     X, y = make_data()
-    est = JointRegressorClassifier(**SMALL, value_loss="histogram", n_members=n_members)
+    est = JointRegressorClassifier.plain(**SMALL, value_loss="histogram", n_members=n_members)
     assert_equal(est.fit(X, y), X, tmp_path)
 
 
@@ -97,7 +98,7 @@ def test_embedded_numbers(kind, is_mixed, tmp_path):
     else:
         X[:, 1] = rooms
     n_members = 2 if isinstance(kind, tuple) else 1
-    est = JointRegressorClassifier(**SMALL, numeric_embedding=kind, n_members=n_members)
+    est = JointRegressorClassifier.plain(**SMALL, numeric_embedding=kind, n_members=n_members)
     assert_equal(est.fit(X, y), X, tmp_path)
 
 
@@ -123,7 +124,7 @@ CASES = {
 def test_answers_of_the_estimator(name, tmp_path):
     X, y = make_data()
     y.loc[y["label"] == "low", "value"] = 70.0
-    est = JointRegressorClassifier(**{**SMALL, **CASES[name]}).fit(X, y)
+    est = JointRegressorClassifier.plain(**{**SMALL, **CASES[name]}).fit(X, y)
     found = assert_equal(est, X, tmp_path)
     assert list(found) == ["value", "class", "proba"]
     if name == "known number":
@@ -144,7 +145,7 @@ LABELS = {
 def test_labels_keep_their_kind(kind, tmp_path):
     X, y = make_data()
     label = LABELS[kind][np.digitize(X[:, 0], [-0.5, 0.5])]
-    est = JointRegressorClassifier(**SMALL, class_columns=["label"])
+    est = JointRegressorClassifier.plain(**SMALL, class_columns=["label"])
     est.fit(X, pd.DataFrame({"value": y["value"], "label": label}))
     found = assert_equal(est, X, tmp_path)["class"]
     assert found.dtype.kind == {"u": "i"}.get(label.dtype.kind, label.dtype.kind)
@@ -156,7 +157,7 @@ def test_labels_keep_their_kind(kind, tmp_path):
 def test_one_answer(bins, value_from, class_from, tmp_path):
     X, y = make_data(150)
     number = y["value"] if bins is not None else (y["value"] / 20).round()
-    est = JointRegressorClassifier(
+    est = JointRegressorClassifier.plain(
         **{**SMALL, "epochs": 20},
         class_bins=bins,
         value_from=value_from,
@@ -175,7 +176,7 @@ def test_preprocessing_is_in_the_graph(given, tmp_path):
     X, y = mixed_data()
     if given == "array":
         X = X.to_numpy(dtype=object)
-    est = JointRegressorClassifier(**SMALL).fit(X, y)
+    est = JointRegressorClassifier.plain(**SMALL).fit(X, y)
     new = pd.DataFrame(X).copy()
     new.iloc[0, 4] = "a town never seen"
     new.iloc[1, 5] = None  # in a column that had no gaps
@@ -197,7 +198,7 @@ def test_preprocessing_is_in_the_graph(given, tmp_path):
 def test_real_tables(as_pipeline, data_folder, tmp_path):
     table = pd.read_csv(data_folder / "penguins.csv").dropna(subset=["body_mass_g", "species"])
     targets = ["body_mass_g", "species"]
-    X, est = table.drop(columns=targets), JointRegressorClassifier(**{**SMALL, "epochs": 10})
+    X, est = table.drop(columns=targets), JointRegressorClassifier.plain(**{**SMALL, "epochs": 10})
     if as_pipeline:
         numbers = X.select_dtypes("number").columns.tolist()
         encode = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
@@ -211,7 +212,7 @@ def test_numbers_of_a_table_are_one_input(tmp_path):
     X = pd.DataFrame(X, columns=list("abcd"))
     X.iloc[:5, 0] = np.nan
     X["flag"] = X["b"] > 0
-    est = JointRegressorClassifier(**SMALL).fit(X, y)
+    est = JointRegressorClassifier.plain(**SMALL).fit(X, y)
     assert_equal(est, X, tmp_path)
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     assert [entry.name for entry in session.get_inputs()] == ["X"]
@@ -244,7 +245,7 @@ def test_several_targets(name, tmp_path):
     )
     if name == "all":
         y = y.drop(columns=["k0", "k1"])
-    est = JointRegressorClassifier(**SMALL, **SEVERAL[name]).fit(X, y)
+    est = JointRegressorClassifier.plain(**SMALL, **SEVERAL[name]).fit(X, y)
     found = assert_equal(est, X, tmp_path)
     if name == "all":
         kinds = ["value_cost", "value_days", "class_kind", "class_old", "proba_kind", "proba_old"]
@@ -255,7 +256,7 @@ def test_several_targets(name, tmp_path):
 
 def test_no_rows_and_many_give_what_one_by_one_gives(tmp_path):
     X, y = make_data(300)
-    est = JointRegressorClassifier(**SMALL).fit(X, y)
+    est = JointRegressorClassifier.plain(**SMALL).fit(X, y)
     many = answers(est, X, tmp_path)
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     single = [session.run(None, {"X": X[i : i + 1]}) for i in range(10)]
@@ -269,14 +270,14 @@ def test_no_rows_and_many_give_what_one_by_one_gives(tmp_path):
 
 
 def test_the_same_activations_as_in_prediction():
-    assert set(ACTIVATIONS) == set(forward.ACTIVATIONS)
+    assert set(ACTIVATIONS) == set(OURS)
 
 
 def with_network(fitted, network):
     """A copy of a fitted estimator with another network."""
     est = clone(fitted)
     vars(est).update(vars(fitted))
-    est._model.network = network
+    est._model = dataclasses.replace(fitted._model, network=network)
     return est
 
 
@@ -295,12 +296,14 @@ def test_any_network(activation, value_activation, link, hidden, scale, seed, fi
     """A fitted estimator with another network and weights that nobody trained."""
     rng = np.random.default_rng(seed)
     value, label = fitted._model.network.spec.heads
+    kind = Mixture if link == "mixture" else Point
+    output = kind.create(1, value_activation, label.n_units)
     spec = dataclasses.replace(
         fitted._model.network.spec,
         hidden=tuple(hidden),
         activation=activation,
         link=link,
-        heads=(dataclasses.replace(value, activation=value_activation), label),
+        heads=(dataclasses.replace(value, output=output), label),
     )
     shapes = weight_shapes(spec)
     weights = [(scale * rng.normal(size=s) / np.sqrt(s[0])).astype(np.float32) for s in shapes]
@@ -424,7 +427,7 @@ def test_export_loads_no_tensorflow(fitted, tmp_path):
 
 def test_the_file_describes_itself(tmp_path):
     X, y = mixed_data()
-    to_onnx(JointRegressorClassifier(**SMALL).fit(X, y), tmp_path / "model.onnx")
+    to_onnx(JointRegressorClassifier.plain(**SMALL).fit(X, y), tmp_path / "model.onnx")
     model = onnx.load(tmp_path / "model.onnx")
     onnx.checker.check_model(model, full_check=True)
     assert {o.domain: o.version for o in model.opset_import} == OPSETS
@@ -438,7 +441,7 @@ def test_the_file_describes_itself(tmp_path):
 
 
 # -------------------------------------------------------------------- refusals
-EST = JointRegressorClassifier(**SMALL)
+EST = JointRegressorClassifier.plain(**SMALL)
 REFUSED = {
     "activation": (clone(EST).set_params(activation="mish"), "ab", "activation 'mish'"),
     "name of an output": (EST, ["value", "town"], r"inputs, \['value'\]"),
@@ -460,8 +463,8 @@ def test_views_are_refused(tmp_path):
 class Oracle:
     """A companion that ONNX has no writer for."""
 
-    heads: tuple = ("value",)
-    n_units: tuple = (1,)
+    head: str = "value"
+    n_units: int = 1
     kind: str = "oracle"
 
     def reads(self, n_inputs):
@@ -469,7 +472,7 @@ class Oracle:
 
 
 def test_companions_without_a_writer_are_refused_by_name(fitted, tmp_path):
-    est = with_network(fitted, Blend(fitted._model.network, [Oracle()], [{"value": 0.5}]))
+    est = with_network(fitted, Stacked(fitted._model.network, [Oracle()], [0.5]))
     with pytest.raises(NotImplementedError, match="companion 'oracle'. Fit without it"):
         to_onnx(est, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())

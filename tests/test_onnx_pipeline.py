@@ -67,7 +67,7 @@ def test_pipeline(name, tmp_path):
         X = 1000 + 50 * make_data(80)[0]
     elif name == "the rest":
         X = X[["a", "b", "town", "kind", "level"]].assign(level=X["c"].round().clip(-1, 1))
-    pipeline = make_pipeline(PIPELINES[name](), JointRegressorClassifier(**SMALL)).fit(X, y)
+    pipeline = make_pipeline(PIPELINES[name](), JointRegressorClassifier.plain(**SMALL)).fit(X, y)
     found = assert_equal(pipeline, X, tmp_path)
     assert list(found) == ["value", "class", "proba"]
     if name == "the rest":  # columns that are dropped are no inputs
@@ -77,7 +77,9 @@ def test_pipeline(name, tmp_path):
 
 def test_steps_that_count_in_float32_only(tmp_path):
     X, y = make_data()
-    pipeline = make_pipeline(PolynomialFeatures(2), JointRegressorClassifier(**SMALL)).fit(X, y)
+    pipeline = make_pipeline(PolynomialFeatures(2), JointRegressorClassifier.plain(**SMALL)).fit(
+        X, y
+    )
     found = answers(pipeline, X, tmp_path)
     numbers = pipeline.predict(X, output="value")
     assert_allclose(found["value"], numbers, atol=1e-5 * numbers.std())
@@ -88,20 +90,22 @@ def test_text_that_a_step_hands_on(tmp_path):
     X, y = mixed_data()
     impute = SimpleImputer(strategy="constant", fill_value="?", missing_values=None)
     X = X[["town", "kind"]].astype(object)
-    assert_equal(make_pipeline(impute, JointRegressorClassifier(**SMALL)).fit(X, y), X, tmp_path)
+    assert_equal(
+        make_pipeline(impute, JointRegressorClassifier.plain(**SMALL)).fit(X, y), X, tmp_path
+    )
 
 
 def test_several_targets_behind_a_step(tmp_path):
     X, y = make_data()
     y["the sign?"] = X[:, 3] > 0
-    pipeline = make_pipeline(StandardScaler(), JointRegressorClassifier(**SMALL)).fit(X, y)
+    pipeline = make_pipeline(StandardScaler(), JointRegressorClassifier.plain(**SMALL)).fit(X, y)
     found = assert_equal(pipeline, X, tmp_path)
     assert found["class_the sign?"].dtype == bool
 
 
 def test_searches(tmp_path):
     X, y = make_data()
-    est = JointRegressorClassifier(**SMALL)
+    est = JointRegressorClassifier.plain(**SMALL)
     over = {"jointregressorclassifier__alpha": [0.0, 0.1]}
     search = GridSearchCV(make_pipeline(StandardScaler(), est), over, cv=2).fit(X, y)
     assert_equal(search, X, tmp_path)
@@ -117,7 +121,7 @@ def test_searches(tmp_path):
 
 def test_for_those_who_call_skl2onnx(tmp_path):
     X, y = make_data()
-    pipeline = make_pipeline(StandardScaler(), JointRegressorClassifier(**SMALL)).fit(X, y)
+    pipeline = make_pipeline(StandardScaler(), JointRegressorClassifier.plain(**SMALL)).fit(X, y)
     register_onnx_converter()
     register_onnx_converter()
     model = skl2onnx.to_onnx(pipeline, X[:1])
@@ -133,7 +137,7 @@ def numbers_beside_text():
     return make_column_transformer(("passthrough", ["a"]), ("passthrough", ["town"]))
 
 
-EST = JointRegressorClassifier(**SMALL)
+EST = JointRegressorClassifier.plain(**SMALL)
 REFUSED = {
     "unknown step": (make_pipeline(FunctionTransformer(np.exp), EST), "ab", "Function"),
     "rare labels": (

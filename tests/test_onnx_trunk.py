@@ -91,7 +91,7 @@ def bounded(meta):
     return keras.Sequential([keras.Input(meta["input_shape"]), L.ReLU(max_value=1.0)])
 
 
-EST = JointRegressorClassifier(**SMALL)
+EST = JointRegressorClassifier.plain(**SMALL)
 REFUSED = {
     "layer": (clone(EST).set_params(trunk=recurrent), "ab", r"'remember' \(GRU\)"),
     "branches": (clone(EST).set_params(trunk=branching), "ab", "chain"),

@@ -1,4 +1,4 @@
-"""After early stopping once more on all rows: ``refit``."""
+"""After early stopping further networks on all rows: ``n_refits``."""
 
 import joblib
 import keras
@@ -19,7 +19,7 @@ def fit(**params):
     """A fit whose best epochs come early, as there is nothing to learn."""
     defaults = {"epochs": 25, "learning_rate": 0.03, "random_state": 0, **STOPPED}
     defaults |= {"hidden_layer_sizes": (12,)}
-    return JointRegressorClassifier(**{**defaults, **params}).fit(X, Y)
+    return JointRegressorClassifier.plain(**{**defaults, **params}).fit(X, Y)
 
 
 def parts(est):
@@ -32,11 +32,9 @@ def parts(est):
     return np.array(values), np.array(probas)
 
 
-@pytest.mark.parametrize(
-    ("n_members", "refit", "n_refits"), [(1, True, 1), (3, True, 3), (3, 2, 2), (1, 2, 2)]
-)
-def test_answers_are_means_over_members_and_refits(n_members, refit, n_refits):
-    plain, est = fit(n_members=n_members), fit(n_members=n_members, refit=refit)
+@pytest.mark.parametrize(("n_members", "n_refits"), [(1, 1), (3, 3), (3, 2), (1, 2)])
+def test_answers_are_means_over_members_and_refits(n_members, n_refits):
+    plain, est = fit(n_members=n_members), fit(n_members=n_members, n_refits=n_refits)
     values, probas = parts(est)
     assert len(values) == n_members + n_refits
     np.testing.assert_array_equal(est.best_epoch_, plain.best_epoch_)
@@ -60,12 +58,12 @@ class StopAfter(keras.callbacks.Callback):
 @pytest.mark.parametrize("stopping", [True, "by_head"])
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 def test_refits_are_fits_on_all_rows_for_the_mean_of_the_best_epochs(stopping, schedule):
-    est = fit(n_members=2, refit=True, early_stopping=stopping, learning_rate_schedule=schedule)
+    est = fit(n_members=2, n_refits=2, early_stopping=stopping, learning_rate_schedule=schedule)
     best = np.rint(np.mean(est.best_epoch_, axis=0)).astype(int)
     assert 0 < best.max() < est.epochs - 1
     # In a fit of four members on all rows, the last two have the seeds of the refits.
     whole = JointRegressorClassifier(**est.get_params())
-    whole.set_params(early_stopping=False, validation=None, refit=False, n_members=4)
+    whole.set_params(early_stopping=False, validation=None, n_refits=0, n_members=4)
     for refits, head, epoch in zip(parts(est), ["value", "class"], np.resize(best, 2), strict=True):
         whole.set_params(callbacks=StopAfter(int(epoch))).fit(X, Y)
         wanted = [
@@ -77,13 +75,13 @@ def test_refits_are_fits_on_all_rows_for_the_mean_of_the_best_epochs(stopping, s
 def test_refits_share_the_programs_of_the_members(monkeypatch):
     monkeypatch.setattr(joblib, "cpu_count", lambda: 2)
     before = training_programs.n_built
-    fit(n_members=4, refit=True, hidden_layer_sizes=(13,))
+    fit(n_members=4, n_refits=4, hidden_layer_sizes=(13,))
     assert training_programs.n_built - before <= 2
 
 
 def test_what_ran_before_changes_nothing():
     """A program for rows to validate on serves plans of none, and the other way round."""
-    sizes = {"hidden_layer_sizes": (14,), "refit": True, "epochs": 100, "batch_size": 8}
+    sizes = {"hidden_layer_sizes": (14,), "n_refits": 1, "epochs": 100, "batch_size": 8}
     training_programs.clear()
     first = fit(**sizes)
     fit(**sizes, validation=0.5)
@@ -92,21 +90,21 @@ def test_what_ran_before_changes_nothing():
 
 @pytest.mark.parametrize("params", [{}, {"head_link": "mixture"}, {"loss_weights": "famo"}])
 def test_engines_agree(params):
-    fused, in_keras = (fit(engine=e, refit=True, epochs=5, **params) for e in ("fused", "keras"))
+    fused, in_keras = (fit(engine=e, n_refits=1, epochs=5, **params) for e in ("fused", "keras"))
     np.testing.assert_array_equal(fused.best_epoch_, in_keras.best_epoch_)
     np.testing.assert_allclose(fused.predict_value(X), in_keras.predict_value(X), rtol=1e-3)
     np.testing.assert_allclose(fused.predict_proba(X), in_keras.predict_proba(X), atol=1e-4)
 
 
 def test_one_after_another_is_the_same_as_side_by_side():
-    together, in_turn = (fit(n_members=3, refit=True, callbacks=c) for c in (None, StopAfter(99)))
+    together, in_turn = (fit(n_members=3, n_refits=3, callbacks=c) for c in (None, StopAfter(99)))
     np.testing.assert_array_equal(together.predict_value(X), in_turn.predict_value(X))
 
 
 def test_held_out_rows_are_unseen_ones():
     """Temperatures and intervals are those of the networks that were stopped early."""
     options = {"n_members": 3, "calibration": "temperature"}
-    plain, est = fit(**options), fit(**options, refit=True)
+    plain, est = fit(**options), fit(**options, n_refits=3)
     assert est.temperature_ == plain.temperature_
     widths = [
         [np.ptp(e.predict_interval(X, coverage), axis=1) for coverage in (0.5, 0.7, 0.9)]
@@ -118,10 +116,10 @@ def test_held_out_rows_are_unseen_ones():
 
 
 def test_saving_and_model_give_the_same(tmp_path):
-    est = fit(n_members=2, refit=True)
+    est = fit(n_members=2, n_refits=2)
     save(est, tmp_path / "model.skjoint")
     again = load(tmp_path / "model.skjoint")
-    assert again.refit
+    assert again.n_refits == 2
     np.testing.assert_array_equal(again.predict_value(X), est.predict_value(X))
     value, proba = est.model_.predict(est._model.encode(X), verbose=0)
     np.testing.assert_allclose(
@@ -131,7 +129,7 @@ def test_saving_and_model_give_the_same(tmp_path):
 
 
 def test_partial_fit_goes_on_from_the_refits():
-    est = fit(n_members=2, refit=True, early_stopping=True)
+    est = fit(n_members=2, n_refits=2, early_stopping=True)
     n_iter = est.n_iter_
     refits, _ = parts(est)
     est.set_params(learning_rate=1e-6).partial_fit(X, Y)
@@ -142,14 +140,13 @@ def test_partial_fit_goes_on_from_the_refits():
     assert np.abs(values - refits[2:]).max() > 0.1
 
 
-@pytest.mark.parametrize(("n_members", "refit"), [(1, True), (1, 2), (3, True), (4, 2)])
-def test_training_goes_on_whatever_kind_came_in_turn(n_members, refit):
+@pytest.mark.parametrize(("n_members", "n_refits"), [(1, 1), (1, 2), (3, 3), (4, 2)])
+def test_training_goes_on_whatever_kind_came_in_turn(n_members, n_refits):
     """From the refits and, where these are fewer than the members, from the first of those."""
     kinds = {"numeric_embedding": ("periodic", "rank"), "epochs": 8}
-    est = fit(n_members=n_members, refit=refit, early_stopping=True, **kinds)
-    n_networks = n_members + (n_members if refit is True else refit)
+    est = fit(n_members=n_members, n_refits=n_refits, early_stopping=True, **kinds)
     before, _ = parts(est)
-    assert len(before) == n_networks
+    assert len(before) == n_members + n_refits
     est.set_params(learning_rate=1e-6).partial_fit(X, Y)
     network = est._model.network
     after = [
@@ -162,7 +159,7 @@ def test_training_goes_on_whatever_kind_came_in_turn(n_members, refit):
 
 
 def test_lines_of_progress_name_refits(capsys):
-    fit(n_members=2, refit=True, verbose=2)
+    fit(n_members=2, n_refits=2, verbose=2)
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("Member 2/2 Epoch 1/25") for line in lines)
     assert any(line.startswith("Refit 2/2 Epoch 1/25") for line in lines)
@@ -173,11 +170,12 @@ def test_lines_of_progress_name_refits(capsys):
     ("params", "message"),
     [
         ({"early_stopping": False}, "Use it with early_stopping=True or 'by_head'"),
-        ({"warm_start": True}, "refit=True starts anew"),
-        ({"refit": 0}, "The 'refit' parameter"),
-        ({"refit": 2, "early_stopping": False}, "n_refits=2 trains for the epochs"),
+        ({"warm_start": True}, "n_refits=1 starts anew"),
+        ({"n_refits": -1}, "The 'n_refits' parameter"),
+        ({"n_refits": True}, "The 'n_refits' parameter"),
+        ({"n_refits": 2, "early_stopping": False}, "n_refits=2 trains for the epochs"),
     ],
 )
-def test_what_refit_cannot_do(params, message):
+def test_what_refits_cannot_do(params, message):
     with pytest.raises(ValueError, match=message):
-        fit(**{"refit": True, **params})
+        fit(**{"n_refits": 1, **params})

@@ -14,22 +14,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from pandas.testing import assert_frame_equal
 from sklearn.linear_model import Ridge as Referee
 from threadpoolctl import threadpool_info
 
-from conftest import make_data
+from conftest import make_data, value_head
 from skjoint import JointRegressorClassifier
-from skjoint._engines.plan import Rows
+from skjoint._data.rows import Rows
 from skjoint._ensemble.companions import ridge as _ridge
 from skjoint._ensemble.companions.contract import Task
 from skjoint._ensemble.companions.ridge import fit_ridge
-from skjoint._network.spec import Head
 from skjoint._prediction import ridge as ridge_prediction
 from skjoint._prediction.stacked import Stacked
 from skjoint.persistence import load, save, to_onnx
 
 FEW = {"hidden_layer_sizes": (12,), "epochs": 5, "random_state": 0, "validation": 0.3}
-VALUE = Head("value", "value", 1, "linear")
+VALUE = value_head()
 EVERY = np.arange(60)
 
 
@@ -41,8 +41,8 @@ def rows_of(n_samples=60, seed=0, n_columns=3, weights=None):
     return Rows(X, [number.astype(np.float32)], [np.float32(weights)])
 
 
-def regressed(rows, where=EVERY, head=VALUE, companions=("ridge",), companions__n_features=20, seed=0):
-    (one,) = fit_ridge(Task(rows, {0: head}, None, where, seed), n_fourier)
+def regressed(rows, where=EVERY, head=VALUE, n_features=20, seed=0):
+    (one,) = fit_ridge(Task(rows, {0: head}, None, where, seed), n_features)
     return one
 
 
@@ -128,7 +128,7 @@ def test_predictions_scale_with_the_number(factor, shift):
 def test_vectors_have_a_number_for_each_unit():
     rows = rows_of()
     vector = np.hstack([rows.targets[0], 1000 * rows.targets[0]])
-    both = regressed(dataclasses.replace(rows, targets=[vector]), head=Head("v", "value", 2, ""))
+    both = regressed(dataclasses.replace(rows, targets=[vector]), head=value_head(n_units=2))
     found = both.model.predict(rows.X)
     assert found.shape == both.answers.shape == (60, 2)
     assert_allclose(found[:, 1], 1000 * found[:, 0], rtol=1e-4, atol=1e-3)
@@ -143,11 +143,11 @@ def test_what_is_linear_is_found():
 
 @pytest.mark.parametrize("n_samples", [20, 60, 150])
 def test_noise_is_not_learned_by_heart(n_samples):
-    """More features than rows: a fit that passes through all rows knows nothing of others."""
+    """More features than rows: a fit that passes through all rows is wrong on others."""
     rows = rows_of(n_samples, n_columns=20)
     noise = np.random.default_rng(1).normal(size=(2, 2000, 1)).astype(np.float32)
     rows = dataclasses.replace(rows, targets=[noise[0, :n_samples]])
-    found = regressed(rows, where=np.arange(n_samples), companions=("ridge",), companions__n_features=400)
+    found = regressed(rows, where=np.arange(n_samples), n_features=400)
     assert np.std(found.answers - rows.targets[0]) > 0.9 * rows.targets[0].std()
     others = np.random.default_rng(2).normal(size=(2000, 20)).astype(np.float32)
     assert np.std(found.model.predict(others) - noise[1]) < 1.2
@@ -155,7 +155,7 @@ def test_noise_is_not_learned_by_heart(n_samples):
 
 def test_a_row_does_not_depend_on_the_others_where_products_are_in_pieces(monkeypatch):
     rows = rows_of(300, n_columns=40)
-    model = regressed(rows, companions=("ridge",), companions__n_features=600).model
+    model = regressed(rows, n_features=600).model
     whole = model.predict(rows.X)
     for chunk in (64, 7):
         monkeypatch.setattr(ridge_prediction, "RIDGE_CHUNK", chunk)
@@ -168,7 +168,7 @@ def test_cores_do_not_matter(monkeypatch):
     models = []
     for cores in (1, 3):
         monkeypatch.setattr(joblib, "cpu_count", lambda cores=cores: cores)
-        models.append(regressed(rows, companions=("ridge",), companions__n_features=200).model)
+        models.append(regressed(rows, n_features=200).model)
     for name in ("waves", "coef", "intercept"):
         assert_array_equal(*(getattr(model, name) for model in models))
 
@@ -177,11 +177,11 @@ def test_fits_in_threads_leave_blas_as_it_was():
     before = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
     rows = rows_of(2000, n_columns=20)
     with ThreadPoolExecutor(3) as pool:
-        fits = list(pool.map(lambda n: regressed(rows, n_fourier=n), [50, 300, 20, 200, 20, 100]))
+        fits = list(pool.map(lambda n: regressed(rows, n_features=n), [50, 300, 20, 200, 20, 100]))
     assert len(fits) == 6
     after = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
     assert after == before
-    assert_array_equal(fits[1].model.coef, regressed(rows, companions=("ridge",), companions__n_features=300).model.coef)
+    assert_array_equal(fits[1].model.coef, regressed(rows, n_features=300).model.coef)
 
 
 def test_large_tables_are_learned_from_in_part(monkeypatch):
@@ -209,10 +209,10 @@ def test_odd_tables(table):
     if table == "two kinds of rows":
         X = np.float32(np.arange(60)[:, None] > 50) * np.ones((1, 3), np.float32)
     found = regressed(Rows(X, [number], rows.weights))
-    said = found.model.predict(X)
-    assert np.isfinite(said).all()
+    predicted = found.model.predict(X)
+    assert np.isfinite(predicted).all()
     assert np.isfinite(found.answers).all()
-    assert said.mean() == pytest.approx(number.mean(), abs=1e-3)
+    assert predicted.mean() == pytest.approx(number.mean(), abs=1e-3)
 
 
 # ------------------------------------------------------------ in the estimator
@@ -227,14 +227,16 @@ X, Y = table()
 
 @pytest.fixture(scope="module")
 def est():
-    return JointRegressorClassifier(**FEW, companions=("ridge",), companions__n_features=50, n_members=2).fit(X, Y)
+    return JointRegressorClassifier.plain(
+        **FEW, companions=("ridge",), companions__n_features=50, n_members=2
+    ).fit(X, Y)
 
 
 def test_a_linear_number_is_answered_by_it(est):
-    assert_array_equal(est.ridge_share_ > 0.9, [True, False])
-    assert not hasattr(est, "forest_share_")
+    assert_array_equal(est.shares_["ridge"] > 0.9, [True, False])
+    assert list(est.shares_) == ["network", "ridge"]
     test_X, test_y = table(500, seed=1)
-    plain = JointRegressorClassifier(**FEW, n_members=2).fit(X, Y)
+    plain = JointRegressorClassifier.plain(**FEW, n_members=2).fit(X, Y)
     rmse = est.evaluate(test_X, test_y)["value_rmse"]
     assert rmse < 0.05 * plain.evaluate(test_X, test_y)["value_rmse"]
     assert_array_equal(est.predict_class(test_X), plain.predict_class(test_X))
@@ -246,7 +248,7 @@ def test_files_and_pickles(est, tmp_path):
     save(est, tmp_path / "m")
     for again in (load(tmp_path / "m"), pickle.loads(pickle.dumps(est))):
         assert_array_equal(again.predict(X), est.predict(X))
-        assert_array_equal(again.ridge_share_, est.ridge_share_)
+        assert_frame_equal(again.shares_, est.shares_)
     code = (
         "import sys; from skjoint.persistence import load; import numpy as np;"
         f"load({str(tmp_path / 'm')!r}).predict(np.zeros((2, 4)));"
@@ -264,11 +266,13 @@ def test_onnx(est, tmp_path):
 
 
 def test_training_goes_on_without_it():
-    est = JointRegressorClassifier(**FEW, companions=("ridge",), companions__n_features=50).fit(X, Y)
+    est = JointRegressorClassifier.plain(
+        **FEW, companions=("ridge",), companions__n_features=50
+    ).fit(X, Y)
     assert isinstance(est._model.network, Stacked)
     est.partial_fit(X, Y)
     assert not isinstance(est._model.network, Stacked)
-    assert not hasattr(est, "ridge_share_")
+    assert list(est.shares_) == ["network"]
 
 
 def test_gaps_text_and_weights():
@@ -276,9 +280,11 @@ def test_gaps_text_and_weights():
     frame.loc[::7, "a"] = np.nan
     y = Y.copy()
     y.loc[::3, "value"] = np.nan
-    est = JointRegressorClassifier(**FEW, companions=("ridge",), companions__n_features=30, numeric_embedding="rank")
+    est = JointRegressorClassifier.plain(
+        **FEW, companions=("ridge",), companions__n_features=30, numeric_embedding="rank"
+    )
     est.fit(frame, y, sample_weight=np.where(X[:, 1] > 0, 2.0, 1.0))
-    assert est.ridge_share_[0] > 0.5
+    assert est.shares_.loc["value", "ridge"] > 0.5
     assert est.score(frame[1::3], Y[1::3]) > 0.8
 
 
@@ -286,14 +292,16 @@ def test_rows_with_a_shape_are_an_error():
     import keras
 
     trunk = keras.Sequential([keras.Input((4, 1)), keras.layers.Flatten()])
-    est = JointRegressorClassifier(trunk=trunk, companions=("ridge",), companions__n_features=5, epochs=1)
-    with pytest.raises(ValueError, match=r"^n_fourier must be 0 where rows of X have a shape"):
+    est = JointRegressorClassifier(
+        trunk=trunk, companions=("ridge",), companions__n_features=5, epochs=1
+    )
+    message = r"^companions must be \(\) where rows of X have a shape.* Got \('ridge',\) instead"
+    with pytest.raises(ValueError, match=message):
         est.fit(X[:, :, None], Y)
-    with pytest.raises(ValueError, match=r"^n_trees and n_fourier must .* companions=("forest", "boosting", "ridge"), companions__n_trees=3, companions__n_features=5"):
-        est.set_params(companions=("forest", "boosting"), companions__n_trees=3).fit(X[:, :, None], Y)
-    for n_fourier in (-1, 10**6):
-        with pytest.raises(ValueError, match="'n_fourier' parameter"):
-            JointRegressorClassifier(n_fourier=n_fourier).fit(X, Y)
+    for n_features in (-1, 10**6):
+        est = JointRegressorClassifier(companions="ridge", companions__n_features=n_features)
+        with pytest.raises(ValueError, match="'n_features' parameter of companion 'ridge'"):
+            est.fit(X, Y)
 
 
 CROOKED = {
@@ -321,5 +329,7 @@ def test_files_with_crooked_arrays_are_refused(est, tmp_path, name):
 
 def test_few_rows():
     small_X, small_y = make_data(12)
-    est = JointRegressorClassifier(epochs=2, companions=("ridge",), companions__n_features=5, random_state=0).fit(small_X, small_y)
+    est = JointRegressorClassifier(
+        epochs=2, companions=("ridge",), companions__n_features=5, random_state=0
+    ).fit(small_X, small_y)
     assert est.predict(small_X).shape == (12, 2)

@@ -10,21 +10,20 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import log_loss
 
-from conftest import encoded_rows, jumps
+from conftest import class_head, encoded_rows, jumps, value_head
 from skjoint import JointRegressorClassifier
-from skjoint._engines.plan import split_validation
+from skjoint._data.split import split_validation
 from skjoint._ensemble import shares as _shares
 from skjoint._ensemble.companions.contract import AuxiliaryModel, Task
 from skjoint._ensemble.companions.forest import fit_forest
 from skjoint._ensemble.held_out import HeldOut
 from skjoint._ensemble.shares import stack
 from skjoint._ensemble.temperatures import learn_temperature
-from skjoint._fitting.members import ensemble
-from skjoint._network.spec import Head
+from skjoint._prediction.average import average
 from skjoint._prediction.stacked import FLOOR, Stacked, pooled
 
 FEW = {"hidden_layer_sizes": (12,), "epochs": 15, "learning_rate": 0.01, "random_state": 0}
-HEADS = {0: Head("value", "value", 1, "linear"), 1: Head("class", "class", 3, "softmax")}
+HEADS = {0: value_head(), 1: class_head()}
 NAMES = ["value", "class"]
 
 
@@ -32,10 +31,13 @@ X, Y = jumps()
 
 
 def fit(y=Y, **params):
-    est = JointRegressorClassifier(
-        **{**FEW, "n_trees": 100, "n_fourier": 50, "validation": 0.3, **params}
-    )
-    return est.fit(X, y)
+    settings = {
+        **FEW,
+        "companions": ("forest", "boosting", "ridge"),
+        "companions__n_features": 50,
+        "validation": 0.3,
+    }
+    return JointRegressorClassifier.plain(**{**settings, **params}).fit(X, y)
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +148,7 @@ def test_geometric_means_sum_to_one_whatever_the_order_of_labels(seed, share):
 
 
 def two_experts(n_samples, seed=0):
-    """Codes, and what two see of them, each in another way: together they know more."""
+    """Codes, and probabilities of two with errors of their own: together they are better."""
     rng = np.random.default_rng(seed)
     codes = rng.integers(3, size=n_samples)
     seen = np.eye(3)[codes] * 1.5 + rng.normal(size=(2, n_samples, 3))
@@ -184,7 +186,7 @@ def test_without_temperatures_the_plain_geometric_mean_is_the_best(shrunk):
         assert share_of_model(*settings, tempers=True) > share + 0.2
 
 
-def test_who_knows_nothing_of_a_label_has_no_share():
+def test_a_model_that_is_no_better_than_chance_has_no_share():
     codes, own, _ = two_experts(5000)
     nothing = np.random.default_rng(0).dirichlet(np.ones(3), 5000)
     assert share_of_model(own, nothing, codes, np.arange(5000), 1, i=1) == 0
@@ -235,26 +237,20 @@ def test_many_rows_are_learned_from_in_part(monkeypatch):
 # ------------------------------------------------------------ in the estimator
 def test_answers_are_means_of_networks_and_models(est, plain):
     assert_array_equal(plain.history_["loss"], est.history_["loss"])  # the networks are the same
-    assert est.forest_share_.shape == est.boosting_share_.shape == est.ridge_share_.shape == (2,)
     encoded, network = est._model.encode(X), est._model.network
     own = dict(zip(NAMES, network.network.predict(encoded, NAMES), strict=True))
-    by_kind = {
-        "forest": est.forest_share_,
-        "boosting": est.boosting_share_,
-        "ridge": est.ridge_share_,
-    }
     parts = {name: [] for name in NAMES}
     for model in network.models:
-        share = by_kind[model.kind][NAMES.index(model.head)]
+        share = est.shares_.loc[model.head, model.kind]
         parts[model.head].append((share, model.predict(encoded)))
     assert all(0.5 < sum(share for share, _ in of_head) <= 1 for of_head in parts.values())
     mean = (1 - sum(share for share, _ in parts["value"])) * own["value"]
-    mean = mean + sum(share * said for share, said in parts["value"])
+    mean = mean + sum(share * output for share, output in parts["value"])
     number = est._model.targets.values[0].decode(mean)
     assert_allclose(est.predict_value(X), number.ravel(), rtol=1e-6)
     proba = own["class"].astype(float) ** (1 - sum(share for share, _ in parts["class"]))
-    for share, said in parts["class"]:
-        proba *= (0.95 * said + 0.05 * own["class"]) ** share
+    for share, output in parts["class"]:
+        proba *= (0.95 * output + 0.05 * own["class"]) ** share
     assert_array_equal(est.predict_class(X), est.classes_[proba.argmax(axis=1)])
     proba **= 1 / est.temperature_
     proba /= proba.sum(axis=1, keepdims=True)
@@ -277,14 +273,13 @@ def test_a_model_that_helps_nothing_is_not_kept():
     plane = np.random.default_rng(0).normal(size=(400, 3))
     y = plane.sum(axis=1)
     params = {**FEW, "epochs": 60, "validation": 0.3, "class_columns": []}
-    est = JointRegressorClassifier(
+    est = JointRegressorClassifier.plain(
         **params, companions=("forest", "boosting"), companions__n_trees=10
     ).fit(plane, y)
-    assert_array_equal(est.forest_share_, [0])
-    assert_array_equal(est.boosting_share_, [0])
+    assert_array_equal(est.shares_, [[1, 0, 0]])
     assert not isinstance(est._model.network, Stacked)
-    without = JointRegressorClassifier(**params).fit(plane, y)
-    assert not hasattr(without, "forest_share_")
+    without = JointRegressorClassifier.plain(**params).fit(plane, y)
+    assert_array_equal(without.shares_, [[1]])
     assert_array_equal(est.predict_value(plane), without.predict_value(plane))
 
 
@@ -299,8 +294,8 @@ def test_a_model_that_helps_nothing_is_not_kept():
 )
 def test_numbers_that_are_no_plain_means_stay_the_networks(params):
     est, plain = fit(**params), fit(**params, companions=())
-    shares = est.forest_share_ + est.boosting_share_ + est.ridge_share_
-    assert shares[0] == 0 < shares[1]
+    networks = est.shares_["network"]
+    assert networks["value"] == 1 > networks["class"]
     assert_array_equal(est.predict_value(X), plain.predict_value(X))
     if params.get("value_loss") == "gaussian_nll":
         assert_array_equal(
@@ -317,7 +312,7 @@ def test_numbers_that_cannot_be_negative_are_not(activation):
     plane = np.random.default_rng(0).normal(size=(400, 3))
     number = np.maximum(0, 10 * plane[:, 0] + plane[:, 1])
     y = pd.DataFrame({"value": number, "label": np.where(plane[:, 2] > 0, "a", "b")})
-    est = JointRegressorClassifier(
+    est = JointRegressorClassifier.plain(
         **FEW,
         value_activation=activation,
         companions=("forest", "boosting", "ridge"),
@@ -325,19 +320,19 @@ def test_numbers_that_cannot_be_negative_are_not(activation):
         companions__n_features=50,
         validation=0.3,
     ).fit(plane, y)
-    assert est.boosting_share_[0] == est.ridge_share_[0] == 0
+    assert_array_equal(est.shares_.loc["value", ["boosting", "ridge"]], 0)
     assert est.predict_value(np.random.default_rng(1).normal(size=(2000, 3))).min() >= 0
 
 
 def test_a_head_without_unseen_labels_stays_the_networks():
     codes = np.unique(Y["label"], return_inverse=True)[1]
-    seed = fit(companions=())._seed
-    _, unseen = split_validation([codes], [np.ones(300, bool)], 0.3, seed)
+    seed = fit(companions=())._model.seed
+    _, unseen = split_validation(codes, 300, 0.3, seed)
     y = Y.copy()
     y.loc[unseen, "value"] = np.nan
     found = fit(y)
-    shares = found.forest_share_ + found.boosting_share_ + found.ridge_share_
-    assert shares[0] == 0 < shares[1]
+    networks = found.shares_["network"]
+    assert networks["value"] == 1 > networks["class"]
 
 
 def test_models_of_other_networks_are_refused(est):
@@ -354,7 +349,7 @@ def test_models_of_other_networks_are_refused(est):
         ([forest, forest], [0.6, 0.6]),
     ]:
         with pytest.raises(ValueError, match="do not belong"):
-            Stacked(ensemble([network.member(0)]), models, shares)
+            Stacked(average([network.member(0)]), models, shares)
     for floor in (0.0, 1.0, -0.5, float("nan")):
         with pytest.raises(ValueError, match="do not belong"):
-            Stacked(ensemble([network.member(0)]), [forest], [0.5], floor)
+            Stacked(average([network.member(0)]), [forest], [0.5], floor)

@@ -51,9 +51,14 @@ def test_wrong_use_is_a_type_error(cache, tmp_path):
         "load_diabetes_bands(return_X_y=True).target",
         "joint_score(1.0, 2.0)",
         "as_regressor(None).predict()",
+        "JointRegressorClassifier(head_link='mixed')",
+        "JointRegressorClassifier().fit([[1.0]])",
+        "JointRegressorClassifier().predict([[1.0]], output='values')",
+        "JointRegressorClassifier().predict_value([[1.0]], return_std=True).mean()",
     ]
     script = tmp_path / "wrong.py"
     imports = [
+        "from skjoint import JointRegressorClassifier",
         "from skjoint.datasets import load_diabetes_bands, make_joint",
         "from skjoint.metrics import joint_score",
         "from skjoint.model_selection import joint_cross_val_predict, value_scorer",

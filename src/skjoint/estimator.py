@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Real
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _num_samples
@@ -27,9 +27,34 @@ from skjoint._parameters.names import hint, is_routed
 from skjoint._prediction.attributes import FittedAttributes, one_or_list
 from skjoint._prediction.decoding import Decoding
 from skjoint._prediction.fitted_model import FittedModel
+from skjoint._support.fit_context import checks_parameters
 from skjoint._support.sklearn_callbacks import FitTasks
 from skjoint.metrics import evaluate_answers
 from skjoint.views import ClassView, ValueView, as_classifier, as_regressor
+
+if TYPE_CHECKING:
+    from skjoint._support.typing import (
+        Activation,
+        ArrayOrList,
+        Callbacks,
+        ClassBins,
+        ClassFrom,
+        ClassWeight,
+        Columns,
+        HeadLink,
+        Initializer,
+        Labels,
+        LayerSizes,
+        Loss,
+        LossWeights,
+        NumericEmbedding,
+        Optimizer,
+        RandomState,
+        Trunk,
+        ValueFrom,
+        XLike,
+        YLike,
+    )
 
 __all__ = ["JointRegressorClassifier"]
 
@@ -305,6 +330,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         ``optimizer__...``, ``callbacks__...``, ``trunk__...`` and ``companions__...``; they
         survive ``clone`` and work in ``set_params`` and searches. None takes one away
         again: the default of what it would reach holds.
+
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,), or list of these
@@ -446,45 +472,45 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
 
     def __init__(
         self,
-        hidden_layer_sizes: int | ArrayLike | str = "auto",
+        hidden_layer_sizes: LayerSizes | Literal["auto"] = "auto",
         *,
-        value_layer_sizes: int | ArrayLike = (),
-        class_layer_sizes: int | ArrayLike = (),
-        activation: str | Callable[..., Any] = "relu",
-        value_activation: str | Callable[..., Any] = "linear",
-        kernel_initializer: Any = "glorot_uniform",
+        value_layer_sizes: LayerSizes = (),
+        class_layer_sizes: LayerSizes = (),
+        activation: Activation = "relu",
+        value_activation: Activation = "linear",
+        kernel_initializer: Initializer = "glorot_uniform",
         dropout: float = 0.0,
-        alpha: float | str = "auto",
-        numeric_embedding: str | Sequence[str | None] | None = "auto",
-        head_link: str | None = None,
+        alpha: float | Literal["auto"] = "auto",
+        numeric_embedding: NumericEmbedding = "auto",
+        head_link: HeadLink = None,
         value_by_class: Mapping[Any, float] | None = None,
-        trunk: Any = None,
-        value_loss: Any = "mse",
-        class_loss: Any = "crossentropy",
-        loss_weights: ArrayLike | Mapping[Any, float] | str = (1.0, 1.0),
-        class_weight: Any = None,
-        value_columns: Any = None,
-        class_columns: Any = None,
-        class_bins: int | ArrayLike | None = None,
-        classes: Any = None,
+        trunk: Trunk = None,
+        value_loss: Loss = "mse",
+        class_loss: Loss = "crossentropy",
+        loss_weights: LossWeights = (1.0, 1.0),
+        class_weight: ClassWeight = None,
+        value_columns: Columns = None,
+        class_columns: Columns = None,
+        class_bins: ClassBins = None,
+        classes: Labels | None = None,
         scale_value: bool = True,
-        value_from: str = "head",
-        class_from: str = "head",
-        preprocess: str | None = "auto",
-        optimizer: Any = "adam",
+        value_from: ValueFrom = "head",
+        class_from: ClassFrom = "head",
+        preprocess: Literal["auto"] | None = "auto",
+        optimizer: Optimizer = "adam",
         learning_rate: float | None = None,
-        learning_rate_schedule: str = "auto",
+        learning_rate_schedule: Literal["auto", "constant", "cosine"] = "auto",
         epochs: int = 30,
         batch_size: int = 32,
-        engine: str = "auto",
-        callbacks: Any = None,
+        engine: Literal["auto", "fused", "keras"] = "auto",
+        callbacks: Callbacks = None,
         warm_start: bool = False,
-        random_state: int | np.random.RandomState | None = None,
+        random_state: RandomState = None,
         verbose: int = 0,
         validation: float | None = None,
-        early_stopping: bool | str = False,
+        early_stopping: bool | Literal["by_head"] = False,
         n_iter_no_change: int = 10,
-        calibration: str | None = None,
+        calibration: Literal["temperature"] | None = None,
         n_members: int = 1,
         n_refits: int = 0,
         companions: str | Sequence[str] = (),
@@ -543,7 +569,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
 
     # --------------------------------------------------------------- presets
     @classmethod
-    def plain(cls, hidden_layer_sizes: int | ArrayLike = (64, 64), **params: Any) -> Self:
+    def plain(cls, hidden_layer_sizes: LayerSizes = (64, 64), **params: Any) -> Self:
         """An estimator with the network of textbooks: layers, and nothing that tunes itself.
 
         Numbers are standardised and enter once (``numeric_embedding=None``), there is no
@@ -656,7 +682,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
                 )
         for name, value in params.items():
             if value is None and is_routed(name):
-                vars(self).pop(name, None)
+                self.__dict__.pop(name, None)
             else:
                 setattr(self, name, value)
         return self
@@ -680,8 +706,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         check_numbers(self.get_params(deep=False), type(self).__name__)
 
     # -------------------------------------------------------------- training
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+    @checks_parameters
+    def fit(self, X: XLike, y: YLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train on X and y.
 
         Parameters
@@ -707,15 +733,16 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             If a parameter, X, y or the weights cannot be used, or if the loss
             becomes NaN or infinite.
         """
-        mode = "continue" if self.warm_start and self.__sklearn_is_fitted__() else "fit"
+        goes_on = self.warm_start and self.__sklearn_is_fitted__()
+        mode: Literal["fit", "continue"] = "continue" if goes_on else "fit"
         return self._fit(X, y, sample_weight, self.classes, mode)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @checks_parameters
     def partial_fit(
         self,
-        X: Any,
-        y: Any,
-        classes: ArrayLike | None = None,
+        X: XLike,
+        y: YLike,
+        classes: Labels | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> Self:
         """Train one epoch on a chunk of rows.
@@ -751,7 +778,14 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         classes = self.classes if classes is None else classes
         return self._fit(X, y, sample_weight, classes, "chunk")
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, classes: Any, mode: str) -> Self:
+    def _fit(
+        self,
+        X: XLike,
+        y: YLike,
+        sample_weight: ArrayLike | None,
+        classes: Labels | None,
+        mode: Literal["fit", "continue", "chunk"],
+    ) -> Self:
         """The way of the data from X and y to the fitted model, which the last step keeps."""
         params = self.get_params(deep=False)
         previous = None if mode == "fit" else vars(self).get("_model")
@@ -787,7 +821,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         """How outputs become answers, by the parameters of the moment."""
         return model.decoding(self.value_from, self.class_from)
 
-    def predict(self, X: Any, output: str | None = None) -> Any:
+    def predict(self, X: XLike, output: Literal["value", "class"] | None = None) -> NDArray[Any]:
         """Predict number and label.
 
         Parameters
@@ -821,7 +855,21 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             return self.predict_class(X)
         raise ValueError(f"output must be 'value', 'class' or None. Got {output!r} instead.")
 
-    def predict_value(self, X: Any, given_class: Any = None, return_std: bool = False) -> Any:
+    @overload
+    def predict_value(
+        self, X: XLike, given_class: ArrayLike | None = None, return_std: Literal[False] = False
+    ) -> NDArray[np.float64]: ...
+    @overload
+    def predict_value(
+        self, X: XLike, given_class: None = None, *, return_std: Literal[True]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+    @overload
+    def predict_value(
+        self, X: XLike, given_class: ArrayLike | None = None, return_std: bool = False
+    ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+    def predict_value(
+        self, X: XLike, given_class: ArrayLike | None = None, return_std: bool = False
+    ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Predict the number.
 
         Parameters
@@ -880,7 +928,9 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             return side_by_side(model.values_given(X, codes))
         return side_by_side(model.answers(X, self._decoding(model), "value"))
 
-    def _values_and_stds(self, model: FittedModel, X: Any, given_class: Any) -> tuple[Any, Any]:
+    def _values_and_stds(
+        self, model: FittedModel, X: XLike, given_class: ArrayLike | None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         if given_class is not None:
             raise ValueError("return_std must be False beside given_class. Got True instead.")
         if model.targets.values and not model.decoding("head", "head").deviation_parts:
@@ -897,7 +947,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         values, deviations = model.values_and_deviations(X, self._decoding(model))
         return side_by_side(values), side_by_side(deviations)
 
-    def predict_interval(self, X: Any, coverage: float = 0.9) -> NDArray[np.float64]:
+    def predict_interval(self, X: XLike, coverage: float = 0.9) -> NDArray[np.float64]:
         """Intervals that hold the true number in a given share of cases.
 
         Split conformal prediction [1]_: the number plus and minus that quantile
@@ -958,7 +1008,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         low, high = (side_by_side({i: pair[j] for i, pair in ends.items()}) for j in (0, 1))
         return np.stack([low, high], axis=-1)
 
-    def predict_class(self, X: Any) -> Any:
+    def predict_class(self, X: XLike) -> NDArray[Any]:
         """Predict the label: the most probable one.
 
         Parameters
@@ -974,7 +1024,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         model = self._fitted()
         return side_by_side(model.answers(X, self._decoding(model), "class"))
 
-    def predict_proba(self, X: Any) -> Any:
+    def predict_proba(self, X: XLike) -> ArrayOrList:
         """Probabilities of the labels, at ``temperature_`` where one was learned.
 
         Parameters
@@ -1010,7 +1060,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         return as_classifier(self)
 
     # --------------------------------------------------------------- scoring
-    def split_targets(self, y: Any) -> tuple[Any, Any]:
+    def split_targets(self, y: YLike) -> tuple[NDArray[Any] | None, NDArray[Any] | None]:
         """The values and labels inside a y of the form that was fitted.
 
         Parameters
@@ -1036,7 +1086,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         labels = {i: c.labels() for i, c in enumerate(columns[n_values:])}
         return side_by_side(values), side_by_side(labels)
 
-    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+    def score(self, X: XLike, y: YLike, sample_weight: ArrayLike | None = None) -> float:
         """Mean over targets of R² (value) and accuracy (class); higher is better.
 
         Parameters
@@ -1055,7 +1105,9 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         """
         return self.evaluate(X, y, sample_weight)["score"]
 
-    def evaluate(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> dict[str, float]:
+    def evaluate(
+        self, X: XLike, y: YLike, sample_weight: ArrayLike | None = None
+    ) -> dict[str, float]:
         """Usual metrics of every target.
 
         Parameters
@@ -1090,8 +1142,8 @@ JointRegressorClassifier.__init__.__signature__ = _signature.replace(  # type: i
 )
 
 
-def side_by_side(outputs: Mapping[int, NDArray[Any]]) -> Any:
-    """One array from one per target: as it is if there is one, else as columns."""
+def side_by_side(outputs: Mapping[int, NDArray[Any]]) -> NDArray[Any] | Any:
+    """One array from one per target: as it is if there is one, else as columns; None of none."""
     arrays = [outputs[i] for i in sorted(outputs)]
     if len(arrays) <= 1:
         return arrays[0] if arrays else None
@@ -1100,7 +1152,7 @@ def side_by_side(outputs: Mapping[int, NDArray[Any]]) -> Any:
     return np.column_stack(arrays)
 
 
-def _codes_given(model: FittedModel, given_class: Any, n_samples: int) -> NDArray[np.intp]:
+def _codes_given(model: FittedModel, given_class: ArrayLike, n_samples: int) -> NDArray[np.int32]:
     """Codes of the labels that ``predict_value(given_class=...)`` asks about, one for each row."""
     if not model.answers_by_class:
         raise ValueError(

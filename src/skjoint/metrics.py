@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,9 @@ from sklearn.utils import check_consistent_length
 
 from skjoint._data.bands import codes_of_numbers
 from skjoint._data.table import read_table
+from skjoint._data.targets import ClassTarget, Targets
 from skjoint._data.weights import check_weights
+from skjoint._support.typing import YLike
 from skjoint._support.warn import warn
 
 __all__ = ["agreement_score", "expected_calibration_error", "joint_score"]
@@ -270,7 +272,13 @@ def _target_pairs(
     return list(zip(true.T, pred.T, strict=True))
 
 
-def evaluate_answers(targets, answers, outputs, y, sample_weight=None):
+def evaluate_answers(
+    targets: Targets,
+    answers: Mapping[int, NDArray[Any]],
+    outputs: Mapping[int, NDArray[Any]],
+    y: YLike,
+    sample_weight: ArrayLike | None = None,
+) -> dict[str, float]:
     """What ``evaluate`` of the estimator returns.
 
     ``answers`` and ``outputs`` are numbers and labels, and probabilities, by output index.
@@ -278,7 +286,8 @@ def evaluate_answers(targets, answers, outputs, y, sample_weight=None):
     y = read_table(y)
     check_consistent_length(answers[0], y)
     weights = targets.split_weights(check_weights(sample_weight, len(y)), len(y))
-    metrics, scores = {}, []
+    metrics: dict[str, float] = {}
+    scores = []
     columns = zip(targets.outputs, targets.read(y), strict=True)
     for i, (target, column) in enumerate(columns):
         mask = column.mask & (weights[i] > 0)
@@ -300,7 +309,9 @@ def evaluate_answers(targets, answers, outputs, y, sample_weight=None):
     return {"score": float(np.mean(scores)), **metrics, **agreements}
 
 
-def _agreements(targets, answers, weights):
+def _agreements(
+    targets: Targets, answers: Mapping[int, NDArray[Any]], weights: Sequence[NDArray[np.float64]]
+) -> dict[str, float]:
     """How often label and number agree, where the label is cut from the number."""
     agreements = {}
     for i, target in enumerate(targets.classes, start=len(targets.values)):
@@ -316,7 +327,7 @@ def _agreements(targets, answers, weights):
     return agreements
 
 
-def _true_codes(target, labels):
+def _true_codes(target: ClassTarget, labels: NDArray[Any]) -> NDArray[np.int32]:
     """Codes of true labels; -1, which no prediction equals, for unseen ones, with a warning."""
     codes = target.codes(labels)
     if (codes < 0).any():

@@ -137,14 +137,15 @@ def load(path: str | os.PathLike[str]) -> JointRegressorClassifier:
     return estimator
 
 
-def _with_trunk(estimator, model):
-    """The model, whose training may go on from the parameter ``trunk``: a new Keras model."""
-    trunk = model.network.spec.trunk
-    if trunk is not None:
-        shapes = trunk.declared_shapes()
-        check_trunk(model.network, shapes)
-        estimator.trunk = trunk.build()
-        estimator.trunk.set_weights(model.network.member(0).weights[: len(shapes)])
+def _with_trunk(estimator: JointRegressorClassifier, model: FittedModel) -> FittedModel:
+    """The model as one that was built from the estimator's trunk, which is made of its own."""
+    spec = model.network.spec
+    if spec.trunk is not None:
+        shapes = spec.trunk.declared_shapes()
+        check_trunk(getattr(model.network, "network", model.network), shapes)
+        trunk = spec.trunk.build()
+        trunk.set_weights(model.network.member(0).weights[: len(shapes)])
+        estimator.trunk = trunk
     resumption = replace(model.resumption, trunk=(estimator.trunk, {}))
     return replace(model, resumption=resumption)
 

@@ -42,10 +42,31 @@ def fit_and_predict(X: pd.DataFrame, y: pd.DataFrame) -> NDArray[np.float64]:
     return est.predict_value(X)
 
 
+def settings(X: pd.DataFrame, y: pd.DataFrame) -> NDArray[np.float64]:
+    est = JointRegressorClassifier(
+        [64, 32],
+        numeric_embedding=("periodic", "rank"),
+        head_link="class_to_value",
+        value_loss="gaussian_nll",
+        class_loss=lambda true, proba: proba.mean(axis=1),
+        loss_weights={"band": 2},
+        class_weight={"low": 2},
+        optimizer="adamw",
+        optimizer__weight_decay=0.1,
+        early_stopping="by_head",
+        value_from="auto",
+        companions=("forest",),
+    )
+    values, std = est.set_params(alpha=0.1).fit(X, y).predict_value(X, return_std=True)
+    print(est.network_.n_parameters, est.shares_, est.temperature_)
+    return values / std
+
+
 def arrays_and_lists() -> float:
     X, y = make_joint(200, random_state=np.random.RandomState(0))
     est = JointRegressorClassifier.accurate(random_state=0).fit(X, y)
     est = JointRegressorClassifier().partial_fit([[0.0], [1.0]], [[0, 1], [1, 0]], classes=[0, 1])
+    est.fit([[0.1, "red"], [0.2, "blue"]], [[3.5, "a"], [4.5, "b"]])
     values, labels = est.split_targets(y)
     assert labels is not None  # it has class targets
     error = expected_calibration_error(labels, est.predict_proba(X), classes=est.classes_)

@@ -91,7 +91,8 @@ def _measure(
     for estimator in estimators:
         metrics |= estimator.evaluate(split.X_test, split.y_test)
     for_value, for_class = estimators[0], estimators[-1]
-    classes, edges = task.classes, task.bin_edges
+    classes: Any = task.classes
+    edges: Any = task.bin_edges
     if task.bins is not None:
         classes, edges = for_class.classes_, for_class.class_bin_edges_
     elif task.value == task.label:

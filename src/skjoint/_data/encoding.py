@@ -13,10 +13,11 @@ import numpy as np
 from sklearn.preprocessing import OneHotEncoder
 
 from skjoint._data.columns import LARGE, check_categories, knots_of, levels_of, scaler_of
-from skjoint._data.features import OWNER, check_size, read_features
+from skjoint._data.features import OWNER, Schema, check_size, read_features
 
 BEND = 5.0  # standard deviations that clipped numbers stay within
-CHUNK = 2**14  # rows encoded at once: float64 on the way, several times the size of what is kept
+# float64 on the way takes several times the size of what is kept
+ENCODED_AT_ONCE = 2**14  # rows
 
 
 class FeatureEncoder:
@@ -34,10 +35,10 @@ class FeatureEncoder:
     def __init__(self, enabled, ranks=False):
         self.enabled = enabled
         self.ranks = ranks
-        self.schema = None
+        self.schema: Schema = None  # type: ignore[assignment]  # until learn
         self.numbers_ = self.categories_ = np.empty(0, dtype=np.intp)
         self.levels_ = np.empty((3, 0))
-        self.bend_ = None
+        self.bend_ = None  # where numbers are not clipped
 
     # -------------------------------------------------------------------- learning
     def learn(self, features, sample_weight=None):
@@ -135,11 +136,11 @@ class FeatureEncoder:
     def _encoded(self, numbers, categories):
         encode_into = self._encode_channels if numbers.ndim > 2 else self._encode_columns
         encoded = np.empty((len(numbers), *self.output_shape_), np.float32)
-        if len(numbers) <= CHUNK:
+        if len(numbers) <= ENCODED_AT_ONCE:
             encode_into(encoded, numbers, categories)
             return encoded
-        for start in range(0, len(numbers), CHUNK):
-            rows = slice(start, start + CHUNK)
+        for start in range(0, len(numbers), ENCODED_AT_ONCE):
+            rows = slice(start, start + ENCODED_AT_ONCE)
             part = None if categories is None else categories[rows]
             encode_into(encoded[rows], numbers[rows], part)
         return encoded

@@ -89,7 +89,7 @@ def known_values(value_by_class, values, classes):
             f"{len(values)} value(s) and {len(classes)} class target(s)."
         )
     labels, numbers = list(value_by_class), list(value_by_class.values())
-    bad = [n for n in numbers if not isinstance(n, Real) or not np.isfinite(n)]
+    bad = [n for n in numbers if not isinstance(n, Real) or not np.isfinite(n)]  # type: ignore[call-overload]
     if bad:
         raise ValueError(f"value_by_class must hold finite numbers. Got {bad[0]!r} instead.")
     codes = _codes_with_numbers(labels, classes[0])

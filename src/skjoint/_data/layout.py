@@ -11,7 +11,7 @@ import pandas as pd
 from skjoint._data.entries import is_numeric
 
 
-def layout(frame, named, value_columns, class_columns, class_bins):
+def layout(frame, named, value_columns, class_columns, class_bins) -> tuple[list, list]:
     """Groups of positions for the values and for the classes."""
     everything = [(p,) for p in range(frame.shape[1])]
     if value_columns is None and class_columns is None:

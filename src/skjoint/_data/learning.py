@@ -55,7 +55,9 @@ def learn_scale(name, numbers, weights, scale_value, centre):
     return offset, scale
 
 
-def learn_labels(table, positions, name, *, class_bins, known, source):
+def learn_labels(
+    table, positions, name, *, class_bins, known, source
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Labels of a class target, and the edges of its bands or None.
 
     Parameters

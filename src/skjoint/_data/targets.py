@@ -115,7 +115,7 @@ class ClassTarget:
     def n_units(self):
         return len(self.classes)
 
-    def codes(self, labels):
+    def codes(self, labels) -> np.ndarray:
         """Indices into ``classes``; -1 for labels that are not among them."""
         return pd.Index(self.classes).get_indexer(pd.Index(labels)).astype(np.int32)
 
@@ -151,7 +151,7 @@ class Targets:
     names: tuple  # of y's columns; positions when y was an array
     named: bool
     known_values: dict  # the number, by code of the label, where the label alone decides it
-    is_mixture: bool = False  # the number is a mean over classes, which unlabelled rows train, too
+    known_in_network: bool = False  # they are constants of a mean that unlabelled rows train, too
 
     @property
     def outputs(self):
@@ -178,7 +178,7 @@ class Targets:
         scale_value=True,
         non_negative=False,
         value_by_class=None,
-        is_mixture=False,
+        known_in_network=False,
         sample_weight=None,
     ):
         """Find the targets in y and learn their encodings.
@@ -191,7 +191,7 @@ class Targets:
         groups = layout(table.frame, table.named, value_columns, class_columns, class_bins)
         gate = cls._undecided(table, *groups, class_bins, classes)
         known = known_values(value_by_class, gate.values, gate.classes)
-        gate = replace(gate, known_values=known, is_mixture=is_mixture)
+        gate = replace(gate, known_values=known, known_in_network=known_in_network)
         weights = gate.split_weights(sample_weight, len(table))
         gate = gate._with_bands(table, weights)
         # A number that its label alone decides takes no part in learning the scale.
@@ -213,17 +213,16 @@ class Targets:
             column = "_".join(str(names[p]) for p in positions)
             return kind if bare else f"{kind}_{column}"
 
-        values = tuple(ValueTarget(name_of("value", g), g, None, None) for g in value_groups)
+        values = tuple(ValueTarget(name_of("value", g), g, None, None) for g in value_groups)  # type: ignore[arg-type]
         known = classes_by_target(classes, len(class_groups))
         learned = []
         for positions, labels in zip(class_groups, known, strict=True):
             name, is_block = name_of("class", positions), len(positions) > 1
-            shared = positions in value_groups
-            source = value_groups.index(positions) if shared else None
+            is_cut = positions in value_groups and not is_block
+            source = value_groups.index(positions) if is_cut else None
             found = learn_labels(
                 table, positions, name, class_bins=class_bins, known=labels, source=source
             )
-            source = None if is_block else source
             learned.append(ClassTarget(name, positions, *found, is_block, source))
         return cls(values, tuple(learned), names, table.named, {})
 
@@ -275,7 +274,7 @@ class Targets:
         if self.known_values:
             codes = self._codes(columns)
             rows = np.isin(codes, list(self.known_values))
-            if not self.is_mixture:
+            if not self.known_in_network:
                 numbers = np.isin(columns[0].data, list(self.known_values.values())).all(axis=1)
                 rows |= (codes < 0) & numbers
         return rows
@@ -337,7 +336,7 @@ class Targets:
             raise ValueError("No row of y is labelled for any target: there is nothing to learn.")
         return weights
 
-    def join(self, outputs):
+    def join(self, outputs) -> np.ndarray:
         """Decoded predictions, one per output, as the one array that ``predict`` returns."""
         columns = [np.asarray(outputs[i]) for i in self.predict_order]
         numeric = all(c.dtype.kind in "iuf" for c in columns)

@@ -96,7 +96,7 @@ def class_weights(target, codes, weights, class_weight):
         present = counts > 0
         per_class[present] = counts.sum() / (present.sum() * counts[present])
         return per_class
-    bad = {k: w for k, w in class_weight.items() if not isinstance(w, Real) or not 0 <= w < np.inf}
+    bad = {k: w for k, w in class_weight.items() if not isinstance(w, Real) or not 0 <= w < np.inf}  # type: ignore[operator]
     if bad:
         raise ValueError(f"class_weight must hold non-negative numbers. Got {bad} instead.")
     unknown = []

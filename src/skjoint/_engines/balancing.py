@@ -25,7 +25,7 @@ from skjoint._support.keras_import import import_keras
 UNCERTAINTY_RATE = 0.01
 FAMO_RATE, FAMO_DECAY = 0.025, 0.001
 DWA_TEMPERATURE = 2.0
-EPS = 1e-8  # against logarithms of 0 and divisions by 0
+LOSS_EPS = 1e-8  # against logarithms of 0 and divisions by 0
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def uncertainty(kinds):
 
     def started(state, losses):
         ops = import_keras().ops
-        return ops.where(state[3] > 0, state[0], ops.log(2 * factors * losses + EPS))
+        return ops.where(state[3] > 0, state[0], ops.log(2 * factors * losses + LOSS_EPS))
 
     def weigh(state, losses, present):
         return present * factors * import_keras().ops.exp(-started(state, losses))
@@ -102,17 +102,17 @@ def famo(kinds):
     def shares(state, present):
         ops = import_keras().ops
         z = present * ops.softmax(state[0])
-        return z / (ops.sum(z) + EPS)
+        return z / (ops.sum(z) + LOSS_EPS)
 
     def weigh(state, losses, present):
         ops = import_keras().ops
-        ratios = shares(state, present) / (losses + EPS)
-        return ratios / (ops.sum(ratios) + EPS)
+        ratios = shares(state, present) / (losses + LOSS_EPS)
+        return ratios / (ops.sum(ratios) + LOSS_EPS)
 
     def update(state, losses, later, present):
         ops = import_keras().ops
         z = shares(state, present)
-        delta = ops.log(losses + EPS) - ops.log(later + EPS)
+        delta = ops.log(losses + LOSS_EPS) - ops.log(later + LOSS_EPS)
         gradient = z * (delta - ops.sum(z * delta))
         return _adam(state, state[0], gradient + FAMO_DECAY * state[0], FAMO_RATE, present)
 
@@ -128,7 +128,7 @@ def _adam(state, parameter, gradient, rate, present):
     first, second, steps = state[1], state[2], state[3] + 1
     first = 0.9 * first + 0.1 * gradient
     second = 0.999 * second + 0.001 * gradient**2
-    scaled = (first / (1 - 0.9**steps)) / (ops.sqrt(second / (1 - 0.999**steps)) + EPS)
+    scaled = (first / (1 - 0.9**steps)) / (ops.sqrt(second / (1 - 0.999**steps)) + LOSS_EPS)
     new = ops.stack([parameter - rate * scaled, first, second, steps])
     return ops.where(present > 0, new, state)
 

@@ -30,7 +30,7 @@ ENGINES = {
 
 def choose_engine(name, plan, callbacks):
     """The engine of this name; "auto" is the fused one wherever it can train the plan."""
-    if name == "keras":
+    if name not in ("auto", "fused"):
         return ENGINES[name]
     reasons = _reasons_for_keras(plan, callbacks)
     if not reasons:

@@ -13,6 +13,8 @@ moment, or stops training.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from skjoint._network.losses import constant_loss
@@ -26,7 +28,7 @@ def chain(hooks):
         stops = [hook(epoch, logs, get_weights) for hook in hooks]
         return any(stops)
 
-    on_epoch.every_epoch = any(getattr(hook, "every_epoch", False) for hook in hooks)
+    on_epoch.every_epoch = any(getattr(hook, "every_epoch", False) for hook in hooks)  # type: ignore[attr-defined]
     return on_epoch
 
 
@@ -112,7 +114,7 @@ class EarlyStopping:
         self.patience = patience
         self.monitors = monitors
         self.best_losses = [np.inf] * len(monitors)
-        self.best_epochs = [None] * len(monitors)
+        self.best_epochs: list[Any] = [None] * len(monitors)
         self.weights = {}  # of the best epochs
 
     def __call__(self, epoch, logs, get_weights):

@@ -84,7 +84,9 @@ def _compiled_model(plan, every_batch):
 def _epoch_hook(model, plan, on_epoch, history):
     """A callback that calls ``on_epoch`` and adds what it leaves in the logs to the history."""
 
-    class EpochHook(import_keras().callbacks.Callback):
+    keras = import_keras()
+
+    class EpochHook(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs):
             _name_logs(logs, plan)
             if plan.balancing:

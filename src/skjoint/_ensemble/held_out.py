@@ -8,7 +8,7 @@ import numpy as np
 
 
 class HeldOut:
-    """The held-out rows of all members, one member's behind the other's.
+    """The held-out rows of all members in one sequence of entries, member after member.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class HeldOut:
     def __init__(self, networks, held_out):
         held_out = held_out[: len(networks)]
         self.networks = networks
-        # They may be kept until intervals are asked for; the table of all rows need not be.
+        # Intervals keep these rows until they are needed, but not the table of all rows.
         self.by_member = [rows.alone() for rows in held_out]
         self.positions = np.concatenate([rows.positions for rows in held_out])
 
@@ -40,7 +40,7 @@ class HeldOut:
     def outputs(self):
         """Output of the member's network for each entry, by index of the head.
 
-        What the deviation of head i is made of is at ``(i, part)``.
+        A part that the deviation of head i is computed from is at ``(i, part)``.
         """
         names = {}
         for i, head in enumerate(self.networks[0].spec.heads):

@@ -47,7 +47,7 @@ def learn_errors(held_out, decoding, truth, n_networks, optimism):
             ambiguity = (1 - 1 / n_networks) * _own_share(column, weights, row_of)
             shrinkage = max(1 - ambiguity, 1 / n_networks)
             if i in deviations and ambiguity:
-                # An ensemble adds it to its variance.
+                # The variance of an ensemble contains the ambiguity.
                 shrinkage /= 1 + ambiguity * np.average(column**2, weights=shared)
             sizes = np.abs(column) * np.sqrt(shrinkage) * optimism[i]
             order = np.argsort(sizes)

@@ -16,7 +16,7 @@ from scipy.special import logsumexp
 from skjoint._ensemble.held_out import pairs_of_rows
 from skjoint._prediction.stacked import FLOOR, LEAST_PROBA, Stacked, joined, log_proba, with_floor
 
-# A model with less hardly changes a prediction and takes its time.
+# A model with a smaller share hardly changes a prediction, and costs its time.
 LEAST_SHARE = {"value": 0.1, "class": 0.05}
 EXPONENT_VARIANCE = 1 / 2  # of the prior around the share of least squared error
 MAX_EXPONENT_ROWS = 2**16  # to learn exponents from
@@ -61,7 +61,7 @@ def stack(network, auxiliary_models, held_out, n_networks, tempers):
 
 
 def _answers_of(auxiliary, held_out, i):
-    """Held-out answers of a model to all entries, the networks' where it has none."""
+    """Held-out outputs of a model for all entries, the networks' where it has none."""
     own = held_out.outputs[i]
     answers = auxiliary.answers[np.searchsorted(auxiliary.where, held_out.positions)]
     return np.where(np.isnan(answers), own, answers)
@@ -73,7 +73,8 @@ def _shares_of(held_out, i, head, answers, n_networks, tempers):
     if head.kind != "class":
         return _without_small(shares)
     proba = [held_out.by_row(output) for output in (held_out.outputs[i], *answers)]
-    return _exponents(proba, shares, *held_out.truth_by_row(i), tempers)
+    codes, weights = held_out.truth_by_row(i)
+    return _exponents(proba, shares, codes, weights, tempers)
 
 
 # --------------------------------------------------------------------- numbers
@@ -112,8 +113,8 @@ def _without_small(shares):
 def _least_on_simplex(products):
     """Shares w, none below 0, whose sum is 1 and :math:`w^T C w` the least.
 
-    Its minimum is the one without bounds among some of the parts: few parts, so all subsets
-    are tried.
+    It is the minimum without bounds among the parts whose shares are above 0. Parts are few, so
+    all subsets are tried.
     """
     n = len(products)
     best, least = np.eye(n)[0], products[0, 0]
@@ -145,15 +146,15 @@ def _exponents(proba, shares, codes, weights, tempers):
     """Exponents of the models in the geometric mean of least log loss; all sum to 1.
 
     They are the mode of a posterior: the prior of an exponent is normal around its share of
-    least squared error. Where temperatures follow, the sum of the exponents is free here, since
-    it is the inverse of one.
+    least squared error. Where a temperature is learned afterwards the sum of the exponents is free
+    here: its inverse acts as a temperature.
 
     Parameters
     ----------
     proba : list of ndarray
         Of the networks, then of each model.
     shares : ndarray
-        As many.
+        Of least squared error, in the same order.
     codes, weights : ndarray
         Of the rows.
     tempers : bool

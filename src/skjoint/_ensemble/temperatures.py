@@ -1,4 +1,4 @@
-"""Temperatures that make probabilities as sure as they are right, learned from held-out rows."""
+"""Temperatures that calibrate probabilities, learned from held-out rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from skjoint._prediction.temper import as_tempered
 LOG_TEMPERATURES = (-3, 3)
 # Of the prior of log T: with 1/2 the log loss of small tables was worse than without temperature.
 LOG_TEMPERATURE_VARIANCE = 1 / 8
-EPS = np.finfo(np.float64).eps  # as in the log loss
+PROBA_EPS = np.finfo(np.float64).eps  # as in the log loss
 
 
 def calibrate(held_out, targets):
@@ -48,12 +48,12 @@ def calibrate(held_out, targets):
 def learn_temperature(proba, codes, weights):
     """The temperature of least log loss (Guo et al. 2017), drawn to 1 where rows are few.
 
-    Rows without an error alone would make it 0. So it is the mode of a posterior, with a
-    normal prior of log T around 0.
+    Where every row is classified correctly the log loss falls down to T = 0. So T is the mode of
+    a posterior, with a normal prior of log T around 0.
     """
     labelled = weights > 0
     proba, codes, weights = proba[labelled], codes[labelled], weights[labelled]
-    log_proba = np.log(np.clip(proba.astype(np.float64), EPS, 1))
+    log_proba = np.log(np.clip(proba.astype(np.float64), PROBA_EPS, 1))
     rows = np.arange(len(codes))
 
     def loss(log_temperature):

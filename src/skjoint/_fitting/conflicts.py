@@ -70,7 +70,7 @@ CONFLICTS = [
         lambda c: len(c.p.companions) and len(c.row_shape) > 1 and c.mode != "chunk",
         lambda c: (
             f"companions must be () where rows of X have a shape, here {c.row_shape}: companions "
-            f"read columns. Got {tuple(c.p.companions)!r} instead."
+            f"read columns. Got {c.p.companions!r} instead."
         ),
     ),
 ]

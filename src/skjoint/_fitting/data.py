@@ -68,7 +68,7 @@ def learn_encoders(data, params, classes):
         scale_value=params["scale_value"],
         non_negative=is_non_negative(params["value_activation"], params["scale_value"]),
         value_by_class=params["value_by_class"],
-        is_mixture=output.uses_known_values,
+        known_in_network=output.uses_known_values,
         sample_weight=data.sample_weight,
     )
     value_from = "head" if params["value_from"] == "auto" else params["value_from"]

@@ -79,7 +79,8 @@ def train_all(members, refits, settings, listener=None):
 
     carry_out(members, settings.stopping, "Member", trained.members)
     if refits:
-        best = np.mean([member.best_epochs for member in trained.members], axis=0)
+        best_epochs: list = [member.best_epochs for member in trained.members]
+        best = np.mean(best_epochs, axis=0)
         carry_out(refits, np.rint(best).astype(int).tolist(), "Refit", trained.refits)
     return trained
 
@@ -175,7 +176,7 @@ def train_side_by_side(plans, engine, stopping):
         def hook(epoch, logs, get_weights):
             return on_epoch(epoch, logs, get_weights) or given_up.is_set()
 
-        hook.every_epoch = on_epoch.every_epoch
+        hook.every_epoch = on_epoch.every_epoch  # type: ignore[attr-defined]
         return hook
 
     def train(plan):

@@ -16,7 +16,7 @@ from skjoint._fitting.conflicts import Case, check_conflicts
 from skjoint._network.graph import Embedding
 from skjoint._network.identifiers import check_identifier, is_non_negative
 from skjoint._network.outputs import Label, value_output
-from skjoint._network.spec import Head
+from skjoint._network.spec import EMBEDDINGS, Head
 from skjoint._support.names import nearest_name
 
 MAX_UNITS = 2**20
@@ -25,7 +25,6 @@ AUTO_SIZES = (256, 64)
 AUTO_ALPHA = 5e-5  # for each column of encoded X but ranks
 MAX_AUTO_ALPHA = 0.01
 AUTO_HELD_OUT = 0.1  # share of the rows, where something needs some
-EMBEDDINGS = ("rank", "periodic")
 
 
 @dataclass(frozen=True)
@@ -267,7 +266,7 @@ def resolve_loss_weights(loss_weights, targets):
     if len(weights) == 2 and len(outputs) != 2:
         by_kind = dict(zip(("value", "class"), weights, strict=True))
         weights = [by_kind[target.kind] for target in outputs]
-    numbers = all(isinstance(w, Real) and 0 <= w < np.inf for w in weights)
+    numbers = all(isinstance(w, Real) and 0 <= w < np.inf for w in weights)  # type: ignore[operator]
     if len(weights) != len(outputs) or not numbers or not any(weights):
         raise ValueError(
             "loss_weights must hold a non-negative number for each of "

@@ -18,6 +18,7 @@ from skjoint._network.trunk import Trunk
 
 OUTPUT_INITIALIZER = "glorot_uniform"  # Keras' default
 EMBEDDING = "embedding"
+EMBEDDINGS = ("rank", "periodic")  # of numbers
 LINKS = ("class_to_value", "value_to_class", "mixture")
 
 
@@ -64,7 +65,7 @@ class NetworkSpec:
     embedding: Embedding | None = None
 
     @property
-    def n_inputs(self):
+    def n_inputs(self) -> int:
         """Numbers in one encoded row."""
         return int(np.prod(self.input_shape))
 
@@ -135,6 +136,6 @@ class NetworkSpec:
         return replace(self, alpha=0.0)
 
     @property
-    def n_parameters(self):
+    def n_parameters(self) -> int:
         in_trunk = 0 if self.trunk is None else self.trunk.n_parameters
         return in_trunk + sum(layer.n_parameters for layer in self.layers())

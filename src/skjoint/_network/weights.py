@@ -76,7 +76,7 @@ def get_weights(model, spec):
     """Weights as NumPy arrays: of the trunk, then of every layer of ``spec.layers()``.
 
     A dense layer has its kernel and bias, an embedding its waves and maps, a
-    mixture what it knows: a mark and the number for every class.
+    mean over classes its constants: a mark and the number for every class.
     """
     return [w for name in spec.keras_names().values() for w in model.get_layer(name).get_weights()]
 

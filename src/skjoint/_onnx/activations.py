@@ -1,4 +1,4 @@
-"""Activations as nodes: ``ACTIVATIONS`` has the names of ``skjoint._prediction.forward``.
+"""Activations as nodes: ``ACTIVATIONS`` has the names of ``skjoint._prediction.activations``.
 
 ONNX Runtime runs few activations in float64: the others are composed of what it runs.
 """

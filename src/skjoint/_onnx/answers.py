@@ -1,7 +1,7 @@
 """From outputs of heads to numbers, labels, probabilities and deviations, as ``predict_...``.
 
-``decoding`` is what :class:`skjoint._prediction.decoding.Decoding` is for NumPy: it has the
-targets, and where numbers and labels come from.
+The ``decoding`` is a :class:`skjoint._prediction.decoding.Decoding`, whose formulas are written
+here as nodes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Companions beside the networks as nodes, joined with the outputs of the networks.
 
-``COMPANIONS`` has a writer for every kind: a function of (graph, companion, X) that
+``WRITERS`` has a writer for every kind: a function of (graph, companion, X) that
 returns the tensor of its head.
 """
 
@@ -27,12 +27,12 @@ def join_companions(graph, stacked, X, outputs):
 
 
 def _writer(companion):
-    if companion.kind not in COMPANIONS:
+    if companion.kind not in WRITERS:
         raise NotImplementedError(
             f"to_onnx cannot write the companion {companion.kind!r}. Fit without it, or with "
-            f"companions out of {sorted(COMPANIONS)}."
+            f"companions out of {sorted(WRITERS)}."
         )
-    return COMPANIONS[companion.kind]
+    return WRITERS[companion.kind]
 
 
 def _joined(graph, own, parts, floor):
@@ -85,8 +85,8 @@ def _trees(graph, trees, X):
 def _node_attributes(trees):
     """Nodes and the values of leaves as attributes of a TreeEnsembleRegressor.
 
-    Our nodes are numbered through all trees and leaves lead to themselves; ONNX numbers
-    those of a tree and names the tree.
+    Our nodes are numbered through all trees, and a leaf is its own child. ONNX numbers the nodes
+    of each tree by themselves, beside the number of the tree.
     """
     own = np.arange(len(trees.children))
     tree = np.searchsorted(trees.roots, own, side="right") - 1
@@ -130,4 +130,4 @@ def _doubles(name, array):
     return import_onnx().helper.make_tensor(name, DOUBLE, array.shape, array)
 
 
-COMPANIONS = {"forest": _trees, "boosting": _trees, "ridge": _ridge}
+WRITERS = {"forest": _trees, "boosting": _trees, "ridge": _ridge}

@@ -115,8 +115,8 @@ def _levels(graph, levels, X):
 def _ranks(graph, knots, X):
     """Ranks interpolated between knots.
 
-    That of the first knot, and of every step to the next knot the share that lies below the
-    number.
+    The rank of the first knot, and the height of every step to the next knot times the share of
+    the step that lies below the number.
     """
     starts, widths, heights = _steps_between(knots)
     rows = graph("Unsqueeze", X, [2])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-# What ONNX Runtime 1.19 reads, the first for NumPy 2; later ones read it, too.
+# Versions that ONNX Runtime reads from 1.19 on, its first release for NumPy 2.
 ML = "ai.onnx.ml"
 OPSETS, IR_VERSION = {"": 19, ML: 3}, 9
 FLOAT, INT64, STRING, BOOL, DOUBLE = 1, 7, 8, 9, 11  # as in onnx.TensorProto
@@ -69,7 +69,7 @@ class Graph:
 
 
 class GraphMath:
-    """Arithmetic on tensors of a graph, for formulas that NumPy computes, too.
+    """Arithmetic for formulas of outputs, on tensors of a graph, as ``NumPyMath`` on arrays.
 
     Operands are names of tensors; the second of two may be a number or an array.
     """

@@ -1,10 +1,9 @@
 """A fitted estimator as an ONNX graph: features in, numbers, labels and probabilities out.
 
-The graph is written from what a fitted estimator is, NumPy weights and plain
-data, without loading Keras. Like our own prediction it computes in float64 and
-rounds to float32 where features are encoded and where a head ends: otherwise a
-number near a band's edge, or two labels nearly tied, could give another answer
-than ``predict``.
+The graph is written from NumPy weights and plain data, without loading Keras. Like our
+own prediction it computes in float64 and rounds to float32 where features are encoded
+and where a head ends: otherwise a number near a band's edge, or two labels nearly tied,
+could give another answer than ``predict``.
 """
 
 from __future__ import annotations
@@ -96,7 +95,7 @@ def check(proto):
     except ImportError:
         return
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what is wrong is in the exception, too
+    options.log_severity_level = 4  # errors are in the exception, too
     onnxruntime.InferenceSession(
         proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )

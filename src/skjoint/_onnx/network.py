@@ -6,6 +6,8 @@ in the file; ONNX Runtime widens them once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from skjoint._network.graph import INPUT, Dense, MeanOverClasses, Periodic
@@ -101,5 +103,9 @@ def _mean_over_classes(graph, layer, known, constants, by_class, proba):
     return graph.rounded(graph.sum_of_columns(weighted))
 
 
-LAYERS = {Dense: _dense, Periodic: _periodic, MeanOverClasses: _mean_over_classes}
+LAYERS: dict[type, Callable] = {
+    Dense: _dense,
+    Periodic: _periodic,
+    MeanOverClasses: _mean_over_classes,
+}
 NETWORKS = {FittedNetwork: _network, Average: _average, Stacked: _stacked}

@@ -60,7 +60,7 @@ def pipeline_model(pipeline):
     except Exception:  # some converters of skl2onnx write graphs for float32 only
         try:
             proto = _convert(pipeline, inputs, outputs, FLOAT)
-        except Exception as error:  # of skl2onnx, the checker or ONNX Runtime: each has its own
+        except Exception as error:  # skl2onnx, the checker and ONNX Runtime raise different types
             raise NotImplementedError(
                 f"This pipeline cannot be exported with skl2onnx {skl2onnx.__version__}: {error}"
             ) from error
@@ -144,7 +144,7 @@ def _convert(pipeline, inputs, outputs, number):
 
 
 def _put_ends(proto, inputs, kinds, outputs):
-    """Give inputs and outputs their own names, which skl2onnx has made plain, and float64."""
+    """Give inputs and outputs the names that skl2onnx has changed, and inputs float64."""
     helper = import_onnx().helper
     inside, casts, copies = {}, [], []
     for given, (name, kind) in zip(proto.graph.input, kinds.items(), strict=True):
@@ -219,7 +219,7 @@ def _shape_calculator(number):
 
 # ------------------------------------------------------------- joint estimator
 def register(cls):
-    """Tell skl2onnx how a class of joint estimators is converted; once more changes nothing."""
+    """Tell skl2onnx how a class of joint estimators is converted; it may be called again."""
     import_skl2onnx().update_registered_converter(
         cls, ALIAS, _set_output_types, _converter(_write_estimator), parser=_parse
     )

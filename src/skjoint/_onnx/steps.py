@@ -1,6 +1,6 @@
-"""Steps of scikit-learn that are ours to write; skl2onnx converts the others.
+"""Steps of scikit-learn that skl2onnx does not convert as we need them.
 
-skl2onnx 1.20 takes missing text for an unknown one, and writes gaps and powers in
+skl2onnx 1.20 encodes missing text as unknown text, and imputes and transforms by powers in
 float32 only. ``STEPS`` has a writer for every class: a function of (graph, step,
 inputs), where inputs are pairs of name and type, that returns output tensors.
 """
@@ -57,7 +57,7 @@ def _encode_ordinal(graph, encoder, inputs):
     for column, known in zip(columns, encoder.categories_, strict=True):
         marks = one_hot(graph, column, known)
         codes = [
-            encoder.encoded_missing_value if category != category else code  # None has its own
+            encoder.encoded_missing_value if category != category else code  # NaN != NaN
             for code, category in enumerate(known)
         ]
         code = graph("Gather", np.array(codes, np.float64), graph("ArgMax", marks, axis=1))
@@ -98,7 +98,7 @@ def _transform_power(graph, transformer, inputs):
     X, exponents = graph.side_by_side(as_double(graph, inputs)), transformer.lambdas_
     if transformer.method == "box-cox":
         X = _power(graph, X, exponents)
-    else:  # both branches see x + 1 or 1 - x of at least 1; NaN stays
+    else:  # the power is that of |x| + 1 on either side of 0; NaN stays
         is_positive, size = graph("Greater", X, 0.0), graph("Abs", X)
         size = graph("Add", size, 1.0)
         above, below = _power(graph, size, exponents), _power(graph, size, 2 - exponents)

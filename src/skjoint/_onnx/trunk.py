@@ -19,7 +19,8 @@ def write_trunk(graph, trunk, weights, x):
     model.set_weights(weights)
     for layer in _chain(model, keras):
         kind, module = type(layer).__name__, type(layer).__module__
-        known = module.split(".")[0] in ("keras", "skjoint")  # others may go by the same names
+        # Other packages may have layers of the same names.
+        known = module.split(".")[0] in ("keras", "skjoint")
         if known and kind in LAYERS:
             x = LAYERS[kind](graph, layer, x)
         elif not known or kind not in ONLY_IN_TRAINING:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 
 from skjoint._engines.balancing import METHODS
-from skjoint._network.spec import LINKS
+from skjoint._engines.choice import ENGINES
+from skjoint._network.spec import EMBEDDINGS, LINKS
 from skjoint._prediction.decoding import CLASS_FROM, VALUE_FROM
 
-EMBEDDINGS = ("rank", "periodic")
-ENGINES = ("fused", "keras")
 _SIZES = [Interval(Integral, 1, None, closed="left"), "array-like"]
 _COLUMNS = [None, str, Integral, list, tuple, np.ndarray]
 _COUNT = [Interval(Integral, 1, None, closed="left")]
 
-CONSTRAINTS = {
+CONSTRAINTS: dict[str, Any] = {
     # network
     "hidden_layer_sizes": [*_SIZES, StrOptions({"auto"})],
     "value_layer_sizes": _SIZES,
@@ -69,11 +70,11 @@ CONSTRAINTS = {
 }
 
 
-def check_numbers(params, owner):
+def check_numbers(params: Mapping[str, Any], owner: str) -> None:
     """Raise where a truth value stands for a number, which scikit-learn takes for 0 or 1."""
     for name, rules in CONSTRAINTS.items():
         a_number = any(isinstance(rule, Interval) for rule in rules)
         if a_number and "boolean" not in rules and isinstance(params[name], bool):
-            raise ValueError(
+            raise InvalidParameterError(
                 f"The '{name}' parameter of {owner} must be a number. Got {params[name]!r} instead."
             )

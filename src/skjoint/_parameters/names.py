@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from skjoint._support.names import nearest_name
 
 ROUTED = ("optimizer", "callbacks", "trunk", "companions")
@@ -14,12 +16,12 @@ FORMER = {
 }
 
 
-def is_routed(name):
+def is_routed(name: str) -> bool:
     prefix, _, rest = name.partition("__")
     return bool(rest) and prefix in ROUTED
 
 
-def hint(name, known):
+def hint(name: str, known: Iterable[str]) -> str:
     """What an unknown name may have meant, as the end of a message; "" where nothing is near."""
     if name in FORMER:
         return f" It is now {FORMER[name]}."

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-PLAIN = {
+from collections.abc import Mapping
+from typing import Any
+
+PLAIN: Mapping[str, Any] = {
     "hidden_layer_sizes": (64, 64),
     "numeric_embedding": None,
     "alpha": 0.0,
@@ -15,7 +18,7 @@ PLAIN = {
     "n_refits": 0,
     "companions": (),
 }
-ACCURATE = {  # measured by benchmarks/quality.py
+ACCURATE: Mapping[str, Any] = {  # measured by benchmarks/quality.py
     "hidden_layer_sizes": (128, 128, 128),
     "dropout": 0.1,
     "numeric_embedding": ("periodic", "rank"),

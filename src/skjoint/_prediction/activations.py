@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import erf, expit
 
-FEW = 32  # rows for which fewer calls of NumPy count more than faster ones
+FEW = 32  # rows up to which the number of calls of NumPy decides about the time
 
 
 def _relu(x):
@@ -15,7 +15,7 @@ def _relu(x):
 
 
 def _softmax(x):
-    x -= np.maximum.reduce(x, axis=0)  # as x.max(axis=0), but at once
+    x -= np.maximum.reduce(x, axis=0)  # as x.max(axis=0), with less overhead
     np.exp(x, out=x)
     x /= np.add.reduce(x, axis=0)
     return x
@@ -25,8 +25,7 @@ def _elu(x):
     return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
 
 
-# As Keras defines them, with its default arguments, on arrays (n_units, n_samples); they may
-# overwrite what they are given.
+# On arrays (n_units, n_samples), which they may overwrite.
 ACTIVATIONS = {
     "linear": lambda x: x,
     "relu": _relu,

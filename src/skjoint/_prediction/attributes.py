@@ -1,4 +1,4 @@
-"""Fitted attributes: what users may read of the model behind an estimator."""
+"""Fitted attributes of the estimator."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skjoint._network.spec import NetworkSpec
 from skjoint._prediction.fitted_model import FittedModel
+from skjoint._support.typing import ArrayOrList
 
 if TYPE_CHECKING:
     import keras
@@ -24,7 +25,7 @@ class FittedAttributes:
     _model: FittedModel
 
     def _fitted(self) -> FittedModel:
-        """The model of the moment, for one call: another ``fit`` may put a new one in its place."""
+        """The model, to be read once in a call: a ``fit`` in another thread may replace it."""
         try:
             return self._model
         except AttributeError:
@@ -57,7 +58,7 @@ class FittedAttributes:
 
     # ----------------------------------------------------------------- targets
     @property
-    def classes_(self) -> Any:
+    def classes_(self) -> ArrayOrList:
         """Labels, in the order of ``predict_proba``'s columns; a list with several targets."""
         targets = self._attribute("classes_").targets.classes
         if not targets:
@@ -65,7 +66,7 @@ class FittedAttributes:
         return one_or_list([target.classes.copy() for target in targets])
 
     @property
-    def class_bin_edges_(self) -> Any:
+    def class_bin_edges_(self) -> ArrayOrList:
         """Inner edges of the bands; a list with several class targets."""
         targets = self._attribute("class_bin_edges_").targets.classes
         edges = [target.edges.copy() for target in targets if target.edges is not None]
@@ -114,7 +115,7 @@ class FittedAttributes:
 
     # -------------------------------------------------------------- prediction
     @property
-    def temperature_(self) -> Any:
+    def temperature_(self) -> float | Any:
         """Temperature of the probabilities; a list with several class targets."""
         temperatures = self._attribute("temperature_").temperatures
         if not temperatures:
@@ -122,7 +123,7 @@ class FittedAttributes:
         return one_or_list(list(temperatures))
 
     @property
-    def value_blend_(self) -> Any:
+    def value_blend_(self) -> dict[str, float] | Any:
         """Shares of value head and distribution; a list with several of them."""
         blends = self._attribute("value_blend_").blends.values()
         if not blends:
@@ -132,7 +133,7 @@ class FittedAttributes:
 
     @property
     def shares_(self) -> pd.DataFrame:
-        """Share of networks and companions in every output."""
+        """Share of the networks and of each companion in every output."""
         return self._attribute("shares_").shares
 
     @property
@@ -147,5 +148,5 @@ class FittedAttributes:
 
 
 def one_or_list(entries: list[Any]) -> Any:
-    """What there is one of each target of a kind: bare where there is one target."""
+    """The list of one entry for each target, or its only entry."""
     return entries[0] if len(entries) == 1 else entries

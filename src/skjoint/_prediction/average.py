@@ -1,4 +1,4 @@
-"""Networks that answer with the mean of their outputs."""
+"""The mean of several networks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Average:
     ----------
     networks : list of FittedNetwork
     places : list of tuple of int
-        For every member the index of the network that answers for each head.
+        For every member the index of the network of each head.
     """
 
     def __init__(self, networks, places):
@@ -40,7 +40,7 @@ class Average:
     def predict(self, X, names, forms=None):
         """As :meth:`FittedNetwork.predict`, of the members together.
 
-        A part that is combined with the first one is asked for beside it.
+        A variance is combined with the numbers of the members: ``names`` must have both.
         """
         by_member = self._by_member(X, names)
         found = {}
@@ -92,7 +92,7 @@ class Average:
 
 
 def average(networks):
-    """One network that answers with the mean of all."""
+    """The mean of networks, and of the members of averages among them."""
     if len(networks) == 1:
         return networks[0]
     parts, places = [], []

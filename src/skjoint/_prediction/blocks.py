@@ -1,8 +1,8 @@
 """Products and chunks of rows: one row's result does not depend on the rows beside it.
 
-How a product or a sum adds up changes with the shape of the arrays. So all products of a
-model have one number of columns, the block: one per row, and some of zeros where rows are
-fewer. Rows are columns here.
+The order of additions in a matrix product, and so its last bits, changes with the shape of the
+arrays. So all products of a model have one number of columns, the block. Arrays are transposed
+for it: every row is a column, and columns of zeros fill the last block.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def in_blocks(columns, block):
     return columns.reshape(len(columns), -1, block).transpose(1, 0, 2)
 
 
-# What may be made of a head's output (n_units, n_samples and more): one row or number per sample.
+# Forms of a head's output (n_units, n_samples and padding): one row or code per sample.
 def as_rows(columns, n_samples):
     return columns[:, :n_samples].T
 
@@ -67,7 +67,7 @@ def as_probabilities(columns, n_samples):
 
 
 def as_codes(columns, n_samples):
-    """The first of the largest, for which ``argmax(axis=0)`` takes several times as long."""
+    """``argmax(axis=0)``, the first of equal ones, which by itself takes several times as long."""
     columns = columns[:, :n_samples]
     if n_samples <= FEW:
         return columns.argmax(axis=0)
@@ -80,12 +80,12 @@ def as_codes(columns, n_samples):
 def in_chunks(function, X, size, n_threads=None):
     """``function(X)``, a list of arrays with an entry per row, from ``size`` rows at a time.
 
-    In so many threads, or in one for each core.
+    In ``n_threads`` threads, by default one for each core.
     """
     if len(X) <= size:
         return function(X)
     if n_threads is None:
-        n_threads = min(joblib.cpu_count(), MAX_THREADS)  # which takes longer than a row
+        n_threads = min(joblib.cpu_count(), MAX_THREADS)  # a call that takes longer than one row
     like = function(X[:1])
     outputs = [np.empty((len(X), *part.shape[1:]), part.dtype) for part in like]
 

@@ -143,10 +143,10 @@ class Decoding:
         for (name, source), known in zip(asked, (VALUE_FROM, CLASS_FROM), strict=True):
             if source not in known:
                 raise ValueError(f"{name} must be one of {known}. Got {source!r} instead.")
-        asked = [f"{name}={source!r}" for name, source in asked if source != "head"]
-        if asked and all(target.source is None for target in self.targets.classes):
+        linked = [f"{name}={source!r}" for name, source in asked if source != "head"]
+        if linked and all(target.source is None for target in self.targets.classes):
             raise ValueError(
-                f"{' and '.join(asked)} needs a label that is cut from the number: a y of one "
+                f"{' and '.join(linked)} needs a label that is cut from the number: a y of one "
                 "column, or class_bins on a column that is the value, too. Use 'head'."
             )
 

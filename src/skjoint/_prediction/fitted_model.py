@@ -47,7 +47,7 @@ class FittedModel:
     targets : Targets
     features : FeatureEncoder
     network : FittedNetwork, Average or Stacked
-        What answers, members, refits and companions together.
+        Members, refits and companions together.
     seed : int
         Of everything random in the fit and in those that go on from it.
     history : dict of list
@@ -110,9 +110,9 @@ class FittedModel:
         return pd.DataFrame({"network": networks, **parts}, index=names, dtype=float)
 
     # ---------------------------------------------------------------- decoding
-    def decoding(self, value_from, class_from):
+    def decoding(self, value_from, class_from) -> Decoding:
         """How outputs become answers under these two parameters."""
-        if value_from == "head" == class_from:  # nothing to check: one row is quick
+        if value_from == "head" == class_from:  # kept ready: one row takes microseconds
             return self._plain_decoding
         if not (isinstance(value_from, str) and isinstance(class_from, str)):
             raise ValueError(
@@ -222,7 +222,7 @@ class FittedModel:
 
     @property
     def answers_by_class(self):
-        """Whether numbers given the class are known: learned, or all but one constants."""
+        """Whether there are numbers by class: learned ones, or constants of all classes but one."""
         heads = self.network.spec.heads[: len(self.targets.values)]
         n_labels = sum(target.n_units for target in self.targets.classes)
         learned = any(head.output.class_parts for head in heads)

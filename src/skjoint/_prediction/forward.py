@@ -25,14 +25,15 @@ from skjoint._support.keras_import import import_keras
 BLOCKS = (32, 16, 8)  # large ones suit many rows of small networks, small ones a single row
 BLOCK_SIZE = 2**17  # multiplications in a block at most, where the smallest allows it
 KERAS_CHUNK = 2048
-CHUNK = 6048  # rows at once at most; NumPy adds a bias faster to more than 4096
+FORWARD_CHUNK = 6048  # rows at once at most; NumPy adds a bias faster to more than 4096
 CHUNK_SIZE = 2**18  # numbers of a layer at once: they stay near the processor
 
 
 def _dense(layer, product, bias, *inputs):
     """A layer's output; its kernel is transposed, its bias repeated for a block."""
     output = product(inputs[0] if len(inputs) == 1 else np.vstack(inputs))
-    output += bias if output.shape[1] == product.block else bias[:, :1]  # of one shape is faster
+    # Arrays of the same shape are added faster than those that NumPy has to broadcast.
+    output += bias if output.shape[1] == product.block else bias[:, :1]
     if layer.is_output:
         output = output.astype(np.float32)
     return ACTIVATIONS[layer.activation](output)
@@ -114,8 +115,8 @@ class FittedNetwork:
         # An odd number of blocks: where an array's rows are a power of two apart, the numbers of
         # a column displace each other from the cache.
         widest = max(self.spec.n_inputs, *(layer.n_units for layer in self._layers))
-        self._chunk = min(CHUNK, self._block * (CHUNK_SIZE // (self._block * widest) | 1))
-        # every layer with the function that makes its output of its inputs
+        self._chunk = min(FORWARD_CHUNK, self._block * (CHUNK_SIZE // (self._block * widest) | 1))
+        # every layer with the function from its inputs to its output
         self._steps = []
         self._steps_by_names = {}
         pairs = zip(self.weights[::2], self.weights[1::2], strict=True)

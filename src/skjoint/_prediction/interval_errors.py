@@ -10,8 +10,8 @@ import numpy as np
 class IntervalErrors:
     """Absolute errors of the numbers on held-out rows, found when first needed.
 
-    Until then what finds them keeps the held-out rows. To be found changes no answer: threads
-    that need them at once wait for one another.
+    Until then the held-out rows are kept. Threads that need the errors at the same time wait for
+    one another, and get the same ones.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class IntervalErrors:
         self._lock = threading.Lock()
 
     @property
-    def columns(self):
+    def columns(self) -> list[tuple[np.ndarray, np.ndarray, int]]:
         with self._lock:
             if callable(self._columns):
                 self._columns = self._columns()
@@ -45,7 +45,7 @@ class IntervalErrors:
         }
 
     def __setstate__(self, state):
-        self.__init__(**state)
+        self.__init__(**state)  # type: ignore[misc]
 
     def widths(self, coverage):
         """Half-widths of intervals that hold the number in this share of cases, by column."""
@@ -58,7 +58,7 @@ def conformal_quantile(errors, weights, n_rows, coverage):
     Split conformal prediction (Lei et al. 2018).
     """
     total = weights.sum()
-    # of n + 1 rows of mean weight, the one to come among them
+    # of n + 1 rows: the new one has the mean weight of the others
     needed = coverage * total * (1 + 1 / n_rows) * (1 - 1e-12) if n_rows else np.inf
     reached = np.cumsum(weights) >= needed
     if not reached.any():

@@ -1,4 +1,4 @@
-"""Arithmetic on NumPy arrays by the names that outputs use; an ONNX graph has the same."""
+"""Arithmetic for formulas of outputs, on arrays; ``GraphMath`` is the same for ONNX graphs."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Ridge:
     kind = "ridge"
 
     def __post_init__(self):
-        # Files may come from anywhere.
+        # The arrays may be those of a damaged file.
         arrays = (self.waves, self.phases, self.coef, self.intercept)
         shapes = [np.shape(array) for array in arrays]
         n_features, n_units = np.size(self.phases), self.n_units
@@ -73,14 +73,14 @@ class Ridge:
         self.__post_init__()
 
     def reads(self, n_inputs):
-        """Whether rows have as many columns."""
+        """Whether it predicts from rows of so many columns."""
         return len(self.waves) == n_inputs
 
     def predict(self, X):
         """Numbers of the head, float64 (n_samples, n_units)."""
 
         def answer(X):
-            project, linear, smooth = self._products
+            project, linear, smooth = self._products  # type: ignore[attr-defined]
             columns = as_columns(X, RIDGE_BLOCK)
             waves = project(columns)
             waves += self.phases[:, None]

@@ -1,9 +1,9 @@
-"""Networks and companions that answer together.
+"""Outputs of networks and companions together.
 
 A number is the weighted mean of the outputs of networks and companions. Probabilities are
 their weighted geometric mean, made to sum to 1 (Genest & Zidek 1986): a model that is nearly
 sure of a label counts for more in it than in an arithmetic mean, and one that is hardly better
-than chance does not blur the others.
+than chance changes little.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Protocol
 import numpy as np
 from scipy.special import softmax
 
+from skjoint._network.outputs.base import LEAST_PROBA
 from skjoint._prediction.blocks import as_rows
 
 # Share of the networks in each companion's probabilities. A forest's probability of a label is
-# 0 where no leaf of the row has met it, and in a geometric mean it would stay 0.
+# 0 where the row's leaves hold none of its rows, and a geometric mean with a 0 is 0.
 FLOOR = 0.05
-LEAST_PROBA = 1e-30  # before a logarithm
 
 
 class HeadModel(Protocol):
@@ -28,22 +28,28 @@ class HeadModel(Protocol):
     the same model.
     """
 
-    head: str
-    n_units: int
     kind: str  # name of the companion
+
+    @property
+    def head(self) -> str:
+        """Name of the head."""
+
+    @property
+    def n_units(self) -> int:
+        """Units of the head."""
 
     def reads(self, n_inputs):
         """Whether it predicts from rows of so many encoded columns."""
 
     def predict(self, X):
-        """Output of the head as the network has it, float64 (n_samples, n_units)."""
+        """Output of the head, in the units of the network's: float64 (n_samples, n_units)."""
 
     def arrays(self):
         """Plain data by name, arrays among it, for a file."""
 
 
 class Stacked:
-    """Networks and companions that answer together, head by head.
+    """Networks and companions, whose outputs are combined head by head.
 
     Parameters
     ----------

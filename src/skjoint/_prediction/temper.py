@@ -9,7 +9,7 @@ def as_tempered(columns, n_samples, temperature):
     """Probabilities ``p**(1 / T) / sum`` of a head, in float64.
 
     ``columns`` are those of :func:`skjoint._prediction.forward.as_probabilities`: a row for
-    each unit, a column for each of the ``n_samples`` and some behind them.
+    each unit, a column for each of the ``n_samples``, then padding.
     """
     proba = columns.astype(np.float64)
     proba **= 1 / temperature

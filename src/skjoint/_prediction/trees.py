@@ -12,8 +12,8 @@ from skjoint._prediction.blocks import in_chunks
 
 TREES_CHUNK = 2**13  # rows at once
 PENDING = 2**14  # rows times trees at once: their nodes stay near the processor
-# How the values of all trees become one output, and the companion whose trees they are.
-KINDS = {"mean": "forest", "sum": "boosting", "softmax": "boosting"}
+# The kind of companion by the link of its trees.
+KIND_OF_LINK = {"mean": "forest", "sum": "boosting", "softmax": "boosting"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class Trees:
     link: str = "mean"
 
     def __post_init__(self):
-        # Files may come from anywhere: no index may leave the arrays, no path may be a circle.
+        # Arrays may be those of a damaged file: no index may leave them, no path may be a circle.
         n_nodes = len(self.children)
         limits = (  # of indices
             (self.columns, np.inf),
@@ -71,7 +71,7 @@ class Trees:
             and self.children.shape == (n_nodes, 2)
             and all(a.shape == (n_nodes,) for a in (self.feature, self.threshold, self.leaf))
             and self._leads_on()
-            and self.link in KINDS
+            and self.link in KIND_OF_LINK
             and isinstance(self.head, str)
             and self.values.shape[1:] == (self.n_units,)
         ):
@@ -85,14 +85,14 @@ class Trees:
     @property
     def kind(self):
         """Name of the companion that fits such trees."""
-        return KINDS[self.link]
+        return KIND_OF_LINK[self.link]
 
     @property
     def n_trees(self):
         return len(self.roots)
 
     def reads(self, n_inputs):
-        """Whether rows of so many columns are long enough."""
+        """Whether it predicts from rows of so many columns."""
         return self.columns.max() < n_inputs
 
     def arrays(self):
@@ -127,7 +127,7 @@ class Trees:
         feature, threshold, children = self._steps
         n_samples, n_columns = len(X), len(self.columns)
         numbers = X[:, self.columns].ravel()
-        # Few rows go through all trees at once, many through one tree, which is near them then.
+        # Few rows go through all trees at once, many through one tree, which stays in the cache.
         n_trees = max(1, PENDING // max(1, n_samples))
         reached = np.empty((self.n_trees, n_samples), np.intp)
         for start in range(0, self.n_trees, n_trees):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 
 
-def nearest_name(name, names):
+def nearest_name(name, names) -> str:
     """`` Did you mean 'adam'?``, or nothing when no known name is near."""
     matches = difflib.get_close_matches(str(name), [str(n) for n in names])
     if not matches:

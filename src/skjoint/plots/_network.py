@@ -102,7 +102,7 @@ def _network_boxes(spec: Any) -> dict[str, _Box]:
     if spec.trunk is not None:
         units = f"{spec.trunk.n_features} features\n{spec.trunk.n_parameters:,} parameters"
         boxes[TRUNK] = _Box(f"{TRUNK}\n{units}", middle, 1, branch=0)
-    aside = {}
+    aside: dict[str, float] = {}
     for head in spec.heads:
         for part in head.output.deviation_parts:
             aside |= {head.name: -0.22, head.parts[part]: 0.22}

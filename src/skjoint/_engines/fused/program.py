@@ -128,7 +128,7 @@ class Program:
         orders = np.zeros((sizes.n_orders, sizes.n_rows + sizes.batch), np.int32)
         for i in range(n_epochs):
             orders[i, :n_samples] = epoch_order(plan.seed, epoch + i, n_samples)
-        arguments = (inputs, tf.constant(orders), tf.constant(n_epochs))
+        arguments: tuple = (inputs, tf.constant(orders), tf.constant(n_epochs))
         arguments += (tf.constant(steps), tf.constant(sums))
         worth_it = plan.n_steps * plan.epochs * plan.n_alike > STEPS_WORTH_COMPILING
         logs, sums = self.function(arguments, self.template.handles, worth_it)

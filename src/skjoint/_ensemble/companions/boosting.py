@@ -1,9 +1,9 @@
 """Gradient boosting for each target beside the networks (Friedman 2001, Ke et al. 2017).
 
-Each tree is fitted to what those before it left over. scikit-learn's HistGradientBoosting
-grows them. No tree of it is out of bag. So it is fitted ``N_FOLDS`` times, each time without
-one part of the rows, which gives the answers that its share is learned from; what is kept is
-the mean of all fits, which is better than any (bagging).
+Each tree is fitted to the residuals of those before it, by scikit-learn's
+HistGradientBoosting. Its trees have no rows out of bag. So it is fitted ``N_FOLDS`` times, each
+time without one fold, whose predictions are held out; the model is the mean of these fits, which
+is better than one of them (bagging).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from threadpoolctl import ThreadpoolController
 from skjoint._ensemble.companions.contract import (
     AuxiliaryModel,
     Companion,
-    has_any_number,
     in_units,
+    is_unbounded,
 )
 from skjoint._ensemble.companions.forest import trees_of
 from skjoint._prediction.trees import Trees
@@ -34,11 +34,11 @@ MAX_LABELS = 8  # each has a tree of its own in every round
 MAX_BOOSTING_ROWS = 2**17  # of a fit, so that millions take neither hours nor all the memory
 LEARNING = 10  # learning rate times rounds, so that any number of rounds learns as much
 MAX_LEARNING_RATE = 0.3
-LARGE_TABLE = 2**18  # entries of X, from which on fits side by side are quicker than in turn
+LARGE_TABLE = 2**18  # entries of X above which parallel fits are quicker than one after another
 
 
 def fit_boosting(task, n_trees):
-    """Boosted trees for each head, with answers from the fits without the row.
+    """Boosted trees for each head, with predictions of each row by the fit without it.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def fit_boosting(task, n_trees):
         with threads.limit(limits=1, user_api="openmp"):
             return one.i, one.fold, _fit_one(one, rows, task.columns, n_trees)
 
-    # Below, most of the time is Python's, which one thread at a time can have.
+    # Smaller fits spend most of their time in Python, which runs one thread at a time.
     is_large = len(rows.X) * len(task.columns) > LARGE_TABLE
     with ThreadPoolExecutor(joblib.cpu_count() if is_large else 1) as pool:
         fitted = list(pool.map(carry_out, fits))
@@ -81,7 +81,7 @@ def fit_boosting(task, n_trees):
 
 @dataclass(frozen=True, eq=False)
 class _Fold:
-    """Places of rows to train on and of those to answer."""
+    """Places of rows to train on, and of those to predict."""
 
     inside: np.ndarray
     held_out: np.ndarray
@@ -94,7 +94,7 @@ class _FoldFit:
     i: int
     fold: _Fold
     n_units: int
-    unit: int | None  # which number
+    unit: int | None  # index of the number, None for a label
     size: float  # unit of the number; y is in multiples of it
     y: np.ndarray  # of the fold's rows
 
@@ -108,7 +108,7 @@ def _fits_of(rows, i, head, seed):
         counts = np.bincount(target, minlength=head.n_units)
         if np.sum(counts > 1) < 2:
             return
-        parts = [(None, 1.0, target)]
+        parts: list[tuple[int | None, float, np.ndarray]] = [(None, 1.0, target)]
     else:
         numbers, sizes = in_units(target, head, rows.weights[i][labelled])
         parts = [(unit, size, numbers[:, unit]) for unit, size in enumerate(sizes)]
@@ -166,7 +166,7 @@ def _arrays_of(model, one):
         units = known = np.asarray(model.classes_)
         if len(baseline) == 1:  # two labels have one score, that of the second
             baseline, units = np.append(0, baseline), known[1:]
-        # A label that the fold has no row of has the score of half a row.
+        # A label without a row to train on has the score of half a row.
         shares = softmax(baseline)
         values[-1] = baseline[0] + np.log(0.5 / len(one.y)) - np.log(shares[0])
         values[-1, known] = baseline
@@ -198,7 +198,7 @@ def _as_trees(parts, n_models, head, columns):
 
 
 def _serves(head):
-    return has_any_number(head) and not (head.kind == "class" and head.n_units > MAX_LABELS)
+    return is_unbounded(head) and not (head.kind == "class" and head.n_units > MAX_LABELS)
 
 
 BOOSTING = Companion(

@@ -1,4 +1,4 @@
-"""The contract of companions: what fits models beside the networks, and what it gives back."""
+"""The contract of companions: models that are fitted beside the networks."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Task:
     heads : dict of {int: Head}
         Heads to fit models for, by index into the targets of the rows.
     columns : ndarray of int
-        Columns of encoded X that are not made from one another, such as ranks.
+        Columns of encoded X, without those that repeat others in another form, such as ranks.
     where : ndarray of int
-        Places of the rows to answer held out, ascending.
+        Places of the rows that need held-out predictions, ascending.
     seed : int
     """
 
@@ -44,9 +44,9 @@ class AuxiliaryModel:
     ----------
     model : HeadModel
     where : ndarray of int
-        Places of the rows that it answers, ascending.
+        Places of the rows with held-out predictions, ascending.
     answers : ndarray of float, shape (len(where), n_units)
-        Its answer to each of these rows, from a fit without the row. NaN where there is none.
+        Prediction of each of these rows, by a fit without the row. NaN where there is none.
     """
 
     model: HeadModel
@@ -59,7 +59,7 @@ class AuxiliaryModel:
 
 
 def serves_every_head(head):
-    """A companion's ``serves`` without a condition."""
+    """The default of ``serves``: a share in any head."""
     return True
 
 
@@ -70,13 +70,13 @@ class Companion:
     Parameters
     ----------
     name : str
-        Which ``companions=`` has, and the ``kind`` of its models.
+        Its name in ``companions=``, and the ``kind`` of its models.
     model : type
-        Of its models: a :class:`skjoint._prediction.stacked.HeadModel`, whose constructor
-        takes what ``arrays()`` gives and checks it.
+        Class of its models: a :class:`skjoint._prediction.stacked.HeadModel`, whose constructor
+        takes the fields of ``arrays()`` and checks them.
     fitter : callable
-        ``(task, **arguments) -> list of AuxiliaryModel``, one for each head of the task that
-        there is enough to learn for.
+        ``(task, **arguments) -> list of AuxiliaryModel``, one for each head of the task with
+        enough rows to learn from.
     serves : callable
         ``(head) -> bool``: whether it can have a share in such a head.
     arguments : dict
@@ -100,11 +100,11 @@ class Companion:
         return self.fitter(replace(task, heads=heads), **{**self.arguments, **arguments})
 
 
-def has_any_number(head):
-    """Whether any number can be the output or the score: class heads, and linear value heads.
+def is_unbounded(head):
+    """Whether its outputs, or the scores of its labels, may be any numbers.
 
-    Sums, as of boosted trees, may leave the range of an activation, and be negative where the
-    head cannot; means of training numbers, as of a forest, may not.
+    Other value heads have the range of their activation. Means of training numbers, as of a
+    forest, stay inside it; sums, as of boosted trees, may leave it.
     """
     return head.kind == "class" or head.activation == "linear"
 

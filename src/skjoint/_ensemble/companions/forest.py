@@ -1,9 +1,8 @@
 """Random forests beside the networks, one for each target (Breiman 2001).
 
 Trees find at once what a network learns slowly: steps, exact values, rows that
-repeat. scikit-learn grows them, on numbers or one-hot labels; what is kept are arrays.
-One forest for all targets, whose splits serve number and label, is quicker and worse where
-these have little in common.
+repeat. scikit-learn grows them on numbers or one-hot labels; their nodes are kept as arrays.
+One forest for all targets would be quicker, and worse where targets have little in common.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ MAX_SAMPLES = 2**13  # rows of a tree, so that a forest on millions of rows stay
 
 
 def fit_forest(task, n_trees):
-    """A forest for each head, with its answers out of bag.
+    """A forest for each head, with its out-of-bag predictions.
 
     Parameters
     ----------
@@ -52,7 +51,7 @@ def _fit_one(task, i, head, n_trees):
         random_state=task.seed,
     )
     X, y = rows.X[labelled][:, task.columns], targets if targets.shape[1] > 1 else targets.ravel()
-    with joblib.parallel_config(backend="threading"):  # whatever a search around it uses
+    with joblib.parallel_config(backend="threading"):  # whatever backend surrounds the fit
         forest.fit(X, y, sample_weight=weights)
     trees = _as_trees([tree.tree_ for tree in forest], head, task.columns, units)
     in_bag = [labelled[drawn] for drawn in forest.estimators_samples_]
@@ -89,10 +88,10 @@ def _as_trees(trees, head, columns, units):
 
 
 def trees_of(counts, children, is_leaf, feature, threshold, values, head, columns, link="mean"):
-    """``Trees`` from scikit-learn's nodes, tree behind tree, of so many nodes each."""
+    """``Trees`` from the nodes of scikit-learn's trees in turn, ``counts`` of each."""
     children[is_leaf] = np.flatnonzero(is_leaf)[:, None]
     rounded = threshold.astype(np.float32)
-    # A float32 is at most a float64 where it is at most the largest float32 up to that.
+    # For x in float32: x <= threshold where x <= the largest float32 not above the threshold.
     above = rounded > threshold
     rounded[above] = np.nextafter(rounded[above], np.float32(-np.inf))
     rounded[is_leaf] = np.inf

@@ -42,7 +42,7 @@ def check_names(names):
             f"Got {names!r} instead."
         )
     for name in names:
-        if name not in list(COMPANIONS):  # which compares what cannot be hashed, too
+        if name not in list(COMPANIONS):  # a list: names that cannot be hashed are errors, too
             raise ValueError(
                 f"companions must hold names out of {tuple(COMPANIONS)}. Got {name!r} instead."
                 f"{nearest_name(name, COMPANIONS)}"
@@ -69,7 +69,7 @@ def arguments_of(names, routed):
     """
     check_names(names)
     arguments = {name: dict(companion.arguments) for name, companion in COMPANIONS.items()}
-    for key in sorted(routed, key=lambda key: "__" in key):  # those for one companion go last
+    for key in sorted(routed, key=lambda key: "__" in key):  # those of one companion last
         name, _, argument = key.rpartition("__")
         having = [n for n in ([name] if name else COMPANIONS) if argument in arguments.get(n, ())]
         if not having:
@@ -107,13 +107,13 @@ def fit_companions(arguments, rows, heads, losses, columns, seed, where):
         Columns of encoded X to read.
     seed : int
     where : ndarray of int
-        Places of the rows to answer held out, ascending.
+        Places of the rows that need held-out predictions, ascending.
 
     Returns
     -------
     list of AuxiliaryModel
     """
-    # A share is that in a mean: not in a median, a number with a deviation or a mixture.
+    # A weighted mean of outputs suits means: not medians, numbers with a deviation or mixtures.
     pairs = enumerate(zip(heads, losses, strict=True))
     of_means = {i: head for i, (head, loss) in pairs if head.output.takes_means(loss)}
     task = Task(rows, of_means, columns, where, seed)

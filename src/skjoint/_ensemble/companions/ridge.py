@@ -2,9 +2,9 @@
 
 A number that is nearly linear, or smooth, needs many steps of a network and has a closed
 form here: sines of random combinations of the columns stand for a Gaussian kernel (Rahimi
-& Recht 2007), the columns themselves for what is linear. So has the prediction for a row by
-a fit without it (Allen 1974): all rows are held out, each from the others, for the price of
-one fit. Penalty and width of the kernel are those of least squared error of these.
+& Recht 2007), the columns themselves for what is linear. The prediction of each row by a fit
+without it has a closed form, too (Allen 1974): one fit gives held-out predictions of all rows.
+Penalty and width of the kernel are those whose held-out predictions have the least squared error.
 scikit-learn's RidgeCV finds the same penalties and predictions; it keeps the features of all
 rows at once and took 2 to 6 times as long, in 2 to 25 times the memory.
 """
@@ -23,14 +23,14 @@ from threadpoolctl import ThreadpoolController
 from skjoint._ensemble.companions.contract import (
     AuxiliaryModel,
     Companion,
-    has_any_number,
     in_units,
+    is_unbounded,
 )
 from skjoint._prediction.ridge import Ridge
 
 WIDTHS = (0.1, 0.3, 1.0)  # of the kernel exp(-width d^2), d in units of the median distance
-# For each row. With smaller ones a fit passes through all rows where these are few, and its
-# errors without a row are quotients of rounding errors.
+# For each row. With smaller ones a fit to few rows passes through all of them, and its
+# leave-one-out errors are quotients of rounding errors.
 PENALTIES = np.logspace(-6, 2, 17)
 MAX_RIDGE_ROWS = 2**15  # to fit
 MAX_COLUMNS = 2**10  # of X: with more, products and eigenvectors take too long
@@ -44,7 +44,7 @@ one_at_a_time = threading.Lock()
 
 
 def fit_ridge(task, n_features):
-    """A ridge regression for each number, on all columns of X, with leave-one-out answers.
+    """A ridge regression for each number, on all columns of X, with leave-one-out predictions.
 
     Parameters
     ----------
@@ -60,8 +60,8 @@ def fit_ridge(task, n_features):
     if rows.X.shape[1] > MAX_COLUMNS:
         return []
     found = []
-    # Sums over threads depend in bits on how many there are; widths have a thread each. The limit
-    # is the process': fits in several threads would take it from each other.
+    # The last bits of a sum depend on the number of threads of BLAS: it is 1, and each width has a
+    # thread. This limit is one for the whole process, so fits in several threads wait in turn.
     with (
         one_at_a_time,
         ThreadpoolController().limit(limits=1, user_api="blas"),
@@ -99,7 +99,7 @@ def _fit_one(task, i, head, n_features, run):
 
 
 def _median_distance(X):
-    """Between two rows, squared; of rows that are mostly equal, the mean."""
+    """Median squared distance between two rows; the mean where most rows are equal."""
     # Its import takes a while, and prediction does not need it.
     from scipy.spatial.distance import pdist
 
@@ -151,7 +151,7 @@ class _Fit:
         return [slice(start, start + FIT_CHUNK) for start in range(0, len(self.X), FIT_CHUNK)]
 
     def _features(self, part):
-        """Columns and waves of some rows, the squares of either sum to about 1 in a row."""
+        """Columns and waves of some rows; the squares of each kind sum to about 1 in a row."""
         X = self.X[part].astype(np.float64)
         waves = np.sin(X @ self.waves + self.phases)
         return np.hstack([X * self.scale, waves * np.sqrt(2 / len(self.phases))])
@@ -187,7 +187,7 @@ RIDGE = Companion(
     "ridge",
     Ridge,
     fit_ridge,
-    lambda head: head.kind == "value" and has_any_number(head),
+    lambda head: head.kind == "value" and is_unbounded(head),
     {"n_features": 512},
     {"n_features": [Interval(Integral, 1, MAX_FOURIER, closed="both")]},
 )

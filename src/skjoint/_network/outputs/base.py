@@ -3,11 +3,12 @@
 A head ends in an *output*: plain frozen data that holds all that is special to it. The network
 gives a head's answer in *parts*, each the output of a named layer; the first part is the number,
 or the probabilities of the labels. In training the parts of a head lie side by side in one
-array, and its targets in another: only the output itself knows how they are laid out.
+array, and its targets in another: how they are laid out is a matter of the output alone.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
@@ -16,6 +17,7 @@ import numpy as np
 
 from skjoint._network.graph import Dense
 
+LEAST_PROBA = 1e-30  # what float32 can take the logarithm of
 OUTPUTS: dict[str, type[Output]] = {}  # by name
 
 
@@ -42,7 +44,7 @@ class Request(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Output:
+class Output(ABC):
     """What a head ends in.
 
     Parameters
@@ -120,13 +122,17 @@ class Output:
         """
         return targets
 
+    @abstractmethod
+    def loss(self, identifier):
+        """The Keras loss of rows, on training targets and all parts side by side."""
+
+    @abstractmethod
     def row_metric(self, targets, outputs, scale):
         """The metric of each row, as Keras tensors; numbers in original units by ``scale``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def constants(self, targets, weights) -> Iterable[np.ndarray]:
-        """Answers of candidates for the best constant prediction, all parts side by side."""
-        raise NotImplementedError
+        """Candidates for the best constant prediction, all parts side by side."""
 
     def relative_loss(self, loss, reference):
         """A loss beside that of the best constant prediction: 1 where nothing was learned."""
@@ -168,10 +174,6 @@ class ValueOutput(Output):
         """Pairs of what does not go together, as a boolean, and the message that says so."""
         return []
 
-    def loss(self, value_loss):
-        """The Keras loss of rows, on training targets and all parts side by side."""
-        raise NotImplementedError
-
     @classmethod
     def number_loss(cls, value_loss):
         """The ``value_loss`` by which numbers alone are compared."""
@@ -199,8 +201,8 @@ class ValueOutput(Output):
 
     def deviation(self, parts, math):
         """Standard deviation of the number, in scaled units, from its ``deviation_parts``."""
-        raise NotImplementedError
+        raise TypeError(f"A {self.name} output has no standard deviation.")
 
     def number_by_class(self, parts, codes):
         """The number if each row were of the class of its code, from its ``class_parts``."""
-        raise NotImplementedError
+        raise TypeError(f"A {self.name} output has no number for each class.")

@@ -13,14 +13,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from skjoint._network.outputs.base import ValueOutput, register
+from skjoint._network.outputs.base import LEAST_PROBA, ValueOutput, register
 from skjoint._support.keras_import import import_keras
 
 N_INSIDE = 64  # bins between the smallest number to train on and the largest
 N_BEYOND = 8  # more at either end, for the tails of the normal distributions
 N_BINS = N_INSIDE + 2 * N_BEYOND
 SPREAD = 2.0  # standard deviation of the normal distribution around the true number, in bins
-LEAST_PROBA = 1e-30  # what float32 can take the logarithm of
 
 
 @register
