@@ -289,7 +289,7 @@ class Targets:
                 if len(other):
                     warn(
                         f"{len(other)} rows of label {self.classes[0].classes[code]!r} have "
-                        f"another number than in value_by_class, such as {other[0, 0]:g} "
+                        f"another number than value_by_class says, such as {other[0, 0]:g} "
                         f"instead of {number:g}. Nothing is learned from their numbers."
                     )
 

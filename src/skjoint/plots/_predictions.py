@@ -320,7 +320,7 @@ class JointPredictionDisplay:
         ]
 
     def _plot_rings(self, color: Any, size: float) -> list[Artist]:
-        """Rings where number and label disagree, with ``class_of_value``; their legend entry."""
+        """Rings where number and label disagree; their key for the legend."""
         self.disagreement_ = None
         if self.class_of_value is None:
             return []
