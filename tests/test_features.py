@@ -90,7 +90,7 @@ def test_many_rows_are_encoded_in_parts(kind, monkeypatch):
     X = read_features(X, encode=True, allow_nd=True)
     encoder = FeatureEncoder(True, ranks=kind != "images").learn(X)
     whole = encoder.encode(X)
-    monkeypatch.setattr(_encoding, "CHUNK", 7)
+    monkeypatch.setattr(_encoding, "ENCODED_AT_ONCE", 7)
     assert_array_equal(encoder.encode(X), whole)
 
 

@@ -15,7 +15,7 @@ from skjoint._network.spec import Head, NetworkSpec
 from skjoint._network.weights import get_weights, initial_weights, set_weights
 from skjoint._prediction.activations import ACTIVATIONS
 from skjoint._prediction.blocks import as_codes, as_probabilities, as_rows
-from skjoint._prediction.forward import CHUNK, FittedNetwork
+from skjoint._prediction.forward import FORWARD_CHUNK, FittedNetwork
 
 X = np.random.default_rng(0).normal(size=(50, 10)).astype(np.float32)
 
@@ -136,7 +136,7 @@ def test_a_row_does_not_depend_on_its_batch(changes):
 def test_chunks_are_joined():
     fitted = many_classes(hidden=(4,))
     for n_chunks in (2, 5):  # in one thread and in several
-        many = np.tile(X, (n_chunks * CHUNK // len(X) + 1, 1))
+        many = np.tile(X, (n_chunks * FORWARD_CHUNK // len(X) + 1, 1))
         for whole, few in zip(in_all_forms(fitted, many), in_all_forms(fitted, X), strict=True):
             assert_array_equal(whole, np.tile(few, (len(many) // len(X), *[1] * (few.ndim - 1))))
 

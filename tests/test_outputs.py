@@ -33,7 +33,7 @@ from skjoint._network.outputs.histogram import N_BINS, SPREAD, bin_centres, plac
 from skjoint._network.spec import Head, NetworkSpec
 from skjoint._network.weights import initial_weights, weights_of
 from skjoint._prediction.numpy_math import NumPyMath
-from skjoint._storage.kinds import kind_named, kind_of
+from skjoint._storage.contents import kind_named, kind_of
 from skjoint.persistence import load, save, to_onnx
 
 N_CLASSES = 3
