@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.model_selection import cross_val_score
 
 from skjoint import JointRegressorClassifier
-from skjoint._data.bands import codes_of_numbers
+from skjoint._data.class_bins import codes_of_numbers
 from skjoint._data.targets import ClassTarget
 from skjoint._prediction.decoding import choose_blend, summarise
 

@@ -12,7 +12,7 @@ from conftest import make_data
 from skjoint import JointRegressorClassifier
 from skjoint._ensemble.intervals import learn_errors
 from skjoint._ensemble.optimism import selection_optimism
-from skjoint._prediction.interval_errors import conformal_quantile
+from skjoint._prediction.intervals import conformal_quantile
 from skjoint.persistence import load, save
 
 HELD_OUT = {"validation": 0.3}

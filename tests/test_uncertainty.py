@@ -21,7 +21,7 @@ from skjoint._fitting.plans import seed_of
 from skjoint._network.losses import constant_loss
 from skjoint._network.outputs.gaussian import MIN_VARIANCE, Gaussian, gaussian_loss
 from skjoint._prediction.decoding import summarise
-from skjoint._prediction.temper import as_tempered
+from skjoint._prediction.temperatures import as_tempered
 from skjoint.persistence import load, save
 from skjoint.views import as_classifier
 
