@@ -8,8 +8,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import entropy, norm
 
-from conftest import make_data
-from skjoint import JointRegressorClassifier
+from conftest import make_data, small
 from skjoint._network.losses import constant_loss
 from skjoint._network.outputs import Histogram, Point, value_output
 from skjoint._network.outputs.histogram import (
@@ -29,8 +28,8 @@ NUMBERS = hnp.arrays(np.float32, (12, 1), elements=st.floats(-50, 50, width=32))
 
 
 def fit(X=X, y=Y, **params):
-    defaults = {"epochs": 8, "learning_rate": 0.01, "random_state": 0, **HISTOGRAM}
-    return JointRegressorClassifier.plain((12,), **{**defaults, **params}).fit(X, y)
+    defaults = {"epochs": 8, "learning_rate": 0.01, "hidden_layer_sizes": (12,), **HISTOGRAM}
+    return small(**{**defaults, **params}).fit(X, y)
 
 
 def value_network(est):
@@ -152,9 +151,9 @@ def test_a_missing_number_changes_nothing():
     other = Y.copy()
     other.loc[other.index[:40], "value"] = other["value"][40:80].to_numpy()
     masked = fit(y=y)
-    weighted = JointRegressorClassifier.plain(
-        (12,), epochs=8, learning_rate=0.01, random_state=0, **HISTOGRAM
-    ).fit(X, other, sample_weight=weights)
+    weighted = small(hidden_layer_sizes=(12,), epochs=8, learning_rate=0.01, **HISTOGRAM).fit(
+        X, other, sample_weight=weights
+    )
     assert_array_equal(masked.predict_value(X), weighted.predict_value(X))
     assert_array_equal(masked.predict_proba(X), weighted.predict_proba(X))
 
@@ -167,7 +166,7 @@ def test_two_fits_make_one_longer_fit():
 
 
 def test_later_chunks_meet_the_bins_of_the_first():
-    est = JointRegressorClassifier.plain((12,), random_state=0, **HISTOGRAM)
+    est = small(hidden_layer_sizes=(12,), **HISTOGRAM)
     est.partial_fit(X[:200], Y[:200], classes=np.unique(Y["label"]))
     centres = weights_of(est._model.network.spec, est._model.network.weights, "value")[0]
     far = Y[200:].copy()

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import make_data
-from skjoint import JointRegressorClassifier
+from conftest import make_data, small
 from skjoint._ensemble.intervals import learn_errors
 from skjoint._ensemble.optimism import selection_optimism
 from skjoint._prediction.intervals import conformal_quantile
@@ -19,8 +18,8 @@ HELD_OUT = {"validation": 0.3}
 
 
 def fit(X, y, **params):
-    defaults = {"epochs": 20, "learning_rate": 0.01, "random_state": 0, **HELD_OUT}
-    return JointRegressorClassifier.plain((12,), **{**defaults, **params}).fit(X, y)
+    defaults = {"epochs": 20, "learning_rate": 0.01, "hidden_layer_sizes": (12,), **HELD_OUT}
+    return small(**{**defaults, **params}).fit(X, y)
 
 
 def covered(intervals, true):

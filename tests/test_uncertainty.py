@@ -13,8 +13,7 @@ from scipy.special import softmax
 from scipy.stats import norm
 from sklearn.metrics import log_loss
 
-from conftest import make_data
-from skjoint import JointRegressorClassifier
+from conftest import make_data, small
 from skjoint._data.split import split_validation
 from skjoint._ensemble.temperatures import learn_temperature
 from skjoint._fitting.plans import seed_of
@@ -31,8 +30,8 @@ CALIBRATED = {"calibration": "temperature"}
 
 
 def fit(X=X, y=Y, **params):
-    defaults = {"epochs": 8, "learning_rate": 0.01, "random_state": 0}
-    return JointRegressorClassifier.plain((12,), **{**defaults, **params}).fit(X, y)
+    defaults = {"epochs": 8, "learning_rate": 0.01, "hidden_layer_sizes": (12,)}
+    return small(**{**defaults, **params}).fit(X, y)
 
 
 def uneven(n_samples, seed=0):
