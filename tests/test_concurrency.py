@@ -18,6 +18,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from conftest import make_data, small
+from skjoint import JointRegressorClassifier
 
 HERE = Path(__file__).parent
 needs_fork = pytest.mark.skipif(
@@ -74,6 +75,25 @@ def _often_switched():
     sys.setswitchinterval(5e-6)
     yield
     sys.setswitchinterval(interval)
+
+
+class Slow(JointRegressorClassifier):
+    """Gives other threads time after each step of a change and each look at its model."""
+
+    def __setattr__(self, name, value):
+        super().__setattr__(name, value)
+        if name.startswith("_") or name.endswith("_"):
+            time.sleep(0.02)
+
+    def __getattribute__(self, name):
+        found = super().__getattribute__(name)
+        if name == "_model":
+            time.sleep(0.002)
+        return found
+
+
+def slow():
+    return Slow.plain((16, 8), epochs=20, validation=0.2, random_state=0)
 
 
 def of_columns(n_values, n_labels, scale=1.0, offset=0.0, letter="a"):
@@ -140,7 +160,7 @@ def _leaves(found):
 def story_of(name):
     """Calls of fit, one after the other, and all answers after each of them."""
     story = STORIES[name]
-    est = small(epochs=20, validation=0.2)
+    est = slow()
     y = story[0][1][:64]
     answers_after = []
     for params, targets in story:
@@ -155,7 +175,7 @@ def story_of(name):
 def test_an_answer_during_a_fit_is_the_old_models_or_the_new_ones(name):
     story, y, answers_after = story_of(name)
     params, targets = story[0]
-    est = small(epochs=20, validation=0.2).set_params(**params).fit(ROWS, targets)
+    est = slow().set_params(**params).fit(ROWS, targets)
     for (params, targets), old, new in zip(
         story[1:], answers_after, answers_after[1:], strict=False
     ):
