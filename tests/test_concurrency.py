@@ -215,6 +215,32 @@ def test_an_answer_during_a_fit_is_the_old_models_or_the_new_ones(name):
         assert all(one in (old, new) for one in copies)  # each whole of one model
 
 
+class Counted(JointRegressorClassifier):
+    """Counts the looks at its model."""
+
+    def __getattribute__(self, name):
+        if name == "_model":
+            vars(self)["looks"] = vars(self).get("looks", 0) + 1
+        return super().__getattribute__(name)
+
+
+def test_an_answer_takes_one_look_at_the_model():
+    """So no other fit can put a new one in its place in the midst of it."""
+    y = of_columns(1, 1)[:64]
+    est = Counted.plain((8,), epochs=1, validation=0.2, random_state=0).fit(ROWS, of_columns(1, 1))
+    others = {
+        "class": lambda est, y: est.predict_class(QUESTION),
+        "output": lambda est, y: est.predict(QUESTION, output="value"),
+        "score": lambda est, y: est.score(QUESTION, y),
+        "split": lambda est, y: est.split_targets(y),
+        "network": lambda est, y: est.network_,
+    }
+    for name, call in {**METHODS, **others}.items():
+        est.looks = 0
+        call(est, y)
+        assert est.looks == 1, name
+
+
 @pytest.mark.usefixtures("_often_switched")
 @pytest.mark.filterwarnings("ignore:y holds labels of target")
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
