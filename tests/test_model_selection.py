@@ -320,3 +320,17 @@ def test_every_scorer_takes_weights():
         assert scorer._accept_sample_weight()
         expected = scorer(est, X[40:], y[40:])
         assert scorer(est, X, y, sample_weight=weight) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("one_column", [False, True])
+def test_scorers_look_through_searches_and_pipelines(one_column):
+    X, y = make_data()
+    bins = {"class_bins": [90.0, 110.0]} if one_column else {}
+    y = y["value"] if one_column else y
+    est = JointRegressorClassifier.plain((8,), epochs=2, random_state=0, **bins)
+    search = GridSearchCV(make_pipeline(StandardScaler(), est), {"jointregressorclassifier": [est]})
+    outside = make_pipeline(StandardScaler(), search.set_params(cv=2)).fit(X, y)
+    found = outside[-1].best_estimator_
+    rows = found[0].transform(outside[0].transform(X))
+    for scorer in joint_scoring().values():
+        assert scorer(outside, X, y) == scorer(found[-1], rows, y)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.metrics import confusion_matrix
 
-from skjoint._data.bands import codes_of_numbers
+from skjoint._data.class_bins import codes_of_numbers
 from skjoint._support.composition import best_predictor, joint_estimator
 from skjoint._support.typing import XLike, YLike
 from skjoint.plots._style import (
@@ -320,7 +320,7 @@ class JointPredictionDisplay:
         ]
 
     def _plot_rings(self, color: Any, size: float) -> list[Artist]:
-        """Rings where number and label disagree, with ``class_of_value``; their legend entry."""
+        """Rings where number and label disagree; their key for the legend."""
         self.disagreement_ = None
         if self.class_of_value is None:
             return []
