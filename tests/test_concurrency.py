@@ -18,6 +18,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from conftest import make_data, small
+from skjoint import JointRegressorClassifier
 
 HERE = Path(__file__).parent
 needs_fork = pytest.mark.skipif(
@@ -74,6 +75,25 @@ def _often_switched():
     sys.setswitchinterval(5e-6)
     yield
     sys.setswitchinterval(interval)
+
+
+class Slow(JointRegressorClassifier):
+    """Gives other threads time after each step of a change and each look at its model."""
+
+    def __setattr__(self, name, value):
+        super().__setattr__(name, value)
+        if name.startswith("_") or name.endswith("_"):
+            time.sleep(0.02)
+
+    def __getattribute__(self, name):
+        found = super().__getattribute__(name)
+        if name == "_model":
+            time.sleep(0.002)
+        return found
+
+
+def slow():
+    return Slow.plain((16, 8), epochs=20, validation=0.2, random_state=0)
 
 
 def of_columns(n_values, n_labels, scale=1.0, offset=0.0, letter="a"):
@@ -140,7 +160,7 @@ def _leaves(found):
 def story_of(name):
     """Calls of fit, one after the other, and all answers after each of them."""
     story = STORIES[name]
-    est = small(epochs=20, validation=0.2)
+    est = slow()
     y = story[0][1][:64]
     answers_after = []
     for params, targets in story:
@@ -155,7 +175,7 @@ def story_of(name):
 def test_an_answer_during_a_fit_is_the_old_models_or_the_new_ones(name):
     story, y, answers_after = story_of(name)
     params, targets = story[0]
-    est = small(epochs=20, validation=0.2).set_params(**params).fit(ROWS, targets)
+    est = slow().set_params(**params).fit(ROWS, targets)
     for (params, targets), old, new in zip(
         story[1:], answers_after, answers_after[1:], strict=False
     ):
@@ -193,6 +213,32 @@ def test_an_answer_during_a_fit_is_the_old_models_or_the_new_ones(name):
             assert set(given) <= {old[method], new[method]}, method
         assert copies
         assert all(one in (old, new) for one in copies)  # each whole of one model
+
+
+class Counted(JointRegressorClassifier):
+    """Counts the looks at its model."""
+
+    def __getattribute__(self, name):
+        if name == "_model":
+            vars(self)["looks"] = vars(self).get("looks", 0) + 1
+        return super().__getattribute__(name)
+
+
+def test_an_answer_takes_one_look_at_the_model():
+    """So no other fit can put a new one in its place in the midst of it."""
+    y = of_columns(1, 1)[:64]
+    est = Counted.plain((8,), epochs=1, validation=0.2, random_state=0).fit(ROWS, of_columns(1, 1))
+    others = {
+        "class": lambda est, y: est.predict_class(QUESTION),
+        "output": lambda est, y: est.predict(QUESTION, output="value"),
+        "score": lambda est, y: est.score(QUESTION, y),
+        "split": lambda est, y: est.split_targets(y),
+        "network": lambda est, y: est.network_,
+    }
+    for name, call in {**METHODS, **others}.items():
+        est.looks = 0
+        call(est, y)
+        assert est.looks == 1, name
 
 
 @pytest.mark.usefixtures("_often_switched")
