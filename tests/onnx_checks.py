@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
 from conftest import make_data
-from skjoint._onnx.fitted import fitted_parts
+from skjoint._onnx.model import fitted_parts
 from skjoint._support.composition import joint_estimator
 from skjoint.persistence import to_onnx
 

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.model_selection import cross_val_score
 
 from skjoint import JointRegressorClassifier
-from skjoint._data.bands import codes_of_numbers
+from skjoint._data.class_bins import codes_of_numbers
 from skjoint._data.targets import ClassTarget
 from skjoint._prediction.decoding import choose_blend, summarise
 
@@ -172,7 +172,7 @@ def test_weights_move_the_numbers_of_bands():
     X, y = counts()
     w = np.where(y < 4, 1.0, 0.0)
     est = JointRegressorClassifier(epochs=1, random_state=0, class_bins=[2.0, 6.0])
-    (target,) = est.fit(X, y, w)._targets.classes
+    (target,) = est.fit(X, y, w)._model.targets.classes
     few = y[y < 4]
     assert_allclose(target.centres[:2], [few[few < 2].mean(), few[few >= 2].mean()])
     assert_array_equal(target.quantiles[0, [0, -1]], [few.min(), 1])

@@ -1,12 +1,13 @@
-"""Periodic embeddings of numbers: what they compute, and that every part of skjoint knows them."""
+"""Periodic embeddings of numbers: what they compute, and that all parts of skjoint take them."""
 
 from importlib.metadata import version
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import make_data
+from conftest import class_head, make_data, value_head
 from skjoint import JointRegressorClassifier
 from skjoint._data.columns import N_KNOTS
 from skjoint._data.encoding import FeatureEncoder
@@ -14,10 +15,10 @@ from skjoint._data.features import read_features
 from skjoint._engines.fused.cache import training_programs
 from skjoint._engines.optimizers import new_optimizer
 from skjoint._engines.routing import optimizer_spec
-from skjoint._network.spec import (
-    Embedding,
-    Head,
-    NetworkSpec,
+from skjoint._fitting.members import fitted_network
+from skjoint._network.graph import Embedding
+from skjoint._network.spec import NetworkSpec
+from skjoint._network.weights import (
     initial_weights,
     weight_shapes,
     with_idle_embedding,
@@ -35,7 +36,7 @@ MIXED = pd.DataFrame(X, columns=list("abcd")).assign(
 def fit(X=X, **params):
     defaults = {"epochs": 4, "learning_rate": 0.01, "random_state": 0}
     defaults |= {"hidden_layer_sizes": (12,), "numeric_embedding": "periodic"}
-    return JointRegressorClassifier(**{**defaults, **params}).fit(X, Y)
+    return JointRegressorClassifier.plain(**{**defaults, **params}).fit(X, Y)
 
 
 def test_it_is_what_the_formula_says():
@@ -220,7 +221,7 @@ def test_it_bends_where_a_plain_network_of_that_size_cannot():
     y = pd.DataFrame({"v": np.sin(9 * x[:, 0]), "c": np.where(np.sin(9 * x[:, 0]) > 0, "+", "-")})
     params = {"hidden_layer_sizes": (8,), "epochs": 200, "learning_rate": 0.01, "random_state": 0}
     scores = [
-        JointRegressorClassifier(numeric_embedding=kind, **params).fit(x, y).score(x, y)
+        JointRegressorClassifier.plain(numeric_embedding=kind, **params).fit(x, y).score(x, y)
         for kind in (None, "periodic")
     ]
     assert scores[1] > 0.9 > scores[0] + 0.1
@@ -255,15 +256,17 @@ def test_where_there_is_nothing_to_embed():
         JointRegressorClassifier(numeric_embedding="fourier").fit(X, Y)
 
 
-def test_auto_is_ranks_where_the_layers_are_ours():
-    """Layers and trunks of the user's own have the parameters that tutorials count."""
+def test_auto_is_ranks_but_for_trunks_and_the_plain_network():
+    """Trunks and the textbook's network have the parameters that tutorials count."""
     default = JointRegressorClassifier(epochs=1, random_state=0).fit(MIXED, Y)
     assert default.network_.hidden == (256, 64)
     assert default.network_.embedding is None
     assert default.network_.input_shape == (4 + 4 + 2,)
-    for own in ({"hidden_layer_sizes": (256, 64)}, {"trunk": dense_trunk}):
-        plain = JointRegressorClassifier(epochs=1, random_state=0, **own).fit(MIXED, Y)
-        assert plain.network_.input_shape == (4 + 2,)
+    named = JointRegressorClassifier((12,), epochs=1, random_state=0).fit(MIXED, Y)
+    assert named.network_.input_shape == default.network_.input_shape
+    trunk = JointRegressorClassifier(epochs=1, random_state=0, trunk=dense_trunk)
+    for own in (trunk, JointRegressorClassifier.plain((256, 64), epochs=1, random_state=0)):
+        assert own.fit(MIXED, Y).network_.input_shape == (4 + 2,)
 
 
 def test_members_take_their_embeddings_in_turn():
@@ -321,7 +324,7 @@ def test_members_that_do_not_embed_train_beside_an_idle_embedding(optimizer):
 @pytest.mark.parametrize("hidden", [(), (6, 5)])
 @pytest.mark.parametrize("link", [None, "class_to_value", "value_to_class"])
 def test_an_idle_embedding_changes_no_answer_and_leaves(hidden, link):
-    heads = (Head("value", "value", 1, "linear"), Head("class", "class", 3, "softmax"))
+    heads = (value_head(), class_head())
     spec = NetworkSpec((7,), hidden, heads, link=link)
     weights = initial_weights(spec, 0)
     wide, more = with_idle_embedding(spec, weights, Embedding(4, 3, 2))
@@ -336,5 +339,7 @@ def test_an_idle_embedding_changes_no_answer_and_leaves(hidden, link):
     assert back == spec
     for ours, theirs in zip(found, weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    busy = [more[0], more[1] + 1, *more[2:]]
-    assert without_idle_embedding(wide, busy) == (wide, busy)
+    # Which networks have one for company only is part of their plan.
+    for is_idle, expected in ((True, spec), (False, wide)):
+        plan = SimpleNamespace(network=wide, idle_embedding=is_idle)
+        assert fitted_network(plan, more).spec == expected

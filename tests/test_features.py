@@ -43,7 +43,7 @@ def test_a_gap_is_the_mean_of_its_column():
     filled = X.copy()
     filled[3, 1] = np.nanmean(X[:, 1])
     assert_allclose(encoded(X, filled)[3, 1], 0, atol=1e-6)
-    # a column of gaps only says nothing and breaks nothing
+    # a column of gaps only adds nothing and breaks nothing
     empty = np.column_stack([NUMBERS[:, 0], np.full(30, np.nan)])
     assert (encoded(empty)[:, 1] == 0).all()
 
@@ -90,7 +90,7 @@ def test_many_rows_are_encoded_in_parts(kind, monkeypatch):
     X = read_features(X, encode=True, allow_nd=True)
     encoder = FeatureEncoder(True, ranks=kind != "images").learn(X)
     whole = encoder.encode(X)
-    monkeypatch.setattr(_encoding, "CHUNK", 7)
+    monkeypatch.setattr(_encoding, "ENCODED_AT_ONCE", 7)
     assert_array_equal(encoder.encode(X), whole)
 
 

@@ -48,7 +48,7 @@ def test_engines_agree(link, several):
 
 
 @pytest.mark.parametrize("link", LINKS)
-def test_numpy_predicts_what_the_keras_model_says(link):
+def test_numpy_predicts_what_the_keras_model_predicts(link):
     X, y = make_data()
     y["other"] = X[:, 2] * 1000.0
     est = JointRegressorClassifier(**SMALL, head_link=link, preprocess=None).fit(X, y)

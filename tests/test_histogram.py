@@ -7,20 +7,20 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import entropy, norm
-from skjoint._network.histogram import (
+
+from conftest import make_data
+from skjoint import JointRegressorClassifier
+from skjoint._network.losses import constant_loss
+from skjoint._network.outputs import Histogram, Point, value_output
+from skjoint._network.outputs.histogram import (
     N_BEYOND,
     N_BINS,
     SPREAD,
     bin_centres,
     histogram_loss,
-    is_histogram,
     places,
 )
-
-from conftest import make_data
-from skjoint import JointRegressorClassifier
-from skjoint._network.losses import constant_loss
-from skjoint._network.spec import weights_of
+from skjoint._network.weights import weights_of
 from skjoint.persistence import load, save
 
 X, Y = make_data(400)
@@ -36,8 +36,8 @@ def fit(X=X, y=Y, **params):
 def value_network(est):
     """Probabilities of the bins and the number of the rows X, in scaled units."""
     head = est._model.network.spec.heads[0]
-    encoded = est._model.encode(est._model.features.read(X))
-    proba, number = est._model.network.predict(encoded, [head.histogram, head.name])
+    encoded = est._model.encode(X)
+    proba, number = est._model.network.predict(encoded, [head.parts["histogram"], head.name])
     return proba, number
 
 
@@ -96,7 +96,7 @@ def test_the_best_constant_is_the_mean_distribution():
     numbers = rng.normal(size=(60, 1)).astype(np.float32)
     rows = np.hstack([numbers, places(numbers, bin_centres(numbers))]), np.ones(60, np.float32)
     loss = histogram_loss()()
-    best = constant_loss(loss, 1, rows, rows)
+    best = constant_loss(Histogram(1, "linear"), loss, rows, rows)
     for shift in rng.normal(scale=0.1, size=(5, N_BINS)):
         shares = np.asarray(loss.shares(rows[0][:, 1:])).mean(axis=0) * np.exp(shift)
         other = np.append(numbers.mean() + shift[0], shares / shares.sum())
@@ -189,14 +189,14 @@ def test_one_number_for_all_rows():
 
 
 def test_several_members_intervals_and_files(tmp_path):
-    est = fit(n_members=2, early_stopping="by_head", validation=0.2, refit=True)
+    est = fit(n_members=2, early_stopping="by_head", validation=0.2, n_refits=2)
     low, high = est.predict_interval(X, coverage=0.8).T
     assert np.mean((low <= Y["value"]) & (Y["value"] <= high)) > 0.6
     save(est, tmp_path / "model.skjoint")
     loaded = load(tmp_path / "model.skjoint")
     assert_array_equal(loaded.predict_value(X), est.predict_value(X))
-    loaded.set_params(warm_start=True, early_stopping=False, refit=False).fit(X, Y)
-    outputs = est.model_.predict(est._model.encode(est._model.features.read(X)), verbose=0)
+    loaded.set_params(warm_start=True, early_stopping=False, n_refits=0).fit(X, Y)
+    outputs = est.model_.predict(est._model.encode(X), verbose=0)
     number = est._model.targets.values[0].decode(np.asarray(outputs[0]))
     assert_allclose(number, est.predict_value(X), rtol=1e-4, atol=1e-3)
 
@@ -204,7 +204,7 @@ def test_several_members_intervals_and_files(tmp_path):
 def test_by_head_the_number_stops_where_its_error_is_least():
     est = fit(early_stopping="by_head", validation=0.3, epochs=40, n_iter_no_change=40)
     names = ["val_value_mae", "val_class_loss"]
-    assert_array_equal(est.best_epoch_, [np.argmin(est.history_[name]) for name in names])
+    assert_array_equal(est.best_epoch_, [[np.argmin(est.history_[name]) for name in names]])
 
 
 def test_it_learns_what_the_squared_error_learns():
@@ -235,8 +235,8 @@ def test_vectors_of_numbers_are_refused():
 
 
 def test_it_is_known_by_name_only():
-    assert is_histogram("histogram")
-    assert not is_histogram(None)
-    assert not is_histogram(histogram_loss()())
+    assert value_output("histogram", None) is Histogram
+    assert value_output(None, None) is Point
+    assert value_output(histogram_loss()(), None) is Point
     with pytest.raises(ValueError, match="Did you mean 'histogram'"):
         fit(value_loss="histogramm")

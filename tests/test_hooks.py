@@ -7,14 +7,8 @@ import numpy as np
 import pytest
 
 from conftest import class_head, encoded_rows, value_head
-from skjoint._engines.hooks import (
-    EarlyStopping,
-    GivenEpochs,
-    JointMonitor,
-    chain,
-    divergence,
-    stop_at_nan,
-)
+from skjoint._engines.early_stopping import EarlyStopping, GivenEpochs, JointMonitor
+from skjoint._engines.hooks import chain, divergence, stop_at_nan
 from skjoint._network.outputs import Histogram, Point
 
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
-from skjoint._ensemble.intervals import conformal, learn_residuals
+from skjoint._ensemble.intervals import learn_errors
 from skjoint._ensemble.optimism import selection_optimism
+from skjoint._prediction.intervals import conformal_quantile
 from skjoint.persistence import load, save
 
 HELD_OUT = {"validation": 0.3}
@@ -53,40 +54,40 @@ def test_width_is_the_order_statistic_of_the_theory(errors, coverage):
     rank = int(np.ceil(coverage * (n + 1) - 1e-9))
     if rank > n:
         with pytest.raises(ValueError, match=f"needs more than {n} held-out rows"):
-            conformal(errors, np.ones(n), n, coverage)
+            conformal_quantile(errors, np.ones(n), n, coverage)
     else:
-        assert conformal(errors, np.ones(n), n, coverage) == errors[rank - 1]
+        assert conformal_quantile(errors, np.ones(n), n, coverage) == errors[rank - 1]
         again = np.repeat(errors, 3)  # as of three members that held out the same rows
-        assert conformal(again, np.full(3 * n, 1 / 3), n, coverage) == errors[rank - 1]
+        assert conformal_quantile(again, np.full(3 * n, 1 / 3), n, coverage) == errors[rank - 1]
 
 
-def residuals(numbers, true, positions, weights=None, n_networks=1, std=None, optimism=1.0):
+def errors_of(numbers, true, positions, weights=None, n_networks=1, std=None, optimism=1.0):
     """What is learned from the numbers of held-out rows, here of any origin."""
-    answers = SimpleNamespace(
+    decoding = SimpleNamespace(
         decode=lambda outputs, kind: [numbers],
-        stds=lambda outputs, known: {} if std is None else {0: std},
+        deviations=lambda outputs, known: {} if std is None else {0: std},
     )
     weights = np.ones(len(true)) if weights is None else weights
     row = np.unique(positions, return_inverse=True)[1]
     held_out = SimpleNamespace(outputs=None, row=row)
     truth = [(true, weights)]
-    ((errors, shared, _),) = learn_residuals(held_out, answers, truth, n_networks, [optimism])
+    ((errors, shared, _),) = learn_errors(held_out, decoding, truth, n_networks, [optimism])
     return errors, shared
 
 
 @pytest.mark.parametrize("n_networks", [1, 4, 100])
 @pytest.mark.parametrize("noise", [0.5, 1, 10])
 def test_errors_are_made_as_small_as_those_of_the_mean(n_networks, noise):
-    """True number - mean = what no network knows + the mean of what networks differ in."""
+    """True number - mean = what is unknown to all networks + the mean of what they differ in."""
     rng = np.random.default_rng(0)
     positions = np.concatenate([rng.permutation(20_000)[:8000] for _ in range(4)])
     true = rng.normal(size=20_000) * noise
     numbers = 0.7 * rng.normal(size=len(positions))
     for std in (None, np.full(len(positions), noise)):
-        found, shared = residuals(numbers, true[positions], positions, None, n_networks, std)
+        found, shared = errors_of(numbers, true[positions], positions, None, n_networks, std)
         variance = 0.49 * (1 - 1 / n_networks)
-        said = 1 if std is None else noise**2 + variance
-        expected = (noise**2 + 0.49 - variance) / said
+        squared_unit = 1 if std is None else noise**2 + variance
+        expected = (noise**2 + 0.49 - variance) / squared_unit
         assert np.average(found**2, weights=shared) == pytest.approx(expected, rel=0.1)
 
 
@@ -95,9 +96,9 @@ def test_errors_stay_where_there_is_no_other_network():
     numbers, true = rng.normal(size=(2, 300))
     once, twice = np.arange(300), np.arange(300) % 200
     as_they_are = np.sort(np.abs(true - numbers))
-    np.testing.assert_array_equal(residuals(numbers, true, twice)[0], as_they_are)
-    np.testing.assert_array_equal(residuals(numbers, true, once, n_networks=8)[0], as_they_are)
-    nothing_wrong = residuals(true, true, twice, n_networks=8)[0]
+    np.testing.assert_array_equal(errors_of(numbers, true, twice)[0], as_they_are)
+    np.testing.assert_array_equal(errors_of(numbers, true, once, n_networks=8)[0], as_they_are)
+    nothing_wrong = errors_of(true, true, twice, n_networks=8)[0]
     np.testing.assert_array_equal(nothing_wrong, 0)
 
 
@@ -122,18 +123,22 @@ def test_optimism_undoes_that_the_least_of_noisy_errors_is_too_small():
     found = selection_optimism(members, 1, "val_value_mae")
     assert found * np.mean(curves.min(axis=1)) == pytest.approx(1, rel=0.01)
     numbers, true = rng.normal(size=(2, 50))
-    as_they_are, grown = (residuals(numbers, true, np.arange(50), optimism=g) for g in (1.0, found))
+    as_they_are, grown = (errors_of(numbers, true, np.arange(50), optimism=g) for g in (1.0, found))
     np.testing.assert_allclose(grown[0], found * as_they_are[0])
+
+
+def columns_of(est):
+    """The call of ``learn_errors`` that waits until intervals are asked for."""
+    waiting = est._model.interval_errors._columns
+    assert waiting.func is learn_errors
+    return waiting
 
 
 @pytest.mark.parametrize("stopping", [False, True, "by_head"])
 def test_errors_grow_where_several_members_chose_an_epoch(stopping):
     X, y = make_data(80)
     y["value"] = np.random.default_rng(0).normal(size=80)  # nothing to learn: the rest is chance
-    growth = [
-        fit(X, y, n_members=n, early_stopping=stopping)._residuals["by_column"].args[4]
-        for n in (1, 4)
-    ]
+    growth = [columns_of(fit(X, y, n_members=n, early_stopping=stopping)).args[4] for n in (1, 4)]
     assert growth[0] == [1.0]
     assert growth[1][0] > 1.005 if stopping else growth[1] == [1.0]
 
@@ -142,7 +147,7 @@ def test_errors_grow_where_several_members_chose_an_epoch(stopping):
 def test_no_held_out_row_has_a_number(loss):
     X, y = make_data(60)
     est = fit(X, y, n_members=2, value_loss=loss, epochs=1)
-    held_out = est._residuals["by_column"].args[0].positions  # as drawn by the label
+    held_out = columns_of(est).args[0].positions  # as drawn by the label
     y["value"] = y["value"].where(~np.isin(np.arange(60), held_out))
     blind = fit(X, y, n_members=2, value_loss=loss, epochs=1)
     with pytest.raises(ValueError, match="needs more than 0 held-out rows"):
@@ -154,7 +159,7 @@ def test_weights_of_errors_are_repeats():
     row = np.arange(300) % 200
     count = rng.integers(0, 4, size=200)
     numbers, true = rng.normal(size=(2, 300))
-    weighted = residuals(numbers, true, row, count[row].astype(float), 6)[0]
+    weighted = errors_of(numbers, true, row, count[row].astype(float), 6)[0]
     copies = np.concatenate(
         [
             [(i, 1000 * c + row[i]) for c in range(count[row[i]])]
@@ -163,7 +168,7 @@ def test_weights_of_errors_are_repeats():
         ]
     )
     copy, positions = copies.T
-    repeated = residuals(numbers[copy], true[copy], positions, None, 6)[0]
+    repeated = errors_of(numbers[copy], true[copy], positions, None, 6)[0]
     np.testing.assert_allclose(np.unique(repeated.round(9)), np.unique(weighted.round(9)))
 
 

@@ -8,22 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skjoint._network.spec import (
-    Head,
-    NetworkSpec,
-    build_model,
-    get_weights,
-    initial_weights,
-    set_weights,
-)
-from skjoint._prediction.forward import (
-    ACTIVATIONS,
-    CHUNK,
-    FittedNetwork,
-    as_codes,
-    as_probabilities,
-    as_rows,
-)
+from conftest import class_head, value_head
+from skjoint._network.build import build_model
+from skjoint._network.outputs import Label, Mixture, Point
+from skjoint._network.spec import Head, NetworkSpec
+from skjoint._network.weights import get_weights, initial_weights, set_weights
+from skjoint._prediction.activations import ACTIVATIONS
+from skjoint._prediction.blocks import as_codes, as_probabilities, as_rows
+from skjoint._prediction.forward import FORWARD_CHUNK, FittedNetwork
 
 X = np.random.default_rng(0).normal(size=(50, 10)).astype(np.float32)
 
@@ -32,7 +24,7 @@ def spec(**changes):
     parts = {
         "input_shape": (10,),
         "hidden": (128, 64),
-        "heads": (Head("value", "value", 1, "linear"), Head("class", "class", 3, "softmax")),
+        "heads": (value_head(), class_head()),
     }
     return NetworkSpec(**{**parts, **changes})
 
@@ -47,8 +39,8 @@ def test_the_articles_network():
 
 def test_the_lessons_network():
     heads = (
-        Head("value", "value", 1, "softplus", (20,)),
-        Head("class", "class", 2, "softmax", (20,)),
+        Head("value", Point(1, "softplus"), (20,)),
+        Head("class", Label(2), (20,)),
     )
     lesson = spec(input_shape=(5,), hidden=(64, 64), heads=heads)
     names = ["hidden_1", "hidden_2", "value/hidden_1", "value", "class/hidden_1", "class"]
@@ -91,8 +83,8 @@ def test_numpy_and_keras_activations_agree(activation):
 )
 def test_numpy_and_keras_networks_agree(hidden, activation, widths, branch):
     heads = (
-        Head("value", "value", widths[0], "softplus", branch),
-        Head("class", "class", widths[1], "softmax"),
+        Head("value", Point(widths[0], "softplus"), branch),
+        class_head(n_units=widths[1]),
     )
     network = spec(hidden=hidden, heads=heads, activation=activation)
     weights = [w + 0.1 for w in initial_weights(network, 3)]
@@ -112,8 +104,9 @@ def in_all_forms(fitted, X):
 
 def many_classes(**changes):
     """A network whose sums, over 28 classes, have more than one order to be taken in."""
-    heads = (Head("value", "value", 1, "linear"), Head("class", "class", 28, "softmax"))
-    network = spec(heads=heads, **changes)
+    is_mixture = changes.get("link") == "mixture"
+    output = Mixture(1, "linear", 28) if is_mixture else Point(1, "linear")
+    network = spec(heads=(Head("value", output), class_head(n_units=28)), **changes)
     return FittedNetwork(network, [w + 0.1 for w in initial_weights(network, 0)])
 
 
@@ -143,7 +136,7 @@ def test_a_row_does_not_depend_on_its_batch(changes):
 def test_chunks_are_joined():
     fitted = many_classes(hidden=(4,))
     for n_chunks in (2, 5):  # in one thread and in several
-        many = np.tile(X, (n_chunks * CHUNK // len(X) + 1, 1))
+        many = np.tile(X, (n_chunks * FORWARD_CHUNK // len(X) + 1, 1))
         for whole, few in zip(in_all_forms(fitted, many), in_all_forms(fitted, X), strict=True):
             assert_array_equal(whole, np.tile(few, (len(many) // len(X), *[1] * (few.ndim - 1))))
 

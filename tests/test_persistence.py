@@ -29,7 +29,7 @@ from skjoint._data.features import read_features
 from skjoint._ensemble.companions.registry import COMPANIONS
 from skjoint._network.outputs import OUTPUTS
 from skjoint._storage.archive import DOCUMENT, FORMAT
-from skjoint._storage.kinds import KINDS, kind_named
+from skjoint._storage.contents import KINDS, kind_named
 from skjoint.persistence import load, save
 
 STORED = Path(__file__).parent / "data" / f"format_{FORMAT}_plain.skjoint"

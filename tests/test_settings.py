@@ -17,9 +17,9 @@ from skjoint import JointRegressorClassifier
 from skjoint._engines import choice
 from skjoint._engines.optimizers import optimizer_key
 from skjoint._fitting import conflicts
-from skjoint._fitting.data import encode_rows, learn_encoders, read_training_data
 from skjoint._fitting.plans import write_plans
 from skjoint._fitting.settings import AUTO_HELD_OUT, AUTO_SIZES, Settings, resolve
+from skjoint._fitting.training_data import encode_rows, learn_encoders, read_training_data
 from skjoint._network.losses import loss_key
 from skjoint._network.outputs import asked_outputs
 from skjoint._parameters.presets import PLAIN
@@ -96,7 +96,7 @@ OTHERS = [
 ]
 
 
-@pytest.mark.parametrize("others", OTHERS, ids=str)
+@pytest.mark.parametrize("others", OTHERS, ids=lambda others: ", ".join(others) or "nothing")
 @pytest.mark.parametrize("mode", ["fit", "chunk"])
 def test_naming_layers_changes_the_layers_and_nothing_else(others, mode):
     auto = settings_of(mode, **others)
@@ -287,7 +287,7 @@ REFUSED = [
     (
         {"trunk": build, "companions": "ridge"},
         {"X": IMAGES},
-        r"^companions must be \(\) where rows of X have a shape.*Got \('ridge',\)",
+        r"^companions must be \(\) where rows of X have a shape.*Got 'ridge' instead",
     ),
 ]
 PAIR = pd.DataFrame({"a": Y["value"], "b": -Y["value"], "label": Y["label"], "more": Y["label"]})

@@ -4,7 +4,8 @@ import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skjoint._engines.plan import epoch_order
-from skjoint._network.losses import class_loss, constant_loss, value_loss
+from skjoint._network.losses import constant_loss
+from skjoint._network.outputs import Label, Point
 
 
 def test_epoch_order_depends_on_seed_and_epoch_only():
@@ -20,13 +21,18 @@ def test_the_best_constant():
     rng = np.random.default_rng(0)
     y = rng.exponential(size=(500, 1)).astype(np.float32)
     w = np.ones(500, dtype=np.float32)
-    assert_allclose(constant_loss(value_loss("mse"), 1, (y, w), (y, w)), y.var(), rtol=1e-5)
+    number = Point(1, "linear")
+
+    def of_numbers(name, y):
+        return constant_loss(number, number.loss(name), (y, w), (y, w))
+
+    assert_allclose(of_numbers("mse", y), y.var(), rtol=1e-5)
     deviation = np.abs(y - np.median(y)).mean()
-    assert_allclose(constant_loss(value_loss("mae"), 1, (y, w), (y, w)), deviation, rtol=1e-5)
+    assert_allclose(of_numbers("mae", y), deviation, rtol=1e-5)
     codes = rng.integers(0, 3, 500).astype(np.int32)
     p = np.bincount(codes) / 500
     entropy = -(p * np.log(p)).sum()
-    loss = class_loss("crossentropy", 3)
-    assert_allclose(constant_loss(loss, 3, (codes, w), (codes, w)), entropy, rtol=1e-5)
-    constant = np.ones_like(y)
-    assert constant_loss(value_loss("mse"), 1, (constant, w), (constant, w)) == 1
+    label = Label(3)
+    found = constant_loss(label, label.loss("crossentropy"), (codes, w), (codes, w))
+    assert_allclose(found, entropy, rtol=1e-5)
+    assert of_numbers("mse", np.ones_like(y)) == 1

@@ -183,7 +183,7 @@ def test_a_model_is_never_trained_in_place():
     for a, b in zip(before, model.get_weights(), strict=True):
         assert_array_equal(a, b)
     assert (est._model.network.weights[0] != before[0]).any()
-    # what it knows is where training starts
+    # its weights are where training starts
     frozen = clone(est).set_params(learning_rate=1e-12).fit(X, y)
     assert_allclose(frozen._model.network.weights[0], before[0], atol=1e-6)
 
@@ -253,7 +253,7 @@ def test_gaps_and_scales_in_sequences():
     X[3, 4, 0] = np.nan
     est = fit("auto", sequences, X, y, epochs=2)
     assert np.isfinite(est.predict_value(X)).all()
-    encoded = est._model.encode(est._model.features.read(X.astype(np.float32)))
+    encoded = est._model.encode(X.astype(np.float32))
     assert_allclose(encoded.std(axis=(0, 1)), 1, rtol=0.01)
     assert encoded.dtype == np.float32
     weighted = JointRegressorClassifier(trunk=sequences, epochs=1).fit(X, y, np.arange(len(X)) > 10)
@@ -360,7 +360,7 @@ def test_layers_of_ones_own():
     trunk = keras.Sequential([keras.Input((4,)), Doubled(), keras.layers.Dense(3)])
     est = fit("fused", trunk, X, y)
     again = pickle.loads(pickle.dumps(est._model.network))
-    encoded = est._model.encode(est._model.features.read(X))
+    encoded = est._model.encode(X)
     assert_array_equal(
         again.predict(encoded, ["value"])[0], est._model.network.predict(encoded, ["value"])[0]
     )
@@ -424,7 +424,7 @@ def test_embeddings_of_what_the_trunk_makes_are_its_own_affair():
         fit("fused", trunk, *make_data(30))
 
 
-def test_what_cannot_be_rebuilt_says_so():
+def test_what_cannot_be_rebuilt_is_refused():
     def outside(x):
         return x
 

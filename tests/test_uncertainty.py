@@ -15,11 +15,13 @@ from sklearn.metrics import log_loss
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
-from skjoint._data.targets import MIN_VARIANCE
+from skjoint._data.split import split_validation
 from skjoint._ensemble.temperatures import learn_temperature
-from skjoint._network.losses import constant_loss, gaussian_loss
+from skjoint._fitting.plans import seed_of
+from skjoint._network.losses import constant_loss
+from skjoint._network.outputs.gaussian import MIN_VARIANCE, Gaussian, gaussian_loss
 from skjoint._prediction.decoding import summarise
-from skjoint._prediction.temper import as_tempered
+from skjoint._prediction.temperatures import as_tempered
 from skjoint.persistence import load, save
 from skjoint.views import as_classifier
 
@@ -113,10 +115,9 @@ def test_members_are_calibrated_on_means_of_those_that_held_a_row_out():
     rows = pd.DataFrame(X).assign(label=Y["label"])
     total = pd.Series(0.0, rows.index, object)
     times = np.zeros(len(rows))
-    _, masks = est._model.targets.encode(est._model.targets.read(Y))
     codes = est._model.targets.classes[0].codes(Y["label"])
     for i, network in enumerate(est._model.network.networks):
-        _, held_out = est._split([np.zeros(len(X)), codes], masks, True, i)
+        _, held_out = split_validation(codes, len(X), 0.5, seed_of(i, est._model.seed))
         proba = network.predict(est._model.encode(X[held_out]), ["class"])[0]
         for row, p in zip(held_out, proba.astype(float), strict=True):
             total[row] = total[row] + p
@@ -188,7 +189,7 @@ def test_the_best_constant_has_the_mean_and_variance():
     rows = numbers, np.ones(50, np.float32)
     expected = np.log(numbers.var()) / 2 + 0.5
     assert expected < 0
-    found = constant_loss(gaussian_loss()(), 1, rows, rows)
+    found = constant_loss(Gaussian(1, "linear"), gaussian_loss()(), rows, rows)
     assert found == pytest.approx(expected, abs=0.02)
 
 
@@ -283,7 +284,7 @@ def test_trunks(tmp_path):
     assert_array_equal(again.predict_interval(X), est.predict_interval(X))
 
 
-def test_what_makes_no_sense_says_so():
+def test_what_makes_no_sense_is_refused():
     with pytest.raises(ValueError, match=r"value_loss must be .* with head_link='mixture'\. Got"):
         fit(head_link="mixture", **GAUSSIAN)
     with pytest.raises(ValueError, match="loss_weights='famo' balances losses of at least 0"):

@@ -10,15 +10,15 @@ from scipy import sparse
 
 from skjoint._data.features import read_features
 from skjoint._data.rows import Rows
-from skjoint._data.table import read_table
-from skjoint._data.targets import ClassTarget
-from skjoint._data.weights import (
+from skjoint._data.sample_weight import (
     check_weights,
     class_weights,
     drop_unweighted,
     normalise,
     normalised,
 )
+from skjoint._data.targets import ClassTarget
+from skjoint._data.y_table import read_table
 
 
 # ------------------------------------------------------------------ the user's own

@@ -17,10 +17,10 @@ from sklearn.utils.validation import _num_samples
 
 from skjoint._fitting.assemble import Assembler
 from skjoint._fitting.conflicts import check_unchanged
-from skjoint._fitting.data import encode_rows, learn_encoders, read_training_data
 from skjoint._fitting.members import train_all
 from skjoint._fitting.plans import write_plans
 from skjoint._fitting.settings import resolve
+from skjoint._fitting.training_data import encode_rows, learn_encoders, read_training_data
 from skjoint._parameters import presets
 from skjoint._parameters.constraints import CONSTRAINTS, check_numbers
 from skjoint._parameters.names import hint, is_routed

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from skjoint._support.names import nearest_name
+from skjoint._support.nearest_name import nearest_name
 from skjoint.datasets import load_diabetes_bands
 
 GAPS = ["", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from skjoint._data.bands import band_edges
+from skjoint._data.class_bins import band_edges
 from skjoint._data.entries import LARGEST
 from skjoint._data.labels import declared_classes
 from skjoint._support.warn import warn

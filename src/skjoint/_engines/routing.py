@@ -14,7 +14,7 @@ from skjoint._engines.plan import OptimizerSpec
 from skjoint._engines.scikeras_import import scikeras_tools
 from skjoint._network.trunk import read_trunk
 from skjoint._support.keras_import import import_keras, reproducible_build, untouched_random
-from skjoint._support.names import nearest_name
+from skjoint._support.nearest_name import nearest_name
 
 AUTO_RATE = 1.5  # of the optimizer's own, to fall from
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
-from skjoint._prediction.temper import as_tempered
+from skjoint._prediction.temperatures import as_tempered
 
 LOG_TEMPERATURES = (-3, 3)
 # Of the prior of log T: with 1/2 the log loss of small tables was worse than without temperature.

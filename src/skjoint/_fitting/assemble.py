@@ -19,7 +19,7 @@ from skjoint._network.outputs.point import point_loss
 from skjoint._prediction.average import average
 from skjoint._prediction.decoding import Decoding, choose_blend
 from skjoint._prediction.fitted_model import FittedModel, Resumption
-from skjoint._prediction.interval_errors import IntervalErrors
+from skjoint._prediction.intervals import IntervalErrors
 from skjoint._prediction.stacked import Stacked
 
 

@@ -10,14 +10,8 @@ import joblib
 import numpy as np
 
 from skjoint._engines.choice import choose_engine
-from skjoint._engines.hooks import (
-    EarlyStopping,
-    GivenEpochs,
-    JointMonitor,
-    chain,
-    divergence,
-    stop_at_nan,
-)
+from skjoint._engines.early_stopping import EarlyStopping, GivenEpochs, JointMonitor
+from skjoint._engines.hooks import chain, divergence, stop_at_nan
 from skjoint._engines.plan import weight_names
 from skjoint._engines.progress import ProgressBar, epoch_lines
 from skjoint._network.weights import without_idle_embedding

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from skjoint._data.sample_weight import normalised
 from skjoint._data.split import split_validation
-from skjoint._data.weights import normalised
 from skjoint._engines.plan import Plan
 from skjoint._engines.routing import make_trunk
-from skjoint._fitting.data import held_out_rows
+from skjoint._fitting.training_data import held_out_rows
 from skjoint._network.spec import TRUNK, NetworkSpec
 from skjoint._network.weights import initial_weights, weights_of, with_idle_embedding
 from skjoint._support.warn import warn

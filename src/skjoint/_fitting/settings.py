@@ -17,7 +17,7 @@ from skjoint._network.graph import Embedding
 from skjoint._network.identifiers import check_identifier, is_non_negative
 from skjoint._network.outputs import Label, value_output
 from skjoint._network.spec import EMBEDDINGS, Head
-from skjoint._support.names import nearest_name
+from skjoint._support.nearest_name import nearest_name
 
 MAX_UNITS = 2**20
 # All measured by benchmarks/quality.py.

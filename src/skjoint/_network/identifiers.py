@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from skjoint._support.keras_import import first_line, import_keras, untouched_random
-from skjoint._support.names import nearest_name
+from skjoint._support.nearest_name import nearest_name
 from skjoint._support.warn import warn
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from skjoint._support.keras_import import first_line, import_keras
-from skjoint._support.names import nearest_name
+from skjoint._support.nearest_name import nearest_name
 
 # scikit-learn's names beside Keras' own.
 VALUE_LOSSES = {

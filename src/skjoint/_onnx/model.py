@@ -20,9 +20,16 @@ from skjoint._onnx.features import (
     text_columns,
     write_features,
 )
-from skjoint._onnx.fitted import fitted_parts
 from skjoint._onnx.graph import IR_VERSION, OPSETS, Graph, entries, import_onnx
 from skjoint._onnx.network import write_outputs
+from skjoint._prediction.decoding import Decoding
+from skjoint._prediction.fitted_model import FittedModel
+
+
+def fitted_parts(estimator) -> tuple[FittedModel, Decoding]:
+    """The model behind an estimator, and how its outputs become answers at the moment."""
+    model = estimator._model
+    return model, model.decoding(estimator.value_from, estimator.class_from)
 
 
 def estimator_model(estimator):

@@ -12,7 +12,6 @@ from sklearn.pipeline import Pipeline
 
 from skjoint._onnx.answers import output_types
 from skjoint._onnx.features import input_types, is_text, text_columns
-from skjoint._onnx.fitted import fitted_parts
 from skjoint._onnx.graph import (
     BOOL,
     DOUBLE,
@@ -25,7 +24,7 @@ from skjoint._onnx.graph import (
     entries,
     import_onnx,
 )
-from skjoint._onnx.model import check, check_names, describe, write_model
+from skjoint._onnx.model import check, check_names, describe, fitted_parts, write_model
 from skjoint._onnx.steps import STEPS, imputes_text
 from skjoint._support.composition import best_predictor, joint_estimator
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from skjoint._support.names import nearest_name
+from skjoint._support.nearest_name import nearest_name
 
 ROUTED = ("optimizer", "callbacks", "trunk", "companions")
 # Names of version 0.1, and what does the same.

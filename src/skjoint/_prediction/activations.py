@@ -36,7 +36,7 @@ ACTIVATIONS = {
     "softmax": _softmax,
     "elu": _elu,
     "selu": lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * _elu(x)),
-    "gelu": lambda x: x * 0.5 * (1 + erf(x / np.sqrt(2))),
+    "gelu": lambda x: x * 0.5 * (1 + erf(x / 2**0.5)),
     "silu": lambda x: x * expit(x),
     "swish": lambda x: x * expit(x),
     "leaky_relu": lambda x: np.where(x > 0, x, 0.2 * x),

@@ -54,7 +54,7 @@ class FittedAttributes:
         names = self._attribute("feature_names_in_").features.schema.feature_names
         if names is None:
             raise self._absent("feature_names_in_", "X had no column names, or not all of text")
-        return names
+        return names.copy()
 
     # ----------------------------------------------------------------- targets
     @property

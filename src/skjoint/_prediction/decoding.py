@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from skjoint._data.bands import codes_of_numbers
+from skjoint._data.class_bins import codes_of_numbers
 from skjoint._data.targets import Targets
 from skjoint._network.outputs import Output
 from skjoint._prediction.numpy_math import NumPyMath

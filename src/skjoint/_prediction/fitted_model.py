@@ -14,9 +14,9 @@ from skjoint._prediction.average import Average
 from skjoint._prediction.blocks import as_codes, as_probabilities, as_rows
 from skjoint._prediction.decoding import Decoding
 from skjoint._prediction.forward import FittedNetwork
-from skjoint._prediction.interval_errors import IntervalErrors
+from skjoint._prediction.intervals import IntervalErrors
 from skjoint._prediction.stacked import Stacked
-from skjoint._prediction.temper import as_tempered
+from skjoint._prediction.temperatures import as_tempered
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from skjoint._storage.archive import MAX_DOCUMENT
 from skjoint._storage.checks import check_keras_config
-from skjoint._storage.kinds import kind_named
+from skjoint._storage.contents import kind_named
 from skjoint._storage.refusal import refused
 from skjoint._support.keras_import import import_keras
 

@@ -7,7 +7,7 @@ import json
 import numpy as np
 
 from skjoint._storage.checks import check_keras_config
-from skjoint._storage.kinds import kind_of
+from skjoint._storage.contents import kind_of
 from skjoint._support.keras_import import import_keras
 
 

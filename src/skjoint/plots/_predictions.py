@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.metrics import confusion_matrix
 
-from skjoint._data.bands import codes_of_numbers
+from skjoint._data.class_bins import codes_of_numbers
 from skjoint._support.composition import best_predictor, joint_estimator
 from skjoint._support.typing import XLike, YLike
 from skjoint.plots._style import (

@@ -8,7 +8,7 @@ from skjoint._ensemble.companions.boosting import BOOSTING
 from skjoint._ensemble.companions.contract import Task
 from skjoint._ensemble.companions.forest import FOREST
 from skjoint._ensemble.companions.ridge import RIDGE
-from skjoint._support.names import nearest_name
+from skjoint._support.nearest_name import nearest_name
 
 COMPANIONS = {}
 

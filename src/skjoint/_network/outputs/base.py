@@ -200,7 +200,11 @@ class ValueOutput(Output):
         return [np.average(numbers, axis=0, weights=weights), np.median(numbers[labelled], axis=0)]
 
     def deviation(self, parts, math):
-        """Standard deviation of the number, in scaled units, from its ``deviation_parts``."""
+        """Standard deviation of the number, in scaled units, from its ``deviation_parts``.
+
+        That of an ensemble is of the mixture of its members' distributions: ``combine`` adds the
+        variance of their numbers, as intervals take it to do.
+        """
         raise TypeError(f"A {self.name} output has no standard deviation.")
 
     def number_by_class(self, parts, codes):

@@ -25,7 +25,7 @@ from skjoint._network.trunk import Trunk
 from skjoint._prediction.average import Average
 from skjoint._prediction.fitted_model import FittedModel, Resumption
 from skjoint._prediction.forward import FittedNetwork
-from skjoint._prediction.interval_errors import IntervalErrors
+from skjoint._prediction.intervals import IntervalErrors
 from skjoint._prediction.stacked import Stacked
 from skjoint._storage.checks import check_keras_config, check_model, check_places, check_weights
 
