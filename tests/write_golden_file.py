@@ -3,8 +3,9 @@
 A golden file is an estimator as ``save`` wrote it once, with its predictions beside it;
 ``test_persistence.py`` loads every one of every format and compares. Run this script only when
 ``FORMAT`` in ``skjoint/_storage/archive.py`` was raised, and commit what it writes beside the
-files of earlier formats, which stay as they are. To write files of an existing format anew would
+files of earlier formats, which stay as they are. To write files of a released format anew would
 hide just what they are there to find: a reader that no longer understands what is on users' disks.
+Only as long as no release has written a format may its files be deleted and written again.
 
 What they cannot find: files written by a newer version under the same format number that an
 older version misreads; parameters, labels and outputs that no estimator below has; a wrong
