@@ -653,7 +653,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         -------
         params : dict
         """
-        routed = {name: value for name, value in vars(self).items() if is_routed(name)}
+        own = list(vars(self).items())  # a first fit in another thread adds the model to them
+        routed = {name: value for name, value in own if is_routed(name)}
         return {**super().get_params(deep), **routed}
 
     def set_params(self, **params: Any) -> Self:
