@@ -590,3 +590,23 @@ def test_a_kind_from_outside_works_with_the_rest(laplace):
 def test_a_kind_is_unknown_where_it_is_not_registered():
     with pytest.raises(ValueError, match="value_loss must be one of"):
         fit_laplace()
+
+
+@dataclass(frozen=True)
+class LaplaceInSquares(Laplace):
+    """The same, with squared errors in the logs."""
+
+    name: ClassVar[str] = "laplace in squares"
+    value_loss: ClassVar[str] = "laplace_nll_in_squares"
+    metric: ClassVar[str] = "mse"
+
+    def row_metric(self, targets, outputs, scale):
+        return super().row_metric(targets, outputs, scale) ** 2
+
+
+def test_a_kind_may_have_a_metric_of_its_own(monkeypatch):
+    monkeypatch.setitem(OUTPUTS, LaplaceInSquares.name, LaplaceInSquares)
+    params = {"n_members": 2, "early_stopping": True, "validation": 0.3}
+    est = small(epochs=3, value_loss=LaplaceInSquares.value_loss, **params).fit(X, Y)
+    assert {"value_mse", "val_value_mse"} <= set(est.history_)
+    assert est.predict_interval(X).shape == (len(X), 2)

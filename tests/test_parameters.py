@@ -164,3 +164,22 @@ def test_validation_may_be_skipped(params, method):
     with sklearn.config_context(skip_parameter_validation=True):
         getattr(est, method)(X, Y)
     assert est.n_iter_ == 1
+
+
+@pytest.mark.parametrize("params", [{"batch_size": 0}, {"engine": "gpu"}, {"epochs": True}])
+def test_parameters_are_checked_for_later_chunks_too(params):
+    est = small().partial_fit(X, Y).set_params(**params)
+    with pytest.raises(InvalidParameterError, match=f"The '{next(iter(params))}' parameter"):
+        est.partial_fit(X, Y)
+    assert est.n_iter_ == 1
+
+
+def test_parameters_can_be_read_while_another_thread_ends_a_first_fit(monkeypatch):
+    est = small(optimizer__beta_1=0.8)
+
+    def is_routed(name):
+        est._model = None  # as the other fit does at its end
+        return "__" in name
+
+    monkeypatch.setattr("skjoint.estimator.is_routed", is_routed)
+    assert est.get_params()["optimizer__beta_1"] == 0.8

@@ -180,9 +180,9 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         looks at how fast each loss fell over the last two epochs; "famo" [6]_
         evens out the rates at which the losses fall, at the cost of one more
         forward pass per step.
-    class_weight : dict, "balanced" or None, default=None
+    class_weight : dict, "balanced", list of these or None, default=None
         Weight of each label in the loss of the class head. "balanced" is
-        ``n_samples / (n_classes * count)``.
+        ``n_samples / (n_classes * count)``. A list has one entry for each class target.
     value_columns, class_columns : list of str or int, default=None
         Columns of y, by name or position, that hold the numbers and the
         labels. One given implies that the rest is the other; a column may be
@@ -199,7 +199,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         fold.
     classes : array-like, default=None
         All labels that may occur, known beforehand, so that folds and chunks
-        need not hold each of them. Their order counts for nothing.
+        need not hold each of them. Their order counts for nothing. A list of these, one
+        for each, with several class targets.
     scale_value : bool, default=True
         Standardise the number for training; predictions come back in original
         units. With a ``value_activation`` that is never negative it is
@@ -244,7 +245,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         TensorFlow program, compiled by XLA when there are enough steps to pay
         for it, and shares programs between fits of one shape; "keras" is
         ``keras.Model.fit``. Both do the same mathematics on the same batches.
-        "auto" is "fused" unless a callback asks for every batch.
+        "auto" is "fused" unless a callback asks for every batch, a loss is not the mean
+        over the rows of a batch, or a trunk adds losses of whole batches.
     callbacks : Keras callback, class, list or dict of these, default=None
         Called at every epoch with the logs under the names of ``history_``.
         Arguments of classes by scikeras' convention: ``callbacks__patience=3``,
@@ -252,7 +254,9 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
     warm_start : bool, default=False
         ``fit`` continues from the network and encodings of the last one, with
         ``epochs`` more epochs and, for the same optimizer at a constant rate,
-        its state. Early stopping looks at the new epochs alone.
+        its state. Early stopping looks at the new epochs alone. Parameters of targets,
+        ``preprocess`` and ``random_state`` have no effect then; layers, ``trunk``,
+        ``value_by_class`` and ``n_members`` must stay as they are.
     random_state : int, RandomState instance or None, default=None
         Seeds weights, batch order, dropout and the validation split. An int
         gives the same result every time; None draws anew from the operating
@@ -305,7 +309,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         ``history_`` and ``best_epoch_``; from the latter ``partial_fit`` goes on, and
         from the first members where there are fewer. Callbacks are called for both, for
         the latter without ``val_`` logs.
-    companions : sequence of {"forest", "boosting", "ridge"}, default=()
+    companions : str or sequence of {"forest", "boosting", "ridge"}, default=()
         Models beside the networks, with a share in each answer that rows held out from
         both choose: for numbers a weighted mean, with the shares of least squared error
         [17]_; for probabilities a weighted geometric mean that sums to 1 [20]_, with the
@@ -653,7 +657,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         -------
         params : dict
         """
-        routed = {name: value for name, value in vars(self).items() if is_routed(name)}
+        own = list(vars(self).items())  # a first fit in another thread adds the model to them
+        routed = {name: value for name, value in own if is_routed(name)}
         return {**super().get_params(deep), **routed}
 
     def set_params(self, **params: Any) -> Self:
@@ -748,8 +753,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         """Train one epoch on a chunk of rows.
 
         The first call learns the encodings of X and y; later chunks are
-        encoded the same way. Neither early stopping, validation, calibration
-        nor a schedule takes part.
+        encoded the same way. Neither held-out rows, and what needs them (early stopping,
+        calibration, companions), nor refits, a schedule or ``epochs`` take part.
 
         Parameters
         ----------

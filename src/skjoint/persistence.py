@@ -19,7 +19,6 @@ from typing import Any
 from sklearn.utils.validation import check_is_fitted
 
 import skjoint
-from skjoint._network.spec import TRUNK
 from skjoint._prediction.fitted_model import FittedModel
 from skjoint._storage.archive import read_archive, write_archive
 from skjoint._storage.checks import check_trunk
@@ -86,7 +85,7 @@ def save(estimator: JointRegressorClassifier, path: str | os.PathLike[str]) -> N
     params = dict(estimator.get_params(deep=False))
     if estimator.trunk is not None:
         # The layers are in the network; a function that builds them is code.
-        params = {n: v for n, v in params.items() if n.split("__")[0] != TRUNK}
+        params = {n: v for n, v in params.items() if n.split("__")[0] != "trunk"}
     versions = {name: version(name) for name in PACKAGES}
     document = {
         "versions": {"skjoint": skjoint.__version__, **versions},
@@ -142,7 +141,7 @@ def _with_trunk(estimator: JointRegressorClassifier, model: FittedModel) -> Fitt
     spec = model.network.spec
     if spec.trunk is not None:
         shapes = spec.trunk.declared_shapes()
-        check_trunk(getattr(model.network, "network", model.network), shapes)
+        check_trunk(model.network, shapes)
         trunk = spec.trunk.build()
         trunk.set_weights(model.network.member(0).weights[: len(shapes)])
         estimator.trunk = trunk

@@ -1,7 +1,8 @@
-"""The contract between the estimator and its engines.
+"""The contract between a fit and its engines.
 
-The estimator writes a :class:`Plan` (plain data: arrays, weights, settings), an engine carries
-it out and returns a :class:`Result`. An engine never sees the estimator, pandas or the user's y.
+:mod:`skjoint._fitting.plans` writes a :class:`Plan` (plain data: arrays, weights, settings), an
+engine carries it out and returns a :class:`Result`. An engine never sees the estimator, pandas
+or the user's y.
 An engine is a function
 
     train(plan, on_epoch, callbacks=()) -> Result

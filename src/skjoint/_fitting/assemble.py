@@ -17,7 +17,7 @@ from skjoint._fitting.members import best_epochs, fitted_network, mean_by_epoch,
 from skjoint._network.losses import per_sample
 from skjoint._network.outputs.point import point_loss
 from skjoint._prediction.average import average
-from skjoint._prediction.decoding import Decoding, choose_blend
+from skjoint._prediction.decoding import Decoding, choose_blend, without_auto
 from skjoint._prediction.fitted_model import FittedModel, Resumption
 from skjoint._prediction.intervals import IntervalErrors
 from skjoint._prediction.stacked import Stacked
@@ -190,9 +190,9 @@ class Assembler:
         Only the networks have chosen epochs by these rows, the companions have not.
         """
         factors = []
-        for i, target in enumerate(self.targets.values):
-            share = 1.0 - network.share(target.name) if isinstance(network, Stacked) else 1.0
-            factor = selection_optimism(members, i, f"val_{target.name}_mae")
+        for i, head in enumerate(self.settings.heads[: len(self.targets.values)]):
+            share = 1.0 - network.share(head.name) if isinstance(network, Stacked) else 1.0
+            factor = selection_optimism(members, i, f"val_{head.name}_{head.output.metric}")
             factors.append(1 + share * (factor - 1))
         return factors
 
@@ -204,9 +204,7 @@ class Assembler:
             (target.decode(self.data.rows.targets[i][where]), self.data.interval_weights[i][where])
             for i, target in enumerate(targets.values)
         ]
-        value_from = settings.value_from
-        if value_from == "auto":
-            value_from = "blend" if blends else "head"
+        value_from = without_auto(settings.value_from, blends)
         outputs = tuple(head.output for head in settings.heads)
         decoding = Decoding(targets, outputs, value_from, "head", blends)
         return IntervalErrors(

@@ -118,7 +118,7 @@ def check_unchanged(params, settings, previous):
     same_trunk = settings.trunk is trunk and now.keys() == arguments.keys()
     known = known_values(params["value_by_class"], targets.values, targets.classes)
     for name, unchanged in {
-        "trunk": same_trunk and all(np.all(now[name] == arguments[name]) for name in now),
+        "trunk": same_trunk and all(_are_equal(now[name], arguments[name]) for name in now),
         "value_by_class": known == targets.known_values,
         "n_members": settings.n_members == len(previous.resumption.states),
     }.items():
@@ -127,3 +127,10 @@ def check_unchanged(params, settings, previous):
                 f"{name} must stay as it is when training continues. To start anew with "
                 "another, call fit with warm_start=False."
             )
+
+
+def _are_equal(one, other):
+    try:
+        return bool(np.all(one == other))
+    except ValueError:  # arrays of unequal shapes
+        return False

@@ -53,14 +53,14 @@ def train_all(members, refits, settings, listener=None):
     -------
     Trained
     """
-    engine = choose_engine(settings.engine, members[0], settings.new_callbacks())
+    callbacks = settings.new_callbacks()
+    engine = choose_engine(settings.engine, members[0], callbacks)
 
     def run(plan, on_epoch):
         return engine(plan, on_epoch, settings.new_callbacks())
 
     trained = Trained()
-    one_by_one = not engine.runs_in_threads or settings.new_callbacks() or listener
-    one_by_one = one_by_one or settings.verbose
+    one_by_one = not engine.runs_in_threads or callbacks or listener or settings.verbose
 
     def carry_out(plans, stopping, name, found):
         if len(plans) > 1 and not one_by_one:
@@ -154,7 +154,7 @@ def _loss_weights(plan, history):
 
 
 def train_side_by_side(plans, engine, stopping):
-    """Carry out plans in as many threads as there are cores, for nobody who listens.
+    """Carry out plans in as many threads as there are cores, where no callback is to be called.
 
     They share what is traced and compiled and run it side by side, not stacked along a
     leading axis: XLA on a CPU takes some twenty times as long for batched products as for

@@ -94,7 +94,7 @@ def encode_rows(data, targets, features, settings):
     weights = every_weight = weigh(masks)
     if targets.known_values:
         every_weight = weigh([column.mask for column in columns])
-    in_network = any(h.output.uses_known_values for h in settings.heads if h.kind == "value")
+    in_network = targets.known_in_network
     # A table of this fit's own also where it is the user's array (preprocess=None).
     rows = Rows(
         features.encode(data.X).view(),

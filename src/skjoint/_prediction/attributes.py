@@ -20,7 +20,10 @@ NOT_THERE = "This {} has no attribute {!r}: {}."
 
 
 class FittedAttributes:
-    """Properties that read ``_model``; before ``fit`` there are none of them."""
+    """Properties that read ``_model``; before ``fit`` they raise NotFittedError.
+
+    It is an AttributeError, too, so that ``hasattr`` is false.
+    """
 
     _model: FittedModel
 
@@ -30,14 +33,7 @@ class FittedAttributes:
             return self._model
         except AttributeError:
             check_is_fitted(self)
-            raise
-
-    def _attribute(self, name: str) -> FittedModel:
-        try:
-            return self._model
-        except AttributeError:
-            why = "call fit first"
-            raise AttributeError(NOT_THERE.format(type(self).__name__, name, why)) from None
+            return self._model  # of a first fit that has just ended
 
     def _absent(self, name: str, why: str) -> AttributeError:
         return AttributeError(NOT_THERE.format(type(self).__name__, name, why))
@@ -46,12 +42,12 @@ class FittedAttributes:
     @property
     def n_features_in_(self) -> int:
         """Number of columns of X."""
-        return self._attribute("n_features_in_").features.schema.n_features
+        return self._fitted().features.schema.n_features
 
     @property
     def feature_names_in_(self) -> NDArray[Any]:
         """Names of X's columns, if all are strings."""
-        names = self._attribute("feature_names_in_").features.schema.feature_names
+        names = self._fitted().features.schema.feature_names
         if names is None:
             raise self._absent("feature_names_in_", "X had no column names, or not all of text")
         return names.copy()
@@ -60,7 +56,7 @@ class FittedAttributes:
     @property
     def classes_(self) -> ArrayOrList:
         """Labels, in the order of ``predict_proba``'s columns; a list with several targets."""
-        targets = self._attribute("classes_").targets.classes
+        targets = self._fitted().targets.classes
         if not targets:
             raise self._absent("classes_", "it was trained without a class target")
         return one_or_list([target.classes.copy() for target in targets])
@@ -68,7 +64,7 @@ class FittedAttributes:
     @property
     def class_bin_edges_(self) -> ArrayOrList:
         """Inner edges of the bands; a list with several class targets."""
-        targets = self._attribute("class_bin_edges_").targets.classes
+        targets = self._fitted().targets.classes
         edges = [target.edges.copy() for target in targets if target.edges is not None]
         if not edges:
             raise self._absent("class_bin_edges_", "class_bins cut no label")
@@ -77,33 +73,33 @@ class FittedAttributes:
     @property
     def value_names_(self) -> list[str]:
         """Names of the value targets, as in ``history_``."""
-        return [target.name for target in self._attribute("value_names_").targets.values]
+        return [target.name for target in self._fitted().targets.values]
 
     @property
     def class_names_(self) -> list[str]:
         """Names of the class targets, as in ``history_``."""
-        return [target.name for target in self._attribute("class_names_").targets.classes]
+        return [target.name for target in self._fitted().targets.classes]
 
     # ---------------------------------------------------------------- training
     @property
     def history_(self) -> dict[str, list[float]]:
         """Logs by epoch."""
-        return {name: list(c) for name, c in self._attribute("history_").history.items()}
+        return {name: list(c) for name, c in self._fitted().history.items()}
 
     @property
     def loss_weights_(self) -> NDArray[np.float64]:
         """Factor of each head's loss in every epoch."""
-        return self._attribute("loss_weights_").loss_weights.copy()
+        return self._fitted().loss_weights.copy()
 
     @property
     def n_iter_(self) -> int:
         """Epochs trained."""
-        return self._attribute("n_iter_").n_iter
+        return self._fitted().n_iter
 
     @property
     def best_epoch_(self) -> NDArray[np.int64]:
         """Epochs that were kept, (n_members, n_outputs)."""
-        epochs = self._attribute("best_epoch_").best_epoch
+        epochs = self._fitted().best_epoch
         if epochs is None:
             raise self._absent("best_epoch_", "it was trained without early_stopping")
         return epochs.copy()
@@ -111,13 +107,13 @@ class FittedAttributes:
     @property
     def n_validation_(self) -> int:
         """Rows that the first member held out."""
-        return self._attribute("n_validation_").n_validation
+        return self._fitted().n_validation
 
     # -------------------------------------------------------------- prediction
     @property
     def temperature_(self) -> float | Any:
         """Temperature of the probabilities; a list with several class targets."""
-        temperatures = self._attribute("temperature_").temperatures
+        temperatures = self._fitted().temperatures
         if not temperatures:
             raise self._absent("temperature_", "it was trained without calibration")
         return one_or_list(list(temperatures))
@@ -125,7 +121,7 @@ class FittedAttributes:
     @property
     def value_blend_(self) -> dict[str, float] | Any:
         """Shares of value head and distribution; a list with several of them."""
-        blends = self._attribute("value_blend_").blends.values()
+        blends = self._fitted().blends.values()
         if not blends:
             raise self._absent("value_blend_", "value_from chose no blend")
         shares = [{"head": share, summary: round(1 - share, 2)} for summary, share in blends]
@@ -134,7 +130,7 @@ class FittedAttributes:
     @property
     def shares_(self) -> pd.DataFrame:
         """Share of the networks and of each companion in every output."""
-        return self._attribute("shares_").shares
+        return self._fitted().shares
 
     @property
     def network_(self) -> NetworkSpec:

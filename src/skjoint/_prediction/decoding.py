@@ -62,8 +62,7 @@ class Decoding:
     @property
     def class_decides(self):
         """Whether a number follows the predicted class where this has a known one."""
-        in_network = any(output.uses_known_values for output in self._value_outputs)
-        return bool(self.targets.known_values) and not in_network
+        return bool(self.targets.known_values) and not self.targets.known_in_network
 
     @property
     def _value_outputs(self):
@@ -149,6 +148,13 @@ class Decoding:
                 f"{' and '.join(linked)} needs a label that is cut from the number: a y of one "
                 "column, or class_bins on a column that is the value, too. Use 'head'."
             )
+
+
+def without_auto(value_from, blends):
+    """What ``value_from`` stands for, given the blends that held-out rows have chosen."""
+    if value_from == "auto":
+        return "blend" if blends else "head"
+    return value_from
 
 
 def _codes(output):

@@ -12,7 +12,7 @@ from skjoint._data.encoding import FeatureEncoder
 from skjoint._data.targets import Targets
 from skjoint._prediction.average import Average
 from skjoint._prediction.blocks import as_codes, as_probabilities, as_rows
-from skjoint._prediction.decoding import Decoding
+from skjoint._prediction.decoding import Decoding, without_auto
 from skjoint._prediction.forward import FittedNetwork
 from skjoint._prediction.intervals import IntervalErrors
 from skjoint._prediction.stacked import Stacked
@@ -130,9 +130,7 @@ class FittedModel:
 
     def value_source(self, value_from):
         """What ``value_from`` stands for."""
-        if value_from == "auto":
-            return "blend" if self.blends else "head"
-        return value_from
+        return without_auto(value_from, self.blends)
 
     @cached_property
     def _plain_decoding(self):
@@ -161,7 +159,8 @@ class FittedModel:
             Further parts of heads, found in the dict at these keys.
         """
         targets = self.targets
-        if not {None: True, "value": targets.values}.get(kind, targets.classes):
+        of_kind = targets.values if kind == "value" else targets.classes
+        if kind is not None and not of_kind:
             missing = "value" if kind == "value" else "class"
             raise AttributeError(f"This estimator was trained without a {missing} target.")
         X, heads = self.encode(X), self.network.spec.heads

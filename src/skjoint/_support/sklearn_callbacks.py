@@ -46,7 +46,7 @@ class FitTasks:
         return cls(estimator, *about) if getattr(estimator, "_skl_callbacks", None) else None
 
     def listener(self, snapshot):
-        """What makes a training's hook one with the callbacks behind it.
+        """The function ``(plan, on_epoch, trained) -> on_epoch`` that adds the callbacks to a hook.
 
         ``snapshot(trained, plan, weights, n_epochs)`` is the model as if training ended there.
         """

@@ -115,8 +115,9 @@ class Output(ABC):
         head : str
         targets : ndarray
             Scaled numbers (n_samples, n_units), or codes (n_samples,).
-        codes : ndarray of shape (n_samples,) or None
-            Codes of the first class target's labels, -1 where there is none.
+        codes : ndarray of shape (n_samples,)
+            Codes of the first class target's labels, -1 where there is none. Rows that are held
+            out have -1 throughout: what is compared there is the number alone.
         weights_of : callable
             Arrays of a layer, by its name, that the network starts from.
         """
