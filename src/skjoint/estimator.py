@@ -232,7 +232,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         instance, which has its own.
     learning_rate_schedule : {"auto", "constant", "cosine"}, default="auto"
         "cosine" anneals the rate to 0 over the epochs of one ``fit`` [2]_. "auto"
-        is "cosine" unless something else has a say in the rate, and "constant" then: a
+        is "cosine" unless something else sets the rate, and "constant" then: a
         ``trunk``, an optimizer with a schedule of its own, Keras' ``ReduceLROnPlateau`` or
         ``LearningRateScheduler``, or training that goes on (``warm_start``,
         ``partial_fit``).
