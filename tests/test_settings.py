@@ -272,6 +272,11 @@ STOPPED = {"early_stopping": True}
 # In the order of the table.
 REFUSED = [
     ({"n_refits": 2}, {}, "^n_refits=2 trains for the epochs that early stopping finds best"),
+    (
+        {"class_bins": 3, "value_from": "blend"},
+        {"y": Y["value"], "method": "partial_fit"},
+        "^value_from='blend' is chosen on validation rows.* Use 'mean' or 'median'",
+    ),
     ({"n_refits": 2, "warm_start": True, **STOPPED}, {}, "^n_refits=2 starts anew on all rows"),
     (
         {"head_link": "class_to_value", "class_columns": []},
@@ -327,7 +332,7 @@ def trained(monkeypatch):
 def assert_refused(params, data, message):
     est = JointRegressorClassifier(**params)
     with pytest.raises(ValueError, match=message):
-        est.fit(data.get("X", X), data.get("y", Y))
+        getattr(est, data.get("method", "fit"))(data.get("X", X), data.get("y", Y))
     assert not hasattr(est, "n_iter_")
 
 
@@ -390,14 +395,6 @@ def test_what_the_network_was_built_from_must_stay():
     }.items():
         with pytest.raises(ValueError, match=f"^{name.strip()} must stay as it is when training"):
             check(**changes)
-
-
-def test_a_chunk_has_no_rows_to_choose_a_blend_by():
-    est = JointRegressorClassifier(class_bins=3, value_from="blend")
-    params = est.get_params(deep=False)
-    settings = parts_of(est, y=Y["value"], mode="chunk")[-1]
-    with pytest.raises(ValueError, match="Use 'mean' or 'median'"):
-        conflicts.check_unchanged(params, settings, None)
 
 
 # ------------------------------------------------------------------------ plans

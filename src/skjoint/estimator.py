@@ -15,7 +15,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _num_samples
 
-from skjoint._fitting.assemble import Assembler
+from skjoint._fitting.assemble import Assembler, fit_auxiliary_models
 from skjoint._fitting.conflicts import check_unchanged
 from skjoint._fitting.members import train_all
 from skjoint._fitting.plans import write_plans
@@ -800,11 +800,12 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             seed = self._draw_seed()
         else:
             targets, features, seed = previous.targets, previous.features, previous.seed
-        settings = resolve(params, targets, features, mode, seed)
+        settings = resolve(params, targets, features, mode, seed, previous)
         check_unchanged(params, settings, previous)
         rows = encode_rows(data, targets, features, settings)
         members, refits = write_plans(rows, targets, features, settings, previous)
-        assembler = Assembler(members, rows, targets, features, settings, previous)
+        beside = fit_auxiliary_models(members, rows, features, settings)
+        assembler = Assembler(members, rows, targets, features, settings, previous, beside)
         tasks = None
         if mode != "chunk":
             n_epochs = settings.epochs * settings.n_networks

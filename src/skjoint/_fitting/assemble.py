@@ -23,6 +23,22 @@ from skjoint._prediction.intervals import IntervalErrors
 from skjoint._prediction.stacked import Stacked
 
 
+def fit_auxiliary_models(plans, data, features, settings):
+    """Models of the companions; they learn from all rows and need none of the networks."""
+    if not settings.companions:
+        return []
+    held_out = np.unique(np.concatenate([plan.validation.positions for plan in plans]))
+    return fit_companions(
+        settings.companions,
+        data.rows,
+        settings.heads,
+        settings.losses,
+        features.distinct_columns,
+        settings.seed,
+        held_out,
+    )
+
+
 class Assembler:
     """Puts the model of one fit together, from all of its networks or those trained so far.
 
@@ -36,36 +52,22 @@ class Assembler:
     settings : Settings
     previous : FittedModel or None
         Whose training went on.
+    auxiliary_models : list of AuxiliaryModel
+        Of the companions.
     """
 
-    def __init__(self, plans, data, targets, features, settings, previous):
+    def __init__(self, plans, data, targets, features, settings, previous, auxiliary_models):
         self.plans = plans
         self.data = data
         self.targets = targets
         self.features = features
         self.settings = settings
         self.previous = previous
-        self.auxiliary_models = self._fit_companions()
+        self.auxiliary_models = auxiliary_models
 
     @property
     def _holds_out(self):
         return self.plans[0].validation is not None
-
-    def _fit_companions(self):
-        """Models beside the networks; they learn from all rows, so they wait for no network."""
-        settings, plan = self.settings, self.plans[0]
-        if not settings.companions:
-            return []
-        held_out = np.unique(np.concatenate([p.validation.positions for p in self.plans]))
-        return fit_companions(
-            settings.companions,
-            self.data.rows,
-            plan.network.heads,
-            plan.losses,
-            self.features.distinct_columns,
-            settings.seed,
-            held_out,
-        )
 
     # --------------------------------------------------------------- the model
     def model(self, trained):

@@ -21,6 +21,7 @@ class Case(NamedTuple):
     features: FeatureEncoder
     mode: str
     balancing: str | None
+    has_blends: bool  # from a fit before
 
     @property
     def names(self):
@@ -42,6 +43,13 @@ CONFLICTS = [
         lambda c: (
             f"n_refits={c.p.n_refits} trains for the epochs that early stopping finds best. Use it "
             "with early_stopping=True or 'by_head', or set n_refits=0."
+        ),
+    ),
+    (
+        lambda c: c.mode == "chunk" and c.p.value_from == "blend" and not c.has_blends,
+        lambda c: (
+            "value_from='blend' is chosen on validation rows, which partial_fit has none of. Use "
+            "'mean' or 'median'."
         ),
     ),
     (
@@ -105,12 +113,6 @@ def _as_list(kinds):
 
 def check_unchanged(params, settings, previous):
     """Raise where training cannot go on, because what the network was built from has changed."""
-    has_blends = previous is not None and previous.blends
-    if settings.mode == "chunk" and params["value_from"] == "blend" and not has_blends:
-        raise ValueError(
-            "value_from='blend' is chosen on validation rows, which partial_fit has none "
-            "of. Use 'mean' or 'median'."
-        )
     if previous is None:
         return
     targets, (trunk, arguments) = previous.targets, previous.resumption.trunk

@@ -96,7 +96,7 @@ class Settings:
         return make_callbacks(self.callbacks, self.callback_arguments)
 
 
-def resolve(params, targets, features, mode, seed):
+def resolve(params, targets, features, mode, seed, previous=None):
     """The settings that parameters ask for.
 
     Parameters
@@ -108,6 +108,8 @@ def resolve(params, targets, features, mode, seed):
         Learned.
     mode : {"fit", "continue", "chunk"}
     seed : int
+    previous : FittedModel, default=None
+        Whose training goes on.
 
     Returns
     -------
@@ -121,7 +123,8 @@ def resolve(params, targets, features, mode, seed):
     p = SimpleNamespace(**params)
     chunk = mode == "chunk"
     loss_weights, balancing = resolve_loss_weights(p.loss_weights, targets)
-    check_conflicts(Case(p, targets, features, mode, balancing))
+    has_blends = previous is not None and bool(previous.blends)
+    check_conflicts(Case(p, targets, features, mode, balancing, has_blends))
     callbacks, callback_arguments = p.callbacks, routed(params, "callbacks")
     rate_set_elsewhere = p.warm_start or any(
         map(sets_rate, make_callbacks(callbacks, callback_arguments))

@@ -158,11 +158,7 @@ class FittedModel:
         more : list of (int, str)
             Further parts of heads, found in the dict at these keys.
         """
-        targets = self.targets
-        of_kind = targets.values if kind == "value" else targets.classes
-        if kind is not None and not of_kind:
-            missing = "value" if kind == "value" else "class"
-            raise AttributeError(f"This estimator was trained without a {missing} target.")
+        self._check_target(kind)
         X, heads = self.encode(X), self.network.spec.heads
         wanted = decoding.needs(kind)
         names = [heads[i].name for i in wanted] + [heads[i].parts[part] for i, part in more]
@@ -174,6 +170,13 @@ class FittedModel:
                 "of fit."
             )
         return dict(zip([*wanted, *more], outputs, strict=True))
+
+    def _check_target(self, kind):
+        """Raise unless there is a target of the kind."""
+        missing = "value" if kind == "value" else "class"
+        of_kind = self.targets.values if kind == "value" else self.targets.classes
+        if kind is not None and not of_kind:
+            raise AttributeError(f"This estimator was trained without a {missing} target.")
 
     def _form_of(self, i, class_form):
         i -= len(self.targets.values)
@@ -229,7 +232,7 @@ class FittedModel:
 
     def intervals(self, X, decoding, coverage):
         """Lower and upper ends by index, (n_samples,) or (n_samples, n_units) each."""
-        numbers, deviations = self.values_and_deviations(X, decoding, known=False)
+        self._check_target("value")
         errors = self.interval_errors
         if errors is None:
             raise ValueError(
@@ -242,6 +245,7 @@ class FittedModel:
                 f"The errors on held-out rows are those of value_from={errors.value_from!r}: call "
                 f"fit with {decoding.value_from!r}."
             )
+        numbers, deviations = self.values_and_deviations(X, decoding, known=False)
         widths, found, start = errors.widths(coverage), {}, 0
         for i, number in numbers.items():
             end = start + (1 if number.ndim == 1 else number.shape[1])

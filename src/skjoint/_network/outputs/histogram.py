@@ -25,12 +25,10 @@ SPREAD = 2.0  # standard deviation of the normal distribution around the true nu
 @register
 @dataclass(frozen=True)
 class Histogram(ValueOutput):
-    """Probabilities of ``n_bins`` bins, and the mean of these bins as the number.
+    """Probabilities of ``N_BINS`` bins, and the mean of these bins as the number.
 
     The mean is a dense layer whose fixed kernel holds the centres of the bins.
     """
-
-    n_bins: int = N_BINS
 
     name: ClassVar[str] = "histogram"
     value_loss: ClassVar[str] = "histogram"
@@ -67,7 +65,7 @@ class Histogram(ValueOutput):
         return {"number": head, "histogram": f"{head}/histogram"}
 
     def layers(self, head, inputs, n_inputs, gate=None):
-        bins, n = self.parts(head)["histogram"], self.n_bins
+        bins, n = self.parts(head)["histogram"], N_BINS
         return [
             self.dense(bins, head, inputs, n_inputs, n_units=n, activation="softmax"),
             self.dense(head, head, (bins,), n, is_fixed=True),
