@@ -141,7 +141,7 @@ def test_interruption(monkeypatch, capsys):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_cli, "compare_models", interrupt)
+    monkeypatch.setattr(_cli, "run_main_job", interrupt)
     assert main([]) == 130
     assert capsys.readouterr().err == "skjoint: interrupted\n"
 
