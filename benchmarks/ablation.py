@@ -4,7 +4,7 @@ The same network (the estimator's default layers) is trained for both targets an
 target alone, on the rows that are labelled for it, with the same rule for when to stop:
 ``early_stopping="by_head"``, so that each head keeps its own best epoch, and at most as many
 steps as 200 epochs of all rows. The joint network weighs a target by the share of the rows
-that are labelled for it, as the README advises. Two questions:
+that are labelled for it. Two questions:
 
 related, and how much labelled
     ``skjoint.datasets.make_joint``: relatedness from 0, where number and label are

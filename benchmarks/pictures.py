@@ -1,7 +1,7 @@
-"""The pictures of the README, each once for light and once for dark pages.
+"""The pictures of README.md in this folder, each once for light and once for dark pages.
 
 predictions
-    the README's bands of the diabetes data, cut from the number at 100 and 180;
+    bands of the diabetes data, cut from the number at 100 and 180;
 labels
     the tutorial's 28 labels, on abalone;
 training

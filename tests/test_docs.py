@@ -1,11 +1,14 @@
-"""Documentation that cannot rot: docstring examples and README blocks are run."""
+"""Documentation that cannot rot: examples of docstrings, README and guide are run."""
 
 import contextlib
 import doctest
 import importlib
+import importlib.util
 import io
 import pkgutil
 import re
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +23,12 @@ MODULES.remove("skjoint.__main__")
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
+MEASURED = ROOT / "benchmarks" / "README.md"
 CHANGES = Path(skjoint.__file__).parent / "CHANGES.md"
+GUIDE = Path(skjoint.__file__).parent / "guide"
+PAGES = sorted(GUIDE.glob("*.md"))
+DOCUMENTS = [README, MEASURED, CONTRIBUTING, CHANGES, *PAGES]
+RUN = [README, MEASURED, *PAGES]  # documents whose blocks of Python are run
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -34,9 +42,13 @@ def test_docstring_examples(name):
 
 
 def stated_errors():
-    """Rows of the README's table of errors: what was done, and the message as a pattern."""
-    table = README.read_text().split("## When the input is wrong")[1].split("##")[0]
-    rows = re.findall(r"^\| (.*?) \| (.*?) \|$", table, re.M)[1:]
+    """Rows of the table of errors: what was done, and the message as a pattern."""
+    page = GUIDE / "errors.md"
+    text = page.read_text() if page.exists() else README.read_text()
+    _, header, rest = text.partition("| input | message |\n")
+    if not header:
+        pytest.skip("no table of errors in this tree")
+    rows = re.findall(r"^\| (.*?) \| (.*?) \|$", rest.split("\n\n")[0], re.M)
     return {done: ".*".join(map(re.escape, message.split("..."))) for done, message in rows}
 
 
@@ -94,7 +106,7 @@ DONE = {
 
 
 @pytest.mark.parametrize("done", DONE)
-def test_readme_errors_are_those_of_the_code(done, diabetes):
+def test_stated_errors_are_those_of_the_code(done, diabetes):
     (row, pattern), *others = [r for r in stated_errors().items() if r[0].startswith(done)]
     assert not others
     params, X, y = DONE[done](*diabetes)
@@ -106,67 +118,141 @@ def test_readme_errors_are_those_of_the_code(done, diabetes):
     assert re.fullmatch(pattern, str(caught.value), re.S), (row, str(caught.value))
 
 
-def test_readme_states_no_error_that_is_not_tried():
+def test_no_error_is_stated_that_is_not_tried():
     assert len(stated_errors()) == len(DONE)
 
 
-def test_readme_commands_have_these_options():
+def text_of(path):
+    """A document without its blocks of code."""
+    return re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.S | re.M)
+
+
+def blocks(language, path):
+    return re.findall(rf"^```{language}\n(.*?)^```$", path.read_text(), re.S | re.M)
+
+
+def name_of(path):
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
+
+
+def test_named_commands_have_these_options():
     from skjoint._cli import main
 
-    code = re.findall(r"`([^`]*)`", re.sub(r"```.*?```", "", README.read_text(), flags=re.S))
-    of_scripts = [text for text in code if text.startswith("python benchmarks/")]
-    for text in of_scripts:
-        script, *options = text.removeprefix("python ").split()
-        source = (README.parent / script).read_text()
-        assert all(f'"{o}"' in source for o in options if o.startswith("--")), text
-    others = set(code) - set(of_scripts)
-    options = {o for text in others for o in re.findall(r"--(?!tf_)[a-z-]+", text)}
-    assert len(options) > 3
-    helped = ""
+    options = set()
+    for path in DOCUMENTS:
+        for text in re.findall(r"`([^`]*)`", text_of(path)):
+            named = set(re.findall(r"(?<![\w-])--[a-z-]+", text))
+            if text.startswith("python benchmarks/"):
+                script = text.split()[1]
+                source = (ROOT / script).read_text()
+                assert all(f'"{o}"' in source for o in named), (name_of(path), text)
+            elif "skjoint" in text or text.startswith("--"):
+                options |= named
+    helped = "--help"
     for command in ("compare", "train", "predict"):
         with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
             main([command, "--help"])
         helped += out.getvalue()
+    assert len(options) > 3
     assert {o for o in options if o not in helped} == set()
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", README.read_text(), re.S | re.M)
+def is_there(package):
+    return importlib.util.find_spec(package.replace("-", "_")) is not None
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_readme_examples(tmp_path, monkeypatch, capsys):
-    """All python blocks, one after another in one namespace, as a reader would run them."""
+@pytest.mark.parametrize("path", RUN, ids=name_of)
+def test_examples_run(path, tmp_path, monkeypatch, capsys):
+    """All python blocks of a page, one after another in one namespace, as a reader would run them.
+
+    A block that begins with ``# needs: package`` is left out where the package is not installed.
+    """
     mpl = pytest.importorskip("matplotlib")
     mpl.use("Agg")
     monkeypatch.chdir(tmp_path)
-    namespace = {}
-    for block in blocks("python"):
-        exec(compile(block, "README.md", "exec"), namespace)
+    # a module of this name, so that classes and functions of the page can be pickled
+    page = types.ModuleType("page_of_the_guide")
+    monkeypatch.setitem(sys.modules, page.__name__, page)
+    for block in blocks("python", path):
+        needed = re.match(r"# needs: (.*)", block)
+        if needed and not all(map(is_there, re.split(r"[, ]+", needed[1].strip()))):
+            continue
+        exec(compile(block, name_of(path), "exec"), page.__dict__)
+    mpl.pyplot.close("all")
     lines = capsys.readouterr().out.splitlines()
-    names = ["loss", "value_loss", "class_loss", "value_mae", "class_accuracy"]
-    assert sum(all(f"{name}: " in line for name in names) for line in lines) == 2
-    assert list(tmp_path.iterdir()) == []
+    if "verbose=2" in path.read_text():
+        names = ["loss", "value_loss", "class_loss", "value_mae", "class_accuracy"]
+        assert sum(all(f"{name}: " in line for name in names) for line in lines) >= 2
+    assert path != README or list(tmp_path.iterdir()) == []
 
 
-def test_readme_pictures_are_there_and_small():
-    names = re.findall(r'(?:src|srcset)="([^"]+)"', README.read_text())
-    assert len(names) == 8
-    for name in names:
-        assert (README.parent / name).stat().st_size < 60_000, name
+def links():
+    """Where the links and pictures of all documents point to: (document, target) in this tree."""
+    for path in DOCUMENTS:
+        text = text_of(path)
+        targets = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(
+            r'(?:src|srcset)="([^"]+)"', text
+        )
+        for target in targets:
+            if "://" not in target:
+                yield path, target
+
+
+def anchor(heading):
+    """The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_links_point_to_files_and_headings_that_are_there(path):
+    for target in [target for document, target in links() if document == path]:
+        file, _, wanted = target.partition("#")
+        there = (path.parent / file).resolve() if file else path
+        assert there.exists(), target
+        if wanted:
+            headings = re.findall(r"^#+ (.*)$", text_of(there), re.M)
+            assert wanted in map(anchor, headings), target
+
+
+def test_pictures_are_small():
+    endings = (".png", ".svg")
+    pictures = {path.parent / t for path, t in links() if t.endswith(endings)}
+    assert len(pictures) >= 11
+    for picture in pictures:
+        assert picture.stat().st_size < (80_000 if picture.suffix == ".svg" else 60_000), picture
+
+
+def test_readme_is_read_in_one_sitting():
+    assert len(README.read_text().splitlines()) <= 300
+
+
+def test_readme_leads_to_every_page_of_the_guide():
+    linked = {(path.parent / t).resolve() for path, t in links() if path == README}
+    pages = {page.resolve() for page in PAGES if page.name != "README.md"}
+    assert pages <= linked
 
 
 def test_readme_has_the_two_commands():
-    commands = [line for block in blocks("bash") for line in block.splitlines()]
+    commands = [line for block in blocks("bash", README) for line in block.splitlines()]
     assert len(commands) == 2
     assert commands[0].endswith("-m skjoint")
     assert commands[1].endswith("-m pytest -n 2 --dist loadfile")
 
 
-def test_readme_lists_every_default():
-    """The table of defaults names every parameter with the value that it has."""
-    text = README.read_text()
+def test_readme_shows_what_the_main_job_prints():
+    """Same lines and columns; the figures are those of another machine."""
+    (shown,) = blocks("text", README)
+    from skjoint._cli.main_job import CONSTANT, JOINT, SEPARATE
+
+    for line in (JOINT, SEPARATE, CONSTANT, "MAE", "disagree", "Splits in which", "Only 31 of 309"):
+        assert line in shown
+
+
+def test_guide_lists_every_default():
+    """The page of parameters names every one with the value that it has."""
+    text = (GUIDE / "parameters.md").read_text()
     for name, value in skjoint.JointRegressorClassifier().get_params().items():
         assert f"`{name}={value!r}`".replace("'", '"') in text, name
 

@@ -29,6 +29,8 @@ def test_main_job(tmp_path, monkeypatch, capsys):
     assert "joint model" in out
     assert "two separate models" in out
     assert "best constant" in out
+    assert "Only 31 of 309 rows have the number, all have the label:" in out
+    assert "All rows have both:" in out
     for column in ("MAE", "accuracy", "log loss", "disagree", "parameters", "seconds"):
         assert column in out
     picture = tmp_path / "skjoint-comparison.png"
@@ -141,7 +143,7 @@ def test_interruption(monkeypatch, capsys):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_cli, "compare_models", interrupt)
+    monkeypatch.setattr(_cli, "run_main_job", interrupt)
     assert main([]) == 130
     assert capsys.readouterr().err == "skjoint: interrupted\n"
 

@@ -12,9 +12,10 @@ import warnings
 from collections.abc import Sequence
 
 from skjoint._cli.compare import compare_models
+from skjoint._cli.main_job import run_main_job
 from skjoint._cli.parser import make_parser
 from skjoint._cli.predict import predict_table
-from skjoint._cli.tables import csv_task, diabetes_task
+from skjoint._cli.tables import csv_task
 from skjoint._cli.train import train_model
 
 __all__ = ["main"]
@@ -52,7 +53,7 @@ def _run(arguments: argparse.Namespace) -> None:
     elif arguments.command == "compare":
         compare_models(csv_task(arguments), arguments)
     else:
-        compare_models(diabetes_task(), arguments)
+        run_main_job(arguments)
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,23 +56,17 @@ def compare_models(task: Task, arguments: argparse.Namespace) -> None:
             task.X, task.y, test_size=arguments.test_size, random_state=arguments.seed
         )
     )
-    start = time.perf_counter()
-    import_keras()
-    import_seconds = time.perf_counter() - start
+    import_seconds = seconds_of_import()
     joint = JointRegressorClassifier(
         early_stopping=True, random_state=arguments.seed, **task.target_parameters
     )
-    alone = [
-        clone(joint).set_params(class_columns=[], class_bins=None),
-        clone(joint).set_params(value_columns=[]),
-    ]
     metrics = {
-        "joint model": _measure([joint], split, task),
-        "two separate models": _measure(alone, split, task),
-        "best constant": _measure_constants(joint, split),
+        "joint model": measure([joint], split, task),
+        "two separate models": measure(separate_models(joint), split, task),
+        "best constant": measure_constants(joint, split),
     }
     _print_task(task, joint, split)
-    _print_metrics(metrics)
+    print(table_of_metrics(metrics))
     print(
         "\nErrors on the test rows. disagree: share of them whose label is not the label of the "
         "number\n(known where the label is cut from the number). seconds: training, after "
@@ -79,7 +75,22 @@ def compare_models(task: Task, arguments: argparse.Namespace) -> None:
     _draw(task, joint, split, plot_path)
 
 
-def _measure(
+def seconds_of_import() -> float:
+    """Import TensorFlow, so that it is not part of the first fit."""
+    start = time.perf_counter()
+    import_keras()
+    return time.perf_counter() - start
+
+
+def separate_models(joint: JointRegressorClassifier) -> list[JointRegressorClassifier]:
+    """The same settings for the number alone and for the label alone."""
+    return [
+        clone(joint).set_params(class_columns=[], class_bins=None),
+        clone(joint).set_params(value_columns=[]),
+    ]
+
+
+def measure(
     estimators: list[JointRegressorClassifier], split: Split, task: Task
 ) -> dict[str, float]:
     """Metrics of one joint estimator, or of a pair of which each has one target."""
@@ -109,7 +120,7 @@ def _measure(
     return metrics
 
 
-def _measure_constants(joint: JointRegressorClassifier, split: Split) -> dict[str, float]:
+def measure_constants(joint: JointRegressorClassifier, split: Split) -> dict[str, float]:
     """Metrics of the best constants: median or mean of the number, shares of the labels."""
     values, labels, true_values, true_labels = (
         pd.Series(part).dropna()
@@ -137,7 +148,8 @@ def _print_task(task, joint, split):
     print(f"  label     {label}: {shown}{task.gaps(task.label)}\n")
 
 
-def _print_metrics(metrics):
+def table_of_metrics(metrics: Mapping[str, Mapping[str, float] | pd.Series]) -> str:
+    """Metrics by model as text, one line per model."""
     table = pd.DataFrame(metrics).T.reindex(columns=list(COLUMNS)).rename(columns=COLUMNS)
     formatted = {
         name: [
@@ -146,18 +158,26 @@ def _print_metrics(metrics):
         ]
         for name in table
     }
-    print(pd.DataFrame(formatted, index=table.index).to_string())
+    return pd.DataFrame(formatted, index=table.index).to_string()
 
 
-def _draw(task: Task, joint: JointRegressorClassifier, split: Split, path: Path) -> None:
+def pyplot_for_files() -> ModuleType | None:
+    """matplotlib's pyplot without windows; None, and a line that says so, without matplotlib."""
     try:
         import matplotlib as mpl
     except ImportError:
         print('\nNo picture: matplotlib is not installed (pip install "skjoint[plot]").')
-        return
+        return None
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
+    return plt
+
+
+def _draw(task: Task, joint: JointRegressorClassifier, split: Split, path: Path) -> None:
+    plt = pyplot_for_files()
+    if plt is None:
+        return
     figure, panels = plt.subplot_mosaic(
         "ab;cd;ef;gg",
         figsize=(11, 13),
