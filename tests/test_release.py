@@ -54,7 +54,7 @@ def project(tmp_path_factory):
 def built(project, tmp_path_factory):
     """The source archive, and the wheel made of it; without the network."""
     pytest.importorskip("build", reason="the extra 'test' brings it")
-    pytest.importorskip("setuptools", minversion="77", reason="the extra 'test' brings it")
+    pytest.importorskip("setuptools", minversion="77.0.3", reason="the extra 'test' brings it")
     wanted = files(project)
     for name in CACHES:
         (project / name).parent.mkdir(exist_ok=True)
