@@ -1,6 +1,8 @@
 """What a fit leaves behind: one immutable model, which all fitted attributes and answers read."""
 
+import copy
 import pickle
+import warnings
 from dataclasses import FrozenInstanceError, fields
 
 import keras
@@ -100,11 +102,24 @@ def test_before_fit_there_is_none_of_them(name):
     assert name not in vars(est)
 
 
+def test_names_of_features_can_be_taken_from_a_copy(full):
+    """As SHAP's KernelExplainer does, which then predicts arrays."""
+    nameless = copy.deepcopy(full)
+    nameless.feature_names_in_ = None
+    assert not hasattr(nameless, "feature_names_in_")
+    assert full.feature_names_in_.tolist() == list("abcd")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        values = nameless.predict_value(X)
+    assert_array_equal(values, full.predict_value(FRAME))
+
+
 @pytest.mark.parametrize("name", ATTRIBUTES)
 def test_none_can_be_set_or_deleted(name, full):
     before = full._model
-    with pytest.raises(AttributeError):
-        setattr(full, name, 1)
+    if name != "feature_names_in_":
+        with pytest.raises(AttributeError):
+            setattr(full, name, 1)
     with pytest.raises(AttributeError):
         delattr(full, name)
     assert hasattr(full, name)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from skjoint._network.spec import NetworkSpec
@@ -51,6 +53,15 @@ class FittedAttributes:
         if names is None:
             raise self._absent("feature_names_in_", "X had no column names, or not all of text")
         return names.copy()
+
+    @feature_names_in_.setter
+    def feature_names_in_(self, names: ArrayLike | None) -> None:
+        # SHAP's KernelExplainer takes the names from a copy, so that arrays raise no warning.
+        model = self._fitted()
+        features = copy.copy(model.features)
+        names = None if names is None else np.asarray(names, dtype=object)
+        features.schema = replace(features.schema, feature_names=names)
+        self._model = replace(model, features=features)
 
     # ----------------------------------------------------------------- targets
     @property
