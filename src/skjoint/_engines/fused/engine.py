@@ -29,6 +29,7 @@ def program_key(plan):
     network = plan.network
     return (
         (network.input_shape, network.trunk, tuple(network.layers()), network.dropout),
+        tuple((head.name, head.output) for head in network.heads),  # whose metrics it computes
         tuple(loss_key(loss) for loss in plan.losses),
         optimizer_key(plan.optimizer),
         batch_size(plan),
