@@ -58,14 +58,9 @@ def diabetes():
     return X[:200], y[:200]
 
 
-class ForeignFrame:
-    """What a table of another library looks like from here."""
-
-    def __dataframe__(self):
-        raise NotImplementedError
-
-    def __array__(self, dtype=None, copy=None):
-        return np.array([["a", 1.0]] * 200, dtype=object)
+def of_polars(X):
+    pl = pytest.importorskip("polars")
+    return pl.from_pandas(X.assign(text="a"))
 
 
 def ends_in_a_sequence(meta):
@@ -96,7 +91,7 @@ DONE = {
         X,
         y,
     ),
-    "a DataFrame of polars": lambda X, y: ({}, ForeignFrame(), y),
+    "a DataFrame of polars": lambda X, y: ({}, of_polars(X), y),
     "a sparse X": lambda X, y: ({}, sparse.csr_array(X), y),
     "rows of unequal length": lambda X, y: ({}, [[1.0], [1.0, 2.0]], y[:2]),
     "a column of dates": lambda X, y: ({}, X.assign(day=pd.Timestamp("2020")), y),

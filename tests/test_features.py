@@ -15,6 +15,7 @@ from skjoint._data import encoding as _encoding
 from skjoint._data import features as _features
 from skjoint._data.encoding import FeatureEncoder
 from skjoint._data.features import read_features
+from skjoint._data.y_table import read_table
 
 RNG = np.random.default_rng(0)
 NUMBERS = RNG.normal(5, 3, size=(30, 2))
@@ -277,3 +278,18 @@ def test_a_table_without_columns():
     for X in (pd.DataFrame(index=range(8)), np.empty((8, 0))):
         with pytest.raises(ValueError, match=r"0 feature\(s\)"):
             JointRegressorClassifier.plain((4,), epochs=1).fit(X, y)
+
+
+# ------------------------------------------------------- tables of other libraries
+@pytest.mark.parametrize("library", ["polars", "pyarrow"])
+def test_numbers_of_another_library_are_those_of_pandas_and_text_is_refused(library):
+    pytest.importorskip("pyarrow")
+    module = pytest.importorskip(library)
+    as_table = module.from_pandas if library == "polars" else module.Table.from_pandas
+    frame = pd.DataFrame(np.arange(12.0).reshape(4, 3), columns=list("abc"))
+    found = read_features(as_table(frame), encode=True)
+    assert_array_equal(found.numbers, frame)
+    with pytest.raises(TypeError, match=r"X must be a pandas DataFrame.*X\.to_pandas\(\)"):
+        read_features(as_table(frame.assign(text="x")), encode=True)
+    with pytest.raises(TypeError, match=r"y must be a pandas DataFrame.*y\.to_pandas\(\)"):
+        read_table(as_table(frame))

@@ -28,7 +28,10 @@ def check_container(data, name, others=()):
 
 def is_foreign_frame(data):
     """Whether data is a table of polars, pyarrow or others."""
-    return hasattr(data, "__dataframe__") and not isinstance(data, pd.DataFrame)
+    is_table = hasattr(data, "__dataframe__") or (
+        hasattr(data, "to_pandas") and hasattr(data, "columns")  # polars from version 2 on
+    )
+    return is_table and not isinstance(data, pd.DataFrame)
 
 
 def rows_of_objects(rows, name):
