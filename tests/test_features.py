@@ -15,7 +15,7 @@ from skjoint._data import encoding as _encoding
 from skjoint._data import features as _features
 from skjoint._data.encoding import FeatureEncoder
 from skjoint._data.features import read_features
-from skjoint._data.y_table import read_table
+from skjoint._data.read_y import read_table
 
 RNG = np.random.default_rng(0)
 NUMBERS = RNG.normal(5, 3, size=(30, 2))

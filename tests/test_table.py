@@ -10,11 +10,11 @@ from numpy.testing import assert_array_equal
 from scipy import sparse
 
 from skjoint import JointRegressorClassifier
-from skjoint._data import y_table as _table
+from skjoint._data import read_y as _table
 from skjoint._data.entries import read_labels, read_numbers
 from skjoint._data.layout import layout
+from skjoint._data.read_y import read_table
 from skjoint._data.targets import Targets
-from skjoint._data.y_table import read_table
 
 NUMBERS = [1.5, 2.5, np.nan]
 LABELS = ["a", None, "b"]

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from skjoint._data.features import read_features
+from skjoint._data.read_y import read_table
 from skjoint._data.rows import Rows
 from skjoint._data.sample_weight import (
     check_weights,
@@ -18,7 +19,6 @@ from skjoint._data.sample_weight import (
     normalised,
 )
 from skjoint._data.targets import ClassTarget
-from skjoint._data.y_table import read_table
 
 
 # ------------------------------------------------------------------ the user's own

@@ -12,9 +12,9 @@ from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_err
 from sklearn.utils import check_consistent_length
 
 from skjoint._data.class_bins import codes_of_numbers
+from skjoint._data.read_y import read_table
 from skjoint._data.sample_weight import check_weights
 from skjoint._data.targets import ClassTarget, Targets
-from skjoint._data.y_table import read_table
 from skjoint._support.typing import YLike
 from skjoint._support.warn import warn
 

@@ -54,8 +54,8 @@ from skjoint._data.entries import LARGEST
 from skjoint._data.labels import known_codes, known_values, labels_of
 from skjoint._data.layout import by_target, classes_by_target, layout
 from skjoint._data.learning import learn_labels, learn_scale
+from skjoint._data.read_y import read_table
 from skjoint._data.sample_weight import class_weights, normalise
-from skjoint._data.y_table import read_table
 from skjoint._support.warn import warn
 
 

@@ -9,11 +9,11 @@ from sklearn.utils import check_consistent_length
 
 from skjoint._data.encoding import FeatureEncoder
 from skjoint._data.features import Features, read_features
+from skjoint._data.read_y import Table, read_table
 from skjoint._data.rows import Rows
 from skjoint._data.sample_weight import check_weights, drop_unweighted
 from skjoint._data.split import label_codes
 from skjoint._data.targets import Targets
-from skjoint._data.y_table import Table, read_table
 from skjoint._fitting.settings import uses_ranks
 from skjoint._network.identifiers import is_non_negative
 from skjoint._network.outputs import value_output

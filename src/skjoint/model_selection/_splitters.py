@@ -12,8 +12,8 @@ from sklearn.model_selection import BaseShuffleSplit
 from sklearn.model_selection._split import _BaseKFold, _validate_shuffle_split
 from sklearn.utils import check_random_state
 
+from skjoint._data.read_y import read_table
 from skjoint._data.targets import Targets
-from skjoint._data.y_table import read_table
 from skjoint._support.typing import ClassBins, Columns, RandomState, YLike
 from skjoint._support.warn import warn
 
