@@ -24,8 +24,9 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
 MEASURED = ROOT / "benchmarks" / "README.md"
-CHANGES = Path(skjoint.__file__).parent / "CHANGES.md"
-GUIDE = Path(skjoint.__file__).parent / "guide"
+SOURCE = ROOT / "src/skjoint"  # of the checkout, whose links lead on
+CHANGES = SOURCE / "CHANGES.md"
+GUIDE = SOURCE / "guide"
 PAGES = sorted(GUIDE.glob("*.md"))
 DOCUMENTS = [README, MEASURED, CONTRIBUTING, CHANGES, *PAGES]
 RUN = [README, MEASURED, *PAGES]  # documents whose blocks of Python are run
@@ -265,7 +266,7 @@ def test_contributing_names_files_and_tests_that_are_there():
 
 def test_contributing_describes_every_package():
     text = CONTRIBUTING.read_text()
-    for path in Path(skjoint.__file__).parent.glob("*/__init__.py"):
+    for path in SOURCE.glob("*/__init__.py"):
         assert re.search(rf"\*\*.*`{path.parent.name}`", text), path.parent.name
 
 
