@@ -20,7 +20,6 @@ from skjoint._prediction.average import average
 from skjoint._prediction.decoding import Decoding, choose_blend, without_auto
 from skjoint._prediction.fitted_model import FittedModel, Resumption
 from skjoint._prediction.intervals import IntervalErrors
-from skjoint._prediction.stacked import Stacked
 
 
 def fit_auxiliary_models(plans, data, features, settings):
@@ -193,7 +192,7 @@ class Assembler:
         """
         factors = []
         for i, head in enumerate(self.settings.heads[: len(self.targets.values)]):
-            share = 1.0 - network.share(head.name) if isinstance(network, Stacked) else 1.0
+            share = 1.0 - network.share(head.name)
             factor = selection_optimism(members, i, f"val_{head.name}_{head.output.metric}")
             factors.append(1 + share * (factor - 1))
         return factors

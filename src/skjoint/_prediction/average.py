@@ -72,6 +72,10 @@ class Average:
                 found.update({(name, member): output for member in members})
         return {name: [found[name, m] for m in range(len(self.places))] for name in names}
 
+    def share(self, head, kind=None):
+        """Share of companions in a head: none."""
+        return 0.0
+
     def build(self):
         """The members and the means of their outputs as a new ``keras.Model``."""
         keras = import_keras()

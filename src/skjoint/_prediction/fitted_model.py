@@ -100,11 +100,7 @@ class FittedModel:
         """Share of the networks and of each companion in every output, a DataFrame."""
         names = self.output_names
         parts = {
-            kind: [
-                self.network.share(name, kind) if isinstance(self.network, Stacked) else 0.0
-                for name in names
-            ]
-            for kind in self.companions
+            kind: [self.network.share(name, kind) for name in names] for kind in self.companions
         }
         networks = 1.0 - sum(np.array(part) for part in parts.values())
         return pd.DataFrame({"network": networks, **parts}, index=names, dtype=float)

@@ -135,6 +135,10 @@ class FittedNetwork:
         self.__dict__.update(state)
         self._prepare()
 
+    def share(self, head, kind=None):
+        """Share of companions in a head: none."""
+        return 0.0
+
     def build(self):
         """The network as a new ``keras.Model``, with the first part of each head."""
         return fitted_model(self.spec, self.weights)

@@ -32,15 +32,16 @@ class _Stratified:
 
         Missing labels are a label of their own, missing numbers come last.
         """
+        table = read_table(y)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the estimator's, about training
             gate = Targets.learn(
-                read_table(y),
+                table,
                 value_columns=self.value_columns,
                 class_columns=self.class_columns,
                 class_bins=self.class_bins,
             )
-        arrays, masks = gate.encode(gate.read(y))
+        arrays, masks = gate.encode(gate.read(table))
         n_values = len(gate.values)
         codes = [
             np.where(m, a, -1) for a, m in zip(arrays[n_values:], masks[n_values:], strict=True)
