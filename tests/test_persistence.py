@@ -409,11 +409,11 @@ TAMPERED = {
     ),
     "other targets": (
         without(*MODEL, "targets", "fields", "classes", "items", 0),
-        "are not those of its network",
+        "are those of its network",
     ),
     "other features": (
         set_at(*MODEL, "features", "fields", "output_shape_", {"is": "tuple", "items": [3]}),
-        "are not those of its network",
+        "it is not so that columns are encoded",
     ),
     "unknown parameter": (set_at("params", "shell", "rm"), "does not fit together"),
     "former parameter": (set_at("params", "validation_fraction", 0.1), "does not fit together"),

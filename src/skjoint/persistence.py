@@ -22,6 +22,7 @@ import skjoint
 from skjoint._prediction.fitted_model import FittedModel
 from skjoint._storage.archive import read_archive, write_archive
 from skjoint._storage.checks import check_trunk
+from skjoint._storage.parameters import check_parameters
 from skjoint._storage.reader import Reader
 from skjoint._storage.refusal import RefusedError, refused
 from skjoint._storage.writer import Writer
@@ -86,10 +87,12 @@ def save(estimator: JointRegressorClassifier, path: str | os.PathLike[str]) -> N
     if estimator.trunk is not None:
         # The layers are in the network; a function that builds them is code.
         params = {n: v for n, v in params.items() if n.split("__")[0] != "trunk"}
+    written = {name: writer.encode(value, name) for name, value in params.items()}
+    check_parameters(params)
     versions = {name: version(name) for name in PACKAGES}
     document = {
         "versions": {"skjoint": skjoint.__version__, **versions},
-        "params": {name: writer.encode(value, name) for name, value in params.items()},
+        "params": written,
         "model": writer.encode(estimator._model, "model"),
     }
     write_archive(path, document, writer.arrays)
@@ -120,10 +123,11 @@ def load(path: str | os.PathLike[str]) -> JointRegressorClassifier:
     OSError
         If the file cannot be read.
     """
-    document, arrays = read_archive(Path(path))
-    reader = Reader(arrays)
+    document, arrays, bounds = read_archive(Path(path))
+    reader = Reader(arrays, bounds)
     try:
         params = {n: reader.decode(v) for n, v in document["params"].items()}
+        check_parameters(params)
         estimator = JointRegressorClassifier(**params)
         model = reader.decode(document["model"])
         if not isinstance(model, FittedModel):
@@ -140,7 +144,7 @@ def _with_trunk(estimator: JointRegressorClassifier, model: FittedModel) -> Fitt
     """The model as one that was built from the estimator's trunk, which is made of its own."""
     spec = model.network.spec
     if spec.trunk is not None:
-        shapes = spec.trunk.declared_shapes()
+        shapes = spec.trunk.declared_shapes(spec.input_shape)
         check_trunk(model.network, shapes)
         trunk = spec.trunk.build()
         trunk.set_weights(model.network.member(0).weights[: len(shapes)])

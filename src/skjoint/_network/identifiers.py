@@ -4,9 +4,46 @@ from __future__ import annotations
 
 import numpy as np
 
+from skjoint._network.keras_config import check_config
+from skjoint._network.keras_names import (
+    ACTIVATIONS,
+    INITIALIZER_ALIASES,
+    INITIALIZERS,
+)
 from skjoint._support.keras_import import first_line, import_keras, untouched_random
 from skjoint._support.nearest_name import nearest_name
 from skjoint._support.warn import warn
+
+
+def is_keras_activation(activation):
+    """Whether it is the name of an activation of Keras' own, which no process can change."""
+    return activation is None or (isinstance(activation, str) and activation in ACTIVATIONS)
+
+
+def is_keras_initializer(initializer):
+    """Whether it is an initializer of Keras' own: its name, its configuration or itself.
+
+    >>> is_keras_initializer("he_normal"), is_keras_initializer("load_data")
+    (True, False)
+    >>> is_keras_initializer({"class_name": "HeNormal", "config": {"seed": 1}})
+    True
+    """
+    if isinstance(initializer, str):
+        return initializer in INITIALIZERS or initializer in INITIALIZER_ALIASES
+    if isinstance(initializer, dict):
+        try:
+            check_config(full_initializer(initializer), "", ("initializer",))
+        except TypeError:
+            return False
+        return True
+    cls = type(initializer)
+    own = cls.__module__.startswith("keras.src.initializers.")
+    return initializer is None or (own and cls.__name__ in INITIALIZERS)
+
+
+def full_initializer(config):
+    """A configuration of an initializer as Keras writes it, which users may give in part."""
+    return {"module": "keras.initializers", "registered_name": None, "config": {}, **config}
 
 
 def check_identifier(parameter, identifier):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 from dataclasses import dataclass
 
 import numpy as np
 
+from skjoint._network.keras_config import is_listed, made_of
 from skjoint._network.layers import hash_dropout
 from skjoint._support.keras_import import first_line, import_keras, untouched_random
 
@@ -43,10 +45,13 @@ class Trunk:
         """The trunk as a new ``keras.Model``; its weights are for the caller to set."""
         return _rebuild(self.config, self.classes)
 
-    def declared_shapes(self):
+    def declared_shapes(self, input_shape):
         """Shapes of the weights that a config of any origin asks for; none is made.
 
-        Raises what Keras raises for code in the config.
+        Raises
+        ------
+        ValueError, TypeError
+            If the config is not one of listed layers, or of another network than the other fields.
         """
         keras = import_keras()
         from keras.src.backend.common import global_state
@@ -54,22 +59,28 @@ class Trunk:
         waiting = global_state.get_global_attribute("uninitialized_variables", [], True)
         n_waiting = len(waiting)
         try:
-            with untouched_random(), keras.StatelessScope(initialize_variables=False):
-                model = _rebuild(self.config, self.classes, safe_mode=True)
+            with keras.StatelessScope(initialize_variables=False):
+                model = made_of(json.loads(self.config), "trunk")
+            if not isinstance(model, keras.Model):
+                raise ValueError("trunk must be a keras.Model.")
+            _check_built(model, input_shape)
+            if self != dataclasses.replace(self, **_facts(model)) or self.classes != ():
+                raise ValueError("trunk must have the layers that it is said to have.")
             return [tuple(weight.shape) for weight in model.weights]
         finally:
             del waiting[n_waiting:]
 
 
-def _rebuild(config, classes, safe_mode=False):
+def _rebuild(config, classes):
+    parsed = json.loads(config)
+    if not classes and is_listed(parsed):
+        return made_of(parsed, "trunk")
+    # The user's own model in memory, Lambda layers included: load has passed on no such config.
     keras = import_keras()
     hash_dropout()  # registered with Keras before it is looked for
     own = {cls.__name__: cls for cls in classes}
     own |= {keras.saving.get_registered_name(cls): cls for cls in classes}
-    # Unless it comes from a file it is the user's own model in memory, Lambda layers included.
-    return keras.saving.deserialize_keras_object(
-        json.loads(config), custom_objects=own, safe_mode=safe_mode
-    )
+    return keras.saving.deserialize_keras_object(parsed, custom_objects=own, safe_mode=False)
 
 
 def read_trunk(model, input_shape):
@@ -89,7 +100,6 @@ def read_trunk(model, input_shape):
         )
     _check_built(model, input_shape)
     weights = model.get_weights()
-    n_features = model.outputs[0].shape[-1]
     config = keras.saving.serialize_keras_object(model)
     for end in ("input_layers", "output_layers"):  # of functional models: [name, 0, 0]
         tensor = config["config"].get(end)
@@ -99,9 +109,10 @@ def read_trunk(model, input_shape):
                 "without lists or dicts around them."
             )
     config["config"]["name"] = NAME
-    config = json.dumps(_with_cheap_dropout(config), sort_keys=True)
-    layers = list(model._flatten_layers())
+    config = json.dumps(_with_cheap_dropout(_without_training(config)), sort_keys=True)
+    layers = model._flatten_layers()
     own = {type(layer) for layer in layers if not type(layer).__module__.startswith("keras.")}
+    own.discard(hash_dropout())  # of a trunk that was loaded
     classes = tuple(sorted(own, key=lambda cls: cls.__name__))
     trainable, adds_losses = _try_out(config, classes, input_shape)
     if trainable != tuple(variable.trainable for variable in model.weights):
@@ -109,20 +120,21 @@ def read_trunk(model, input_shape):
             "trunk must have the same weights, and the same of them frozen, when Keras rebuilds it "
             "from its config. Freeze whole layers, not layers inside a layer of your own."
         )
+    return Trunk(config, adds_losses=adds_losses, classes=classes, **_facts(model)), weights
+
+
+def _facts(model):
+    """Fields of a trunk that follow from its model."""
+    layers = list(model._flatten_layers())
     names = [type(layer).__name__ for layer in layers]
-    trunk = Trunk(
-        config,
-        n_features,
-        model.count_params(),
-        adds_losses,
-        convolves=any("Conv" in name for name in names),
-        embeds="Embedding" in names,
-        classes=classes,
-        n_codes=min(
-            (layer.input_dim for layer in layers if _embeds(layer, model.inputs[0])), default=None
-        ),
-    )
-    return trunk, weights
+    codes = [layer.input_dim for layer in layers if _embeds(layer, model.inputs[0])]
+    return {
+        "n_features": model.outputs[0].shape[-1],
+        "n_parameters": model.count_params(),
+        "convolves": any("Conv" in name for name in names),
+        "embeds": "Embedding" in names,
+        "n_codes": min(codes, default=None),
+    }
 
 
 def _embeds(layer, tensor):
@@ -174,6 +186,13 @@ def _check_built(model, input_shape):
             "trunk must end in a feature tensor of shape (n_samples, n_features). Got "
             f"{shape} instead: end it with Flatten, GlobalAveragePooling or return_sequences=False."
         )
+
+
+def _without_training(config):
+    """The same config without what ``compile`` was given, which a trunk does not need."""
+    if isinstance(config, dict):
+        return {k: _without_training(v) for k, v in config.items() if k != "compile_config"}
+    return [_without_training(v) for v in config] if isinstance(config, (list, tuple)) else config
 
 
 def _with_cheap_dropout(config):

@@ -1,83 +1,142 @@
-"""Checks of a file's content: Keras configurations that run no code, parts that fit together."""
+"""Whether the parts of a model fit together, so that no prediction meets what it cannot use.
+
+Each check takes an object whose fields have the types of their annotations, and raises
+ValueError. ``save`` calls them, too: it writes nothing that ``load`` would refuse.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+from numbers import Integral, Real
 
+import numpy as np
+
+from skjoint._ensemble.companions.registry import COMPANIONS
+from skjoint._network.graph import INPUT
+from skjoint._network.identifiers import is_keras_activation, is_keras_initializer
+from skjoint._network.outputs import Mixture
+from skjoint._network.spec import LINKS
 from skjoint._network.weights import weight_shapes
+from skjoint._prediction.average import Average
+from skjoint._prediction.decoding import VALUE_FROM
 from skjoint._prediction.forward import FittedNetwork
-from skjoint._storage.refusal import refused
-
-# Names in Keras' configurations that are data; "__lambda__" and "__typespec__" are code.
-DATA_NAMES = ("__keras_tensor__", "__slice__")
-# Layers that read files or run code of their own.
-UNSAFE_LAYERS = {
-    "Lambda",
-    "TFSMLayer",
-    "TorchModuleWrapper",
-    "JaxLayer",
-    "FlaxLayer",
-    "StringLookup",
-    "IntegerLookup",
-    "TextVectorization",
-}
+from skjoint._prediction.stacked import Stacked
 
 
-def check_keras_config(config, where):
-    """Raise unless a Keras configuration names nothing but safe layers of Keras' own."""
-    if isinstance(config, dict):
-        name = config.get("class_name")
-        if name is not None and name not in DATA_NAMES:
-            _check_class(name, config, where)
-        for value in config.values():
-            check_keras_config(value, where)
-    elif isinstance(config, (list, tuple)):
-        for value in config:
-            check_keras_config(value, where)
+def require(holds, what):
+    """Raise unless it holds."""
+    if not holds:
+        raise ValueError(f"it is not so that {what}")
 
 
-def _check_class(name, config, where):
-    module, registered = config.get("module"), config.get("registered_name")
-    ours = registered == "skjoint>HashDropout"
-    keras_own = isinstance(module, str) and module.split(".")[0] == "keras"
-    known = keras_own and registered in (None, name) and name not in UNSAFE_LAYERS
-    special = name == "function" or str(name).startswith("__")
-    if special or not (ours or known):
-        raise TypeError(
-            f"{where} has {name!r} of {module or registered}: only layers, optimizers, losses and "
-            "initializers of Keras' own that run no code can be saved and loaded."
-        )
-
-
-def check_model(targets, features, network, **others):
-    """Raise unless targets and rows are those of the network."""
-    heads = [(head.name, head.kind, head.n_units) for head in network.spec.heads]
-    same_heads = heads == [(target.name, target.kind, target.n_units) for target in targets.outputs]
-    if not (same_heads and features.output_shape_ == network.spec.input_shape):
-        raise refused("its targets and features are not those of its network")
-
-
-def check_weights(spec, weights):
-    """Raise unless these are the weights of the layers above a trunk."""
-    expected = weight_shapes(spec)
-    found = [w.shape for w in weights][-len(expected) :]
-    if found != expected:
-        raise refused(f"it has weights of shapes {found[:4]}... where {expected[:4]}... belong")
-
-
-def check_places(networks, places):
-    """Raise unless the networks can be members of one average."""
-    n_heads = len(networks[0].spec.heads)
-    like = dataclasses.replace(networks[0].spec, embedding=None)
-    same = all(
-        isinstance(network, FittedNetwork)
-        and dataclasses.replace(network.spec, embedding=None) == like
-        for network in networks
+def is_array(value, kinds, shape):
+    """Whether it is an array of these kinds of numbers; in ``shape`` None is any size."""
+    return (
+        isinstance(value, np.ndarray)
+        and value.dtype.kind in kinds
+        and len(value.shape) == len(shape)
+        and all(n in (None, m) for n, m in zip(shape, value.shape, strict=True))
     )
-    if not (same and places and all(len(place) == n_heads for place in places)):
-        raise refused("its networks do not fit together")
-    if not all(isinstance(i, int) and 0 <= i < len(networks) for place in places for i in place):
-        raise refused("it names networks that it does not hold")
+
+
+def is_finite(value):
+    return bool(np.isfinite(value).all())
+
+
+def is_count(value, least=0):
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    return whole and least <= value < 2**62
+
+
+def is_share(value):
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+# ------------------------------------------------------------------- the network
+def check_embedding(embedding):
+    sizes = dataclasses.astuple(embedding)
+    require(all(is_count(n, 1) for n in sizes), "an embedding has sizes of 1 and more")
+
+
+def check_output(output):
+    require(is_count(output.n_units, 1), "an output has units")
+    require(is_keras_activation(output.activation), "an output has an activation of Keras' own")
+
+
+def check_head(head):
+    require(all(is_count(n, 1) for n in head.hidden), "a head has layers of 1 unit and more")
+
+
+def check_spec(spec):
+    require(spec.input_shape and all(is_count(n, 1) for n in spec.input_shape), "rows have a shape")
+    require(all(is_count(n, 1) for n in spec.hidden), "a network has layers of 1 unit and more")
+    require(is_keras_activation(spec.activation), "a network has an activation of Keras' own")
+    require(
+        is_keras_initializer(spec.kernel_initializer), "a network has an initializer of Keras' own"
+    )
+    require(0 <= spec.dropout < 1 and 0 <= spec.alpha < np.inf, "dropout and alpha are in range")
+    require(spec.link in (None, *LINKS), "its heads are linked as the estimator links them")
+    require(
+        spec.embedding is None or spec.trunk is None and spec.embedding.n_columns <= spec.n_inputs,
+        "an embedding is one of the columns of X",
+    )
+    kinds = [head.kind for head in spec.heads]
+    require(spec.heads and kinds == sorted(kinds, reverse=True), "heads of values come first")
+    gate = next((head.n_units for head in spec.heads if head.kind == "class"), None)
+    mixed = [head.output.n_classes for head in spec.heads if isinstance(head.output, Mixture)]
+    require(all(n == gate for n in mixed), "a mixture has a number for each class")
+    names = [layer.name for layer in spec.layers()] + [INPUT]
+    require(len(set(names)) == len(names), "its layers have names of their own")
+
+
+def check_trunk_fields(trunk):
+    require(trunk.classes == (), "a trunk has layers of Keras' own")
+    require(is_count(trunk.n_features, 1), "a trunk has features")
+
+
+def check_network(network):
+    """The weights above a trunk; those of the trunk are compared with its layers later."""
+    expected = weight_shapes(network.spec)
+    weights = network.weights
+    n_above = len(expected)
+    require(isinstance(weights, list), "weights are a list")
+    require(
+        all(is_array(w, "biuf", (None,) * np.ndim(w)) for w in weights), "weights are arrays"
+    )
+    alone = network.spec.trunk is None
+    above = weights if alone else weights[len(weights) - n_above :]
+    if [w.shape for w in above] != expected or any(w.dtype.kind != "f" for w in above):
+        found = [w.shape for w in weights]
+        raise ValueError(f"it has weights of shapes {found[:4]}... where {expected[:4]}... belong")
+
+
+def check_average(average):
+    networks, places = average.networks, average.places
+    require(
+        isinstance(networks, list) and networks and {type(n) for n in networks} == {FittedNetwork},
+        "an average is one of networks",
+    )
+    like = dataclasses.replace(networks[0].spec, embedding=None)
+    same = all(dataclasses.replace(n.spec, embedding=None) == like for n in networks)
+    require(same, "the networks of an average are of one form")
+    n_heads = len(networks[0].spec.heads)
+    require(
+        isinstance(places, list)
+        and places
+        and all(isinstance(p, tuple) and len(p) == n_heads for p in places)
+        and all(is_count(i) and i < len(networks) for place in places for i in place),
+        "an average has the networks that it names",
+    )
+
+
+def check_stacked(stacked):
+    require(isinstance(stacked.network, (FittedNetwork, Average)), "companions stand by networks")
+    require(
+        isinstance(stacked.models, list) and isinstance(stacked.shares, list), "companions are lists"
+    )
+    models = tuple(companion.model for companion in COMPANIONS.values())
+    require(all(isinstance(model, models) for model in stacked.models), "companions are models")
+    require(all(map(is_share, [*stacked.shares, stacked.floor])), "shares are from 0 to 1")
 
 
 def check_trunk(network, shapes):
@@ -86,4 +145,117 @@ def check_trunk(network, shapes):
     for part in getattr(network, "networks", [network]):
         found = [w.shape for w in part.weights[: len(shapes)]]
         if found != shapes or len(part.weights) != len(shapes) + len(weight_shapes(part.spec)):
-            raise refused(f"its trunk has weights of shapes {found[:4]}... and not {shapes[:4]}")
+            raise ValueError(f"its trunk has weights of shapes {found[:4]}... and not {shapes[:4]}")
+
+
+# ------------------------------------------------------------------- the targets
+def check_value_target(target):
+    n = target.n_units
+    require(n and all(map(is_count, target.positions)), "a number has columns")
+    for name in ("offset", "scale"):
+        array = getattr(target, name)
+        fits = is_array(array, "iuf", ()) or is_array(array, "iuf", (n,))
+        require(fits and is_finite(array), f"the {name} of a number has an entry for each column")
+
+
+def check_class_target(target):
+    n = len(target.classes) if target.classes.ndim == 1 else 0
+    require(n and target.positions and all(map(is_count, target.positions)), "a label has columns")
+    require(not target.one_hot or len(target.positions) == n, "one-hot labels have columns")
+    edges, centres, quantiles = target.edges, target.centres, target.quantiles
+    require(
+        edges is None
+        or (is_array(edges, "iuf", (n - 1,)) and is_finite(edges) and (np.diff(edges) > 0).all()),
+        "edges rise",
+    )
+    require(centres is None or is_array(centres, "iuf", (n,)), "a label has one centre")
+    require(
+        quantiles is None or (is_array(quantiles, "iuf", (n, None)) and quantiles.shape[1] > 1),
+        "a label has quantiles",
+    )
+    if target.source is not None:
+        require(centres is not None, "labels of a number have centres")
+        if edges is None:
+            require(is_array(target.classes, "biuf", (n,)), "labels that are numbers are numbers")
+        else:
+            require(quantiles is not None, "bands have quantiles")
+
+
+def check_targets(targets):
+    n_columns, values, classes = len(targets.names), targets.values, targets.classes
+    require(targets.outputs, "there is a target")
+    require(all(map(is_name, targets.names)), "columns have names")
+    positions = [p for target in targets.outputs for p in target.positions]
+    require(max(positions) < n_columns, "targets have columns of y")
+    names = [target.name for target in targets.outputs]
+    require(len(set(names)) == len(names), "targets have names of their own")
+    for target in classes:
+        source = target.source
+        fits = source is None or (is_count(source) and source < len(values))
+        require(fits and (source is None or values[source].n_units == 1), "labels have a number")
+    known = targets.known_values
+    require(not known or (values and classes), "labels that decide a number have one")
+    for code, number in known.items():
+        require(is_count(code) and code < classes[0].n_units, "labels that decide a number exist")
+        require(isinstance(number, Real) and is_finite(number), "known numbers are finite")
+
+
+def is_name(value):
+    """Whether it can be the name of a column: plain, or a tuple of plain ones."""
+    if isinstance(value, tuple):
+        return all(map(is_name, value))
+    return value is None or isinstance(value, (bool, int, float, str, np.generic))
+
+
+# ------------------------------------------------------------------- the whole
+def check_interval_errors(errors):
+    require(errors.value_from in VALUE_FROM, "errors are those of an answer")
+    require(isinstance(errors.non_negative, (bool, np.bool_)), "intervals are bounded or not")
+    require(isinstance(errors.columns, list), "errors are a list")
+    for column in errors.columns:
+        require(isinstance(column, tuple) and len(column) == 3, "errors have weights")
+        found, weights, n_rows = column
+        require(
+            is_array(found, "f", (None,)) and is_array(weights, "f", found.shape), "errors are rows"
+        )
+        require(is_count(n_rows) and (n_rows == 0 or len(found)), "errors have a number of rows")
+
+
+def check_resumption(resumption):
+    states = resumption.states
+    require(all(isinstance(state, tuple) and len(state) == 2 for state in states), "states are two")
+
+
+def check_model(model):
+    """Raise unless targets, rows and all the rest are those of the network."""
+    targets, spec = model.targets, model.network.spec
+    require(isinstance(model.network, (FittedNetwork, Average, Stacked)), "a model has a network")
+    heads = [(head.name, head.kind, head.n_units) for head in spec.heads]
+    same_heads = heads == [(target.name, target.kind, target.n_units) for target in targets.outputs]
+    require(
+        same_heads and model.features.output_shape_ == spec.input_shape,
+        "its targets and features are those of its network",
+    )
+    require(
+        is_array(model.loss_weights, "f", (None, len(heads))), "weights of losses are by epoch"
+    )
+    require(
+        all(isinstance(k, str) and isinstance(v, list) for k, v in model.history.items())
+        and all(isinstance(x, Real) for logs in model.history.values() for x in logs),
+        "a history has a list of numbers by name",
+    )
+    best = model.best_epoch
+    require(best is None or is_array(best, "iu", (None, len(heads))), "epochs are by head")
+    require(
+        len(model.temperatures) in (0, len(targets.classes))
+        and all(0 < t < np.inf for t in model.temperatures),
+        "labels have a temperature",
+    )
+    kinds = [companion.name for companion in COMPANIONS.values()]
+    require(all(name in kinds for name in model.companions), "companions are known")
+    sources = {target.source for target in targets.classes}
+    for i, blend in model.blends.items():
+        require(i in sources and isinstance(blend, tuple) and len(blend) == 2, "a blend is of two")
+        require(blend[0] in ("mean", "median") and is_share(blend[1]), "a blend has a share")
+    errors, n_numbers = model.interval_errors, sum(target.n_units for target in targets.values)
+    require(errors is None or len(errors.columns) == n_numbers, "errors are those of each number")

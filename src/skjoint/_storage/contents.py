@@ -19,6 +19,7 @@ from skjoint._data.features import Schema
 from skjoint._data.targets import ClassTarget, Targets, ValueTarget
 from skjoint._ensemble.companions.registry import COMPANIONS
 from skjoint._network.graph import Embedding
+from skjoint._network.keras_config import check_config
 from skjoint._network.outputs import OUTPUTS, Output
 from skjoint._network.spec import Head, NetworkSpec
 from skjoint._network.trunk import Trunk
@@ -27,51 +28,51 @@ from skjoint._prediction.fitted_model import FittedModel, Resumption
 from skjoint._prediction.forward import FittedNetwork
 from skjoint._prediction.intervals import IntervalErrors
 from skjoint._prediction.stacked import Stacked
-from skjoint._storage.checks import check_keras_config, check_model, check_places, check_weights
+from skjoint._storage import checks, encoder_checks
+from skjoint._storage.checks import require
+from skjoint._storage.fields import check_fields
 
 
 class Kind(NamedTuple):
     """A class of objects in files.
 
-    ``fields(value)`` is a dict of what an object is made of, and ``make(fields)`` the object made
-    of such a dict, whose values may come from anywhere.
+    ``fields(value)`` is a dict of what an object is made of, ``make(fields)`` the object made
+    of such a dict, whose values may come from anywhere, and ``check(value)`` raises unless the
+    object is one that can be used.
     """
 
     cls: type
     fields: Callable
     make: Callable
+    check: Callable
 
 
-def _plain(cls):
+def _no_check(value):
+    """For what is checked where it is made."""
+
+
+def _plain(cls, check=_no_check):
     """A dataclass whose fields are all in the file."""
 
     def fields(value):
         return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
 
-    return Kind(cls, fields, lambda fields: cls(**fields))
+    def check_all(value):
+        check_fields(value)
+        check(value)
+
+    return Kind(cls, fields, lambda fields: cls(**fields), check_all)
 
 
-def _stateful(cls, check=None):
+def _stateful(cls, check):
     """A class whose pickled state is its constructor's arguments."""
-
-    def make(fields):
-        if check is not None:
-            check(**fields)
-        return cls(**fields)
-
-    return Kind(cls, lambda value: value.__getstate__(), make)
+    return Kind(cls, lambda value: value.__getstate__(), lambda fields: cls(**fields), check)
 
 
 # ----------------------------------------------------------------- special kinds
-def _trunk_fields(trunk):
-    check_keras_config(json.loads(trunk.config), "trunk")
-    return {f.name: getattr(trunk, f.name) for f in dataclasses.fields(trunk)}
-
-
-def _make_trunk(fields):
-    trunk = Trunk(**fields)
-    check_keras_config(json.loads(trunk.config), "the file")
-    return trunk
+def _check_trunk(trunk):
+    checks.check_trunk_fields(trunk)
+    check_config(json.loads(trunk.config), "trunk")
 
 
 def _resumption_fields(resumption):
@@ -79,10 +80,38 @@ def _resumption_fields(resumption):
     return {"states": resumption.states, "balancing": resumption.balancing}
 
 
+def _check_resumption(resumption):
+    check_fields(resumption)
+    checks.check_resumption(resumption)
+
+
+def _make_network(fields):
+    """A network of weights whose shapes are checked before anything is computed of them."""
+    network = FittedNetwork.__new__(FittedNetwork)
+    vars(network).update(spec=fields.pop("spec"), weights=fields.pop("weights"))
+    require(not fields, f"a network has no {list(fields)}")
+    checks.check_network(network)
+    return FittedNetwork(network.spec, network.weights)
+
+
+# What an encoder has once it has learned, beside its parameters.
+LEARNED = {
+    "schema", "numbers_", "categories_", "levels_", "bend_", "row_shape_", "output_shape_",
+    "scaler_", "knots_", "one_hot_",
+}  # fmt: skip
+
+
 def _make_encoder(fields):
     encoder = FeatureEncoder(fields.pop("enabled"), fields.pop("ranks"))
+    require(fields.keys() <= LEARNED, f"an encoder has no {sorted(fields.keys() - LEARNED)}")
     vars(encoder).update(fields)
     return encoder
+
+
+def _check_encoder(encoder):
+    for name, cls in (("scaler_", StandardScaler), ("one_hot_", OneHotEncoder)):
+        require(isinstance(getattr(encoder, name, None), (cls, type(None))), f"no {name}")
+    encoder_checks.check_encoder(encoder)
 
 
 SCALER_FIELDS = ("mean_", "var_", "scale_", "n_samples_seen_", "n_features_in_")
@@ -97,6 +126,7 @@ def _make_scaler(fields):
 
 def _make_one_hot(fields):
     """An encoder of these categories. It is given all of them, so that one row fits it."""
+    encoder_checks.check_categories(fields["categories"])
     categories = [np.asarray(c, dtype=object) for c in fields["categories"]]
     encoder = OneHotEncoder(
         categories=categories, handle_unknown="ignore", sparse_output=False, dtype=np.float32
@@ -105,31 +135,33 @@ def _make_one_hot(fields):
 
 
 KINDS = {
-    **{
-        cls.__name__: _plain(cls)
-        for cls in (
-            Embedding,
-            Head,
-            NetworkSpec,
-            Schema,
-            Targets,
-            ValueTarget,
-            ClassTarget,
-        )
-    },
-    "Trunk": Kind(Trunk, _trunk_fields, _make_trunk),
-    "Resumption": Kind(Resumption, _resumption_fields, lambda fields: Resumption(**fields)),
-    "FittedModel": _stateful(FittedModel, check_model),
-    "FittedNetwork": _stateful(FittedNetwork, check_weights),
-    "Average": _stateful(Average, check_places),
-    "Stacked": _stateful(Stacked),
-    "IntervalErrors": _stateful(IntervalErrors),
-    "FeatureEncoder": Kind(FeatureEncoder, vars, _make_encoder),
+    "Embedding": _plain(Embedding, checks.check_embedding),
+    "Head": _plain(Head, checks.check_head),
+    "NetworkSpec": _plain(NetworkSpec, checks.check_spec),
+    "Schema": _plain(Schema, encoder_checks.check_schema),
+    "Targets": _plain(Targets, checks.check_targets),
+    "ValueTarget": _plain(ValueTarget, checks.check_value_target),
+    "ClassTarget": _plain(ClassTarget, checks.check_class_target),
+    "Trunk": _plain(Trunk, _check_trunk),
+    "Resumption": Kind(
+        Resumption, _resumption_fields, lambda fields: Resumption(**fields), _check_resumption
+    ),
+    "FittedModel": _plain(FittedModel, checks.check_model),
+    "FittedNetwork": Kind(
+        FittedNetwork, FittedNetwork.__getstate__, _make_network, checks.check_network
+    ),
+    "Average": _stateful(Average, checks.check_average),
+    "Stacked": _stateful(Stacked, checks.check_stacked),
+    "IntervalErrors": _stateful(IntervalErrors, checks.check_interval_errors),
+    "FeatureEncoder": Kind(FeatureEncoder, vars, _make_encoder, _check_encoder),
     "StandardScaler": Kind(
-        StandardScaler, lambda value: {n: getattr(value, n) for n in SCALER_FIELDS}, _make_scaler
+        StandardScaler,
+        lambda value: {n: getattr(value, n) for n in SCALER_FIELDS},
+        _make_scaler,
+        encoder_checks.check_scaler,
     ),
     "OneHotEncoder": Kind(
-        OneHotEncoder, lambda value: {"categories": value.categories_}, _make_one_hot
+        OneHotEncoder, lambda value: {"categories": value.categories_}, _make_one_hot, _no_check
     ),
 }
 
@@ -148,8 +180,10 @@ def kind_named(name):
     """Name and kind, or None for an unknown name."""
     prefix, _, rest = str(name).partition(" ")
     if prefix == "output" and rest in OUTPUTS:
-        return name, _plain(OUTPUTS[rest])
+        return name, _plain(OUTPUTS[rest], checks.check_output)
     if prefix == "companion" and rest in COMPANIONS:
         cls = COMPANIONS[rest].model
-        return name, Kind(cls, lambda model: model.arrays(), lambda fields: cls(**fields))
+        return name, Kind(
+            cls, lambda model: model.arrays(), lambda fields: cls(**fields), _no_check
+        )
     return (name, KINDS[name]) if name in KINDS else None

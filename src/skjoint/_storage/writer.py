@@ -6,9 +6,19 @@ import json
 
 import numpy as np
 
-from skjoint._storage.checks import check_keras_config
+from skjoint._network.keras_config import check_config
+from skjoint._network.keras_names import CLASSES
 from skjoint._storage.contents import kind_of
 from skjoint._support.keras_import import import_keras
+
+# Numbers that arrays hold, little-endian.
+DTYPES = {"|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8"}
+# Kinds of objects of Keras that stand by themselves.
+KERAS_KINDS = ("optimizer", "loss", "initializer", "schedule")
+CODE = (
+    "functions, callbacks and foreign objects are code. Use a name of Keras, or set_params(...) "
+    "another value before saving; what prediction does not need, such as callbacks, may be None."
+)
 
 
 class Writer:
@@ -22,8 +32,14 @@ class Writer:
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
         if isinstance(value, np.generic):
-            number = self.encode(value.item(), where)
-            return {"is": "scalar", "dtype": value.dtype.str, "value": number}
+            dtype = value.dtype.newbyteorder("<")
+            if dtype.str not in DTYPES and dtype.kind != "U":
+                raise TypeError(f"{where} is of type {value.dtype}, which save cannot write.")
+            return {
+                "is": "scalar",
+                "dtype": dtype.str,
+                "value": self.encode(value.item(), where),
+            }
         if isinstance(value, np.ndarray):
             return self._array(value, where)
         if isinstance(value, (list, tuple)):
@@ -31,14 +47,16 @@ class Writer:
             return {"is": kind, "items": [self.encode(v, where) for v in value]}
         if isinstance(value, dict):
             pairs = [[self.encode(k, where), self.encode(v, where)] for k, v in value.items()]
-            if "class_name" in value:
-                check_keras_config(value, where)
             return {"is": "dict", "items": pairs}
         found = kind_of(value)
         if found is None:
             return self._keras_object(value, where)
         name, kind = found
         fields = {k: self.encode(v, f"{where}.{k}") for k, v in kind.fields(value).items()}
+        try:
+            kind.check(value)
+        except ValueError as error:
+            raise ValueError(f"save cannot write {where}, which load would refuse: {error}") from error
         return {"is": name, "fields": fields}
 
     def _array(self, array, where):
@@ -46,7 +64,7 @@ class Writer:
             items = [self.encode(v, where) for v in array.ravel().tolist()]
             dtype = "O" if array.dtype == object else array.dtype.str
             return {"is": "objects", "dtype": dtype, "shape": array.shape, "items": items}
-        if array.dtype.kind not in "biuf":
+        if array.dtype.newbyteorder("<").str not in DTYPES:
             raise TypeError(f"{where} holds values of type {array.dtype}, which save cannot write.")
         name = f"arrays/{len(self.arrays)}"
         array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
@@ -57,17 +75,19 @@ class Writer:
         """Instances and classes of Keras' own, by configuration."""
         if isinstance(value, type) and value.__module__.startswith("keras."):
             config = {"module": "keras.optimizers", "class_name": value.__name__, "config": None}
-            if getattr(import_keras().optimizers, value.__name__, None) is value:
+            listed = ("keras.optimizers", value.__name__) in CLASSES["optimizer"]
+            if listed and getattr(import_keras().optimizers, value.__name__, None) is value:
                 return {"is": "keras class", "config": config}
         elif type(value).__module__.startswith("keras."):
             keras = import_keras()
-            bases = (keras.optimizers.Optimizer, keras.losses.Loss, keras.initializers.Initializer)
+            bases = (
+                keras.optimizers.Optimizer,
+                keras.losses.Loss,
+                keras.initializers.Initializer,
+                keras.optimizers.schedules.LearningRateSchedule,
+            )
             if isinstance(value, bases):
                 config = keras.saving.serialize_keras_object(value)
-                check_keras_config(config, where)
+                check_config(config, where, KERAS_KINDS)
                 return {"is": "keras", "config": json.dumps(config)}
-        raise TypeError(
-            f"save cannot write {where}={value!r}: functions, callbacks and foreign objects are "
-            "code. Use a name of Keras, or set_params(...) another value before saving; "
-            "what prediction does not need, such as callbacks, may be None."
-        )
+        raise TypeError(f"save cannot write {where}={value!r}: {CODE}")
