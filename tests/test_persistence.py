@@ -385,9 +385,11 @@ def keras_object(class_name, module="keras.layers", registered=None, **config):
 
 def with_trunk(*named, **config):
     """A trunk with a layer that would run code, read files, or is not Keras' own."""
-    layers = [keras_object("InputLayer", batch_shape=[None, 7]), keras_object(*named, **config)]
+    layers = [keras_object("InputLayer", batch_shape=[None, 11]), keras_object(*named, **config)]
     model = keras_object("Sequential", "keras", name="trunk", layers=layers)
-    fields = {"config": json.dumps(model), "n_features": 4, "n_parameters": 1}
+    n_parameters = 12 * config["units"] if isinstance(config.get("units"), int) else 1
+    fields = {"config": json.dumps(model), "n_features": config.get("units", 4)}
+    fields["n_parameters"] = n_parameters
     fields |= {"adds_losses": False, "convolves": False, "embeds": False}
     return set_at(*NETWORK, "spec", "fields", "trunk", {"is": "Trunk", "fields": fields})
 
@@ -449,7 +451,7 @@ TAMPERED = {
                 "items": ["x" * 10**7] + [""] * 9999,
             },
         ),
-        "texts of very different lengths",
+        "more than 10 times its size and 64 MB of memory",
     ),
     "infinite size": (set_at(*NETWORK, "spec", "fields", "input_shape", float("inf")), "together"),
     "optimizer of os": (
@@ -468,9 +470,9 @@ TAMPERED = {
         set_at(
             *MODEL,
             "loss_weights",
-            {"is": "array", "dtype": "<f8", "shape": [10**12], "data": "arrays/0"},
+            {"is": "array", "dtype": "<f8", "shape": [10**12], "data": "arrays/18"},
         ),
-        r"is not an array of shape \(1000000000000,\)",
+        r"entries for an array of shape \[1000000000000\]",
     ),
     "missing array": (
         set_at(
@@ -478,7 +480,7 @@ TAMPERED = {
             "loss_weights",
             {"is": "array", "dtype": "<f8", "shape": [1], "data": "../../etc/passwd"},
         ),
-        "does not fit together",
+        "it has no array",
     ),
     "other weights": (
         set_at(*NETWORK, "weights", {"is": "list", "items": []}),

@@ -95,8 +95,10 @@ class Reader:
 
     def _array(self, value):
         if value["dtype"] not in DTYPES:
-            raise refused(f"{value['data']} is not an array of numbers")
-        dtype, data = np.dtype(value["dtype"]), self.arrays.pop(value["data"])
+            raise refused(f"{str(value['data'])[:100]} is not an array of numbers")
+        dtype, data = np.dtype(value["dtype"]), self.arrays.pop(value["data"], None)
+        if data is None:
+            raise refused(f"it has no array {str(value['data'])[:100]!r}, or has it in two places")
         n_entries, rest = divmod(len(data), dtype.itemsize)
         if rest:
             raise refused(f"{value['data']} is not an array of type {dtype}")
