@@ -58,22 +58,21 @@ class Bounds:
         if not text.isascii():
             raise refused(f"{name} is not JSON of ASCII")
         self.take_memory(2 * len(text))  # as bytes and as str
-        outside = text.replace(rb"\\", b"__").replace(rb"\"", b"__")
-        letters = np.frombuffer(outside, np.uint8)
+        letters = np.frombuffer(text.replace(rb"\\", b"__").replace(rb"\"", b"__"), np.uint8)
         quotes = letters == ord('"')
-        outside = letters[~np.logical_xor.accumulate(quotes)]  # of texts
-        opened = (outside == ord("{")) | (outside == ord("["))
-        closed = (outside == ord("}")) | (outside == ord("]"))
-        steps = opened[opened | closed].astype(np.int32) * 2 - 1
-        if np.cumsum(steps).max(initial=0) > MAX_DEPTH:
+        letters = letters[~np.logical_xor.accumulate(quotes)]  # outside of texts
+        brackets = letters[np.isin(letters, np.frombuffer(b"[]{}", np.uint8))]
+        steps = np.where((brackets == ord("[")) | (brackets == ord("{")), 1, -1).astype(np.int8)
+        if np.cumsum(steps, dtype=np.int32).max(initial=0) > MAX_DEPTH:
             raise refused(f"{name} is not JSON of at most {MAX_DEPTH} lists inside each other")
+        n_of = np.bincount(letters, minlength=256) if len(letters) < 0 else None
         wide = 4 if b"\\u" in text else 1
         self.take_memory(
-            DICT * int((outside == ord("{")).sum())
-            + LIST * int((outside == ord("[")).sum())
-            + VALUE * int((outside == ord(",")).sum())
+            DICT * int(n_of.get(ord("{"), 0))
+            + LIST * int(n_of.get(ord("["), 0))
+            + VALUE * int(n_of.get(ord(","), 0))
             + TEXT * (int(quotes.sum()) // 2)
-            + wide * (len(text) - len(outside))
+            + wide * (len(text) - len(letters))
         )
 
     def take_layers(self, config):
