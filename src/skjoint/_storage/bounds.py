@@ -21,6 +21,9 @@ HASH_SECONDS = 1.0  # of a file's keys; a million texts or numbers take a tenth 
 HASHED_AT_ONCE = 256
 # Bytes of memory of a dict, a list, a text but for its letters, and another value with its place.
 DICT, LIST, TEXT, VALUE = 232, 64, 56, 40
+# From brackets to steps in and out, as int8.
+STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 class Bounds:
@@ -60,20 +63,18 @@ class Bounds:
         self.take_memory(2 * len(text))  # as bytes and as str
         letters = np.frombuffer(text.replace(rb"\\", b"__").replace(rb"\"", b"__"), np.uint8)
         quotes = letters == ord('"')
-        letters = letters[~np.logical_xor.accumulate(quotes)]  # outside of texts
-        brackets = letters[np.isin(letters, np.frombuffer(b"[]{}", np.uint8))]
-        steps = np.where((brackets == ord("[")) | (brackets == ord("{")), 1, -1).astype(np.int8)
-        if np.cumsum(steps, dtype=np.int32).max(initial=0) > MAX_DEPTH:
-            raise refused(f"{name} is not JSON of at most {MAX_DEPTH} lists inside each other")
-        n_of = np.bincount(letters, minlength=256) if len(letters) < 0 else None
+        outside = letters[~np.logical_xor.accumulate(quotes)].tobytes()  # of texts
         wide = 4 if b"\\u" in text else 1
         self.take_memory(
-            DICT * int(n_of.get(ord("{"), 0))
-            + LIST * int(n_of.get(ord("["), 0))
-            + VALUE * int(n_of.get(ord(","), 0))
+            DICT * outside.count(b"{")
+            + LIST * outside.count(b"[")
+            + VALUE * outside.count(b",")
             + TEXT * (int(quotes.sum()) // 2)
-            + wide * (len(text) - len(letters))
+            + wide * (len(text) - len(outside))
         )
+        brackets = np.frombuffer(outside.translate(STEPS, NO_BRACKETS), np.int8)
+        if np.cumsum(brackets, dtype=np.int32).max(initial=0) > MAX_DEPTH:
+            raise refused(f"{name} is not JSON of at most {MAX_DEPTH} lists inside each other")
 
     def take_layers(self, config):
         """Count what is made of a trunk's configuration, which is JSON itself."""

@@ -239,11 +239,9 @@ def check_model(model):
     require(
         is_array(model.loss_weights, "f", (None, len(heads))), "weights of losses are by epoch"
     )
-    require(
-        all(isinstance(k, str) and isinstance(v, list) for k, v in model.history.items())
-        and all(isinstance(x, Real) for logs in model.history.values() for x in logs),
-        "a history has a list of numbers by name",
-    )
+    for name, logs in model.history.items():
+        numbers = isinstance(logs, list) and all(issubclass(t, Real) for t in set(map(type, logs)))
+        require(isinstance(name, str) and numbers, "a history has a list of numbers by name")
     best = model.best_epoch
     require(best is None or is_array(best, "iu", (None, len(heads))), "epochs are by head")
     require(
