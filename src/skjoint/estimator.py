@@ -23,6 +23,7 @@ from skjoint._fitting.settings import resolve
 from skjoint._fitting.training_data import encode_rows, learn_encoders, read_training_data
 from skjoint._parameters import presets
 from skjoint._parameters.constraints import CONSTRAINTS, check_numbers
+from skjoint._parameters.copies import check_copies
 from skjoint._parameters.names import hint, is_routed
 from skjoint._prediction.attributes import FittedAttributes, one_or_list
 from skjoint._prediction.decoding import Decoding
@@ -163,10 +164,10 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         the squared error of that mean and half the divergence from a normal
         distribution around the true number, two bins wide [15]_. It needs
         ``value_activation="linear"`` and cannot go with ``head_link="mixture"``
-        nor with vectors of numbers under one head. Give a loss
-        with settings as a function, such as
-        ``functools.partial(keras.losses.huber, delta=2.0)``: copies of Keras'
-        ``Huber`` object forget ``delta`` (Keras 3.15), and ``clone`` copies.
+        nor with vectors of numbers under one head. Give Keras'
+        ``Huber`` with a ``delta`` as ``functools.partial(keras.losses.huber,
+        delta=2.0)``: copies of the object forget it (Keras 3.15), and ``clone``
+        copies, so that ``fit`` refuses it.
     class_loss : str, Keras loss or callable, default="crossentropy"
         Loss of the label. ``"log_loss"`` and Keras' names of the
         cross-entropy mean the same. Losses on one-hot labels, such as
@@ -708,7 +709,19 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
 
     def _validate_params(self) -> None:
         super()._validate_params()
-        check_numbers(self.get_params(deep=False), type(self).__name__)
+        params = self.get_params(deep=False)
+        check_numbers(params, type(self).__name__)
+        check_copies(params)
+
+    def __sklearn_clone__(self) -> Self:
+        check_copies(self.get_params(deep=False))
+        cloned: Self = super().__sklearn_clone__()
+        return cloned
+
+    def __getstate__(self) -> dict[str, Any]:
+        check_copies(self.get_params(deep=False))
+        state: dict[str, Any] = super().__getstate__()
+        return state
 
     # -------------------------------------------------------------- training
     @checks_parameters

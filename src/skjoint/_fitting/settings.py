@@ -17,6 +17,7 @@ from skjoint._network.graph import Embedding
 from skjoint._network.identifiers import check_identifier, is_non_negative
 from skjoint._network.outputs import Label, value_output
 from skjoint._network.spec import EMBEDDINGS, Head
+from skjoint._support.keras_import import check_eager
 from skjoint._support.nearest_name import nearest_name
 
 MAX_UNITS = 2**20
@@ -119,7 +120,10 @@ def resolve(params, targets, features, mode, seed, previous=None):
     ------
     ValueError
         If a parameter is none, or two of them cannot go together.
+    RuntimeError
+        If TensorFlow builds a graph here, or spreads variables over devices.
     """
+    check_eager()
     p = SimpleNamespace(**params)
     chunk = mode == "chunk"
     loss_weights, balancing = resolve_loss_weights(p.loss_weights, targets)

@@ -22,7 +22,7 @@ def build_model(spec, all_parts=False):
     keras = import_keras()
     names = spec.keras_names()
     with untouched_random():
-        tensors = {INPUT: keras.Input(spec.input_shape, name="input")}
+        tensors = {INPUT: keras.Input(spec.input_shape, name="input", **FLOAT32)}
         if spec.trunk is not None:
             tensors[TRUNK] = spec.trunk.build()(tensors[INPUT])
         for layer in spec.layers():

@@ -24,14 +24,15 @@ def check_identifier(parameter, identifier):
         ) from None
     if getattr(found, "__module__", type(found).__module__).startswith("keras."):
         return
-    given = (2, 3) if module is keras.initializers else keras.ops.zeros((2, 3))
+    draws = module is keras.initializers
     try:
         with untouched_random():
-            shape = np.shape(found(given))
+            made = found((2, 3), dtype="float32") if draws else found(keras.ops.zeros((2, 3)))
+            shape = np.shape(made)
     except Exception as error:  # whatever the user's function may raise
         raise ValueError(
-            f"{parameter} must be a name that Keras knows, or a callable of one "
-            f"{'shape' if module is keras.initializers else 'tensor'}. It raised "
+            f"{parameter} must be a name that Keras knows, or a callable "
+            f"{'(shape, dtype)' if draws else 'of one tensor'}. It raised "
             f"{first_line(error)}"
         ) from error
     if shape != (2, 3):

@@ -34,7 +34,8 @@ def initial_weights(spec, seed, given=None):
                 weights += _initial_embedding(layer, layer_seed)
             else:
                 draw = initializer(spec, layer, layer_seed)
-                kernel = np.asarray(draw((layer.n_inputs, layer.n_units)))
+                # float64, a setting of the process, would draw other numbers.
+                kernel = np.asarray(draw((layer.n_inputs, layer.n_units), dtype="float32"))
                 weights += [kernel, np.zeros(layer.n_units, np.float32)]
     return weights
 

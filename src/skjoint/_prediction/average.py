@@ -80,7 +80,7 @@ class Average:
         """The members and the means of their outputs as a new ``keras.Model``."""
         keras = import_keras()
         with untouched_random():
-            X = keras.Input(self.spec.input_shape, name="input")
+            X = keras.Input(self.spec.input_shape, name="input", dtype="float32")
             outputs = []
             for i, network in enumerate(self.networks):
                 model = network.build()
@@ -90,7 +90,8 @@ class Average:
             means = []
             for i, head in enumerate(self.spec.heads):
                 parts = [outputs[place[i]][i] for place in self.places]
-                mean = keras.layers.Average(name=self.spec.keras_names()[head.name])
+                name = self.spec.keras_names()[head.name]
+                mean = keras.layers.Average(name=name, dtype="float32")
                 means.append(mean(parts) if len(parts) > 1 else parts[0])
             return keras.Model(X, means)
 

@@ -20,7 +20,7 @@ from skjoint._network.graph import INPUT, MeanOverClasses, Periodic
 from skjoint._network.weights import set_weights
 from skjoint._prediction.activations import ACTIVATIONS
 from skjoint._prediction.blocks import MAX_THREADS, Product, as_columns, as_rows, in_chunks
-from skjoint._support.keras_import import import_keras
+from skjoint._support.keras_import import check_eager
 
 BLOCKS = (32, 16, 8)  # large ones suit many rows of small networks, small ones a single row
 BLOCK_SIZE = 2**17  # multiplications in a block at most, where the smallest allows it
@@ -211,7 +211,7 @@ class FittedNetwork:
         return [found[name] for name in names]
 
     def _own_function(self):
-        import_keras()  # which fails where TensorFlow would hang
+        check_eager()
         import tensorflow as tf
 
         with self._lock:
