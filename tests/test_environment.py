@@ -64,9 +64,10 @@ def eager_functions():
     [
         {},
         {"n_members": 2, "dropout": 0.1, "value_loss": "gaussian_nll", "early_stopping": True},
+        {"class_loss": "categorical_focal_crossentropy", "value_loss": "histogram"},
         {"head_link": "mixture", "kernel_initializer": "he_normal", "loss_weights": "uncertainty"},
     ],
-    ids=["plain", "members", "mixture"],
+    ids=["plain", "members", "histogram", "mixture"],
 )
 def test_settings_of_the_process_change_nothing(engine, surroundings, params):
     alone = plain(engine=engine, **params).fit(X, Y)

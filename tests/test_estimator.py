@@ -461,7 +461,7 @@ OWN_FUNCTIONS = {
     "a loss that fails": ({"class_loss": lambda t: 0}, "It raised TypeError: .*2 were given"),
     "an activation": ({"activation": lambda x: x[:, :1]}, "Got \\(2, 1\\) for \\(2, 3\\)"),
     "an initializer": (
-        {"kernel_initializer": lambda shape: 0.0},
+        {"kernel_initializer": lambda shape, dtype: 0.0},
         "Got \\(\\) for \\(2, 3\\) instead",
     ),
 }

@@ -86,7 +86,7 @@ def gaussian_loss():
         r"""``(log v + (y - m)^2 / v) / 2``, mean over units; v less ``MIN_VARIANCE`` is given."""
 
         def __init__(self):
-            super().__init__(name="value_loss")
+            super().__init__(name="value_loss", dtype="float32")
 
         def call(self, y_true, y_pred):
             mean, variance = keras.ops.split(y_pred, 2, axis=-1)

@@ -135,7 +135,7 @@ def histogram_loss():
         """
 
         def __init__(self):
-            super().__init__(name="value_loss")
+            super().__init__(name="value_loss", dtype="float32")
 
         def call(self, y_true, y_pred):
             number, mean, proba = y_true[:, 0], y_pred[:, 0], y_pred[:, 1:]

@@ -88,7 +88,7 @@ def mixture_loss():
 
         def __init__(self, loss, n_units):
             reduction = getattr(loss, "reduction", "sum_over_batch_size")
-            super().__init__(name="value_loss", reduction=reduction)
+            super().__init__(name="value_loss", reduction=reduction, dtype="float32")
             self.loss = loss
             self.n_units = n_units
 
@@ -97,7 +97,8 @@ def mixture_loss():
             mean, by_class = y_pred[:, : self.n_units], y_pred[:, self.n_units :]
             n_classes = by_class.shape[1] // self.n_units
             by_class = keras.ops.reshape(by_class, (-1, n_classes, self.n_units))
-            own = keras.ops.sum(keras.ops.one_hot(code, n_classes)[:, :, None] * by_class, axis=1)
+            own_class = keras.ops.one_hot(code, n_classes, dtype=by_class.dtype)[:, :, None]
+            own = keras.ops.sum(own_class * by_class, axis=1)
             return per_sample(self.loss)(number, keras.ops.where(code[:, None] >= 0, own, mean))
 
     return MixtureLoss
