@@ -15,6 +15,8 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _num_samples
 
+from skjoint._data.containers import warn_of_other_order
+from skjoint._data.exact import columns_of, common_dtype
 from skjoint._fitting.assemble import Assembler, fit_auxiliary_models
 from skjoint._fitting.conflicts import check_unchanged
 from skjoint._fitting.members import train_all
@@ -1028,7 +1030,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             Labels in their own dtype.
         """
         model = self._fitted()
-        return side_by_side(model.answers(X, self._decoding(model), "class"))
+        known = [target.classes for target in model.targets.classes]
+        return side_by_side(model.answers(X, self._decoding(model), "class"), known)
 
     def predict_proba(self, X: XLike) -> ArrayOrList:
         """Probabilities of the labels, at ``temperature_`` where one was learned.
@@ -1090,7 +1093,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             for i, c in enumerate(columns[:n_values])
         }
         labels = {i: c.labels() for i, c in enumerate(columns[n_values:])}
-        return side_by_side(values), side_by_side(labels)
+        known = [target.classes for target in targets.classes]
+        return side_by_side(values), side_by_side(labels, [*known, *labels.values()])
 
     def score(self, X: XLike, y: YLike, sample_weight: ArrayLike | None = None) -> float:
         """Mean over targets of R² (value) and accuracy (class); higher is better.
@@ -1135,6 +1139,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             from the number, ``agreement`` (see
             :func:`skjoint.metrics.agreement_score`).
         """
+        warn_of_other_order(X=X, y=y, sample_weight=sample_weight)
         model = self._fitted()
         decoding = self._decoding(model)
         outputs = model.outputs(X, decoding)
@@ -1148,14 +1153,20 @@ JointRegressorClassifier.__init__.__signature__ = _signature.replace(  # type: i
 )
 
 
-def side_by_side(outputs: Mapping[int, NDArray[Any]]) -> NDArray[Any] | Any:
-    """One array from one per target: as it is if there is one, else as columns; None of none."""
+def side_by_side(
+    outputs: Mapping[int, NDArray[Any]], known: Sequence[NDArray[Any]] = ()
+) -> NDArray[Any] | Any:
+    """One array from one per target: as it is if there is one, else as columns; None of none.
+
+    ``known`` are all labels that may occur: they choose a dtype that holds each of them as it
+    is, whatever rows there are.
+    """
     arrays = [outputs[i] for i in sorted(outputs)]
     if len(arrays) <= 1:
         return arrays[0] if arrays else None
-    if len({a.dtype for a in arrays}) > 1 and any(a.dtype.kind not in "iuf" for a in arrays):
-        arrays = [a.astype(object) for a in arrays]
-    return np.column_stack(arrays)
+    if arrays[0].ndim > 1 or not known:
+        return np.column_stack(arrays)
+    return columns_of(arrays, common_dtype(known))
 
 
 def _codes_given(model: FittedModel, given_class: ArrayLike, n_samples: int) -> NDArray[np.int32]:

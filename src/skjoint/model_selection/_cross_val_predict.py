@@ -15,6 +15,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples
 
+from skjoint._data.exact import concatenated, places
 from skjoint._support.composition import best_predictor, joint_estimator, joint_prefix, weight_name
 from skjoint._support.typing import ArrayOrList, XLike, YLike
 from skjoint.model_selection._splitters import JointStratifiedKFold
@@ -88,7 +89,7 @@ def joint_cross_val_predict(
     )
     order = np.argsort(tested)
     if method != "predict_proba":
-        return np.concatenate([answer for answer, _ in results])[order]
+        return concatenated([answer for answer, _ in results])[order]
     several = isinstance(results[0][0], list)
     columns = [
         _joined_proba([(p[i], c[i]) if several else (p, c) for p, c in results])[order]
@@ -127,10 +128,10 @@ def _fit_and_predict(
 
 def _joined_proba(folds: list[tuple[NDArray[Any], NDArray[Any]]]) -> NDArray[np.float64]:
     """Probabilities of all folds under the sorted labels of all; 0 for those that a fold lacks."""
-    labels = np.unique(np.concatenate([classes for _, classes in folds]))
+    labels = np.unique(concatenated([classes for _, classes in folds]))
     joined = []
     for proba, classes in folds:
         wide = np.zeros((len(proba), len(labels)))
-        wide[:, pd.Index(labels).get_indexer(pd.Index(classes))] = proba
+        wide[:, places(classes, labels)] = proba
         joined.append(wide)
     return np.concatenate(joined)
