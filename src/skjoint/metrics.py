@@ -73,6 +73,12 @@ def joint_score(
     ]
     weights: list[NDArray[Any] | None] = [None] * len(targets)
     if sample_weight is not None:
+        if isinstance(sample_weight, pd.DataFrame) and sample_weight.shape[1] > 1:
+            raise ValueError(
+                "sample_weight must be an array here, with columns in the order of the targets, "
+                f"numbers first, then labels. Got a table of {list(sample_weight)} instead: "
+                "put its columns into that order and use to_numpy()."
+            )
         columns = np.asarray(sample_weight, dtype=np.float64)
         if columns.ndim == 1:
             columns = np.tile(columns[:, None], len(targets))

@@ -7,7 +7,7 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
-from skjoint._data.exact import as_array, is_exact, typed
+from skjoint._data.exact import as_array, typed
 
 LARGEST = 1e30  # number of y
 
@@ -91,8 +91,7 @@ def column_of_objects(entries):
         return pd.Series(found)
     if found.dtype.kind == "b":
         return column
-    numbers = (
-        np.full(len(column), np.nan) if is_exact(found) else np.zeros(len(column), found.dtype)
-    )
+    numbers = np.full(len(column), np.nan if found.dtype.kind == "f" else 0, dtype=found.dtype)
     numbers[~missing] = found
-    return pd.Series(numbers if is_exact(found) else pd.arrays.IntegerArray(numbers, missing))
+    is_whole = found.dtype.kind in "iu"
+    return pd.Series(pd.arrays.IntegerArray(numbers, missing) if is_whole else numbers)

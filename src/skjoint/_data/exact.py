@@ -67,7 +67,7 @@ def as_array(labels):
     elif isinstance(labels, (list, tuple)):
         labels = np.array(labels, dtype=object)
     labels = np.asarray(labels)
-    return typed(labels) if labels.dtype == object and labels.ndim == 1 else labels
+    return typed(labels.ravel()).reshape(labels.shape) if labels.dtype == object else labels
 
 
 def typed(entries):

@@ -15,10 +15,11 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples
 
+from skjoint._data.containers import warn_of_other_order
 from skjoint._data.exact import concatenated, places
 from skjoint._support.composition import best_predictor, joint_estimator, joint_prefix, weight_name
 from skjoint._support.typing import ArrayOrList, XLike, YLike
-from skjoint.model_selection._splitters import JointStratifiedKFold
+from skjoint.model_selection._splitters import JointStratifiedKFold, Stratified
 
 Method: TypeAlias = Literal["predict", "predict_value", "predict_class", "predict_proba"]
 
@@ -75,12 +76,16 @@ def joint_cross_val_predict(
     methods = ("predict", "predict_value", "predict_class", "predict_proba")
     if method not in methods:
         raise ValueError(f"method must be one of {methods}. Got {method!r} instead.")
+    warn_of_other_order(X=X, y=y, sample_weight=sample_weight)
     if cv is None or isinstance(cv, Integral):
         declared = _declared_targets(estimator)
         cv = JointStratifiedKFold(5 if cv is None else int(cv), **declared)
-    folds = list(check_cv(cv).split(X, y))
+    n_samples, cv = _num_samples(X), check_cv(cv)
+    # Splitters that look at the order of rows, too, would warn once more.
+    rows = np.zeros(n_samples) if isinstance(cv, Stratified) else X
+    folds = list(cv.split(rows, y))
     tested = np.concatenate([test for _, test in folds])
-    if not np.array_equal(np.sort(tested), np.arange(_num_samples(X))):
+    if not np.array_equal(np.sort(tested), np.arange(n_samples)):
         raise ValueError("cv must put every row into the test part of exactly one fold.")
     parallel = Parallel(n_jobs=n_jobs)
     results = parallel(
