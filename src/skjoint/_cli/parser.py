@@ -13,9 +13,9 @@ One joint model against two separate ones. Without arguments on data that is emb
 An error is exit code 2 and one line on standard error.
 """
 NEUTRAL = """\
-Text that a spreadsheet would run, which begins with =, +, -, @, a tab or a new line, is written
-with an apostrophe before it; numbers stay numbers. `train` and `compare` read such labels without
-the apostrophe.
+Text that a spreadsheet would run, which begins with =, +, -, @, a tab or a new line, is written by
+`predict` with an apostrophe before it; numbers stay numbers. `train` and `compare` read labels
+without that apostrophe, unless the column holds such text that has none.
 """
 PLOT = "skjoint-comparison.png"
 
@@ -34,12 +34,14 @@ def make_parser() -> argparse.ArgumentParser:
         parents=[options],
         help="joint against separate models on a CSV file",
         description="Train one joint and two separate models on a CSV file and compare them.",
+        epilog=NEUTRAL,
     )
     _add_table(command)
     command = commands.add_parser(
         "train",
         help="train a joint model on a CSV file and save it",
         description="Train a joint model on a CSV file, save it and print its model card.",
+        epilog=NEUTRAL,
     )
     _add_table(command)
     _add_output(command, "model file to write, such as model.skjoint")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 from collections import Counter
 
 import numpy as np
@@ -23,9 +24,10 @@ def predict_table(arguments: argparse.Namespace) -> None:
     except FileNotFoundError:
         raise ValueError(f"There is no file {arguments.model}.") from None
     X = _features(est, arguments)
-    predictions = pd.DataFrame(_predictions(est, X))
+    columns = _predictions(est, X)
+    predictions = pd.DataFrame(columns)
     # Where text has no "\r", nothing but separators, quotes and new lines needs quotes.
-    texts = [*predictions, *predictions.select_dtypes(object).to_numpy().ravel()]
+    texts = itertools.chain(columns, *(c for c in columns.values() if isinstance(c, list)))
     quoting = csv.QUOTE_NONNUMERIC if any("\r" in str(t) for t in texts) else csv.QUOTE_MINIMAL
     text = predictions.to_csv(index=False, lineterminator="\n", quoting=quoting).encode()
     with whole_file(path) as stream:
@@ -95,7 +97,7 @@ def _check_labels(name, labels):
         if not isinstance(label, str):
             continue
         why = "is a gap in a table" if label in LABEL_GAPS else ""
-        if "\0" in label or (not label.isprintable() and _is_no_unicode(label)):
+        if "\0" in label or _is_no_unicode(label):
             why = "cannot be written into one"
         if why:
             raise ValueError(f"Label {label!r} of target '{name}' {why}: train with another one.")

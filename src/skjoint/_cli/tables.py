@@ -148,7 +148,9 @@ def _labels(column):
         if is_whole and all(limits.min <= int(text) <= limits.max for text in present):
             whole = [pd.NA if pd.isna(text) else int(text) for text in column]
             return pd.Series(pd.array(whole, dtype="Int64" if dtype == "int64" else "UInt64"))
-    return column
+    numbers = pd.to_numeric(present, errors="coerce")
+    # Numbers with fractions make no labels, which the estimator has an error for.
+    return pd.to_numeric(column) if numbers.notna().all() and (numbers % 1).any() else column
 
 
 def neutralised(text: str) -> str:
