@@ -153,6 +153,17 @@ def test_out_of_fold_answers(kind):
     assert proba.shape == (N, len(set(labels)))
 
 
+@pytest.mark.parametrize("kind", ["uint64 of both halves", "NUL at the end", "lone surrogates"])
+def test_numbers_given_a_label(kind):
+    labels, y = target(kind)
+    est = small(class_columns=["k"], epochs=1, head_link="mixture").fit(X, y)
+    known = sorted(set(labels.tolist()))
+    for_all = [est.predict_value(X, given_class=label) for label in known]
+    by_row = est.predict_value(X, given_class=labels.tolist())
+    assert by_row.tolist() == [for_all[code][i] for i, code in enumerate(CODES)]
+    assert len({numbers[0] for numbers in for_all}) == 3
+
+
 # -------------------------------------------------------------------------- files
 def test_files(fitted, tmp_path):
     _, est, _, labels, expected = fitted

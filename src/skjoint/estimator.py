@@ -16,7 +16,7 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _num_samples
 
 from skjoint._data.containers import warn_of_other_order
-from skjoint._data.exact import columns_of, common_dtype
+from skjoint._data.exact import as_array, columns_of, common_dtype
 from skjoint._fitting.assemble import Assembler, fit_auxiliary_models
 from skjoint._fitting.conflicts import check_unchanged
 from skjoint._fitting.members import train_all
@@ -183,8 +183,12 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         evens out the rates at which the losses fall, at the cost of one more
         forward pass per step.
     class_weight : dict, "balanced", list of these or None, default=None
-        Weight of each label in the loss of the class head. "balanced" is
-        ``n_samples / (n_classes * count)``. A list has one entry for each class target.
+        Weight of each label in the loss of the class head; labels that a dict leaves out
+        have 1. Keys are read as by scikit-learn's ``compute_class_weight``: 0 and 1 are
+        False and True, too, and a label that y does not hold is an error unless all others
+        have a weight. "balanced" is ``n / (n_classes * n_c)`` with the sums n and n_c of
+        ``sample_weight``, of all labelled rows and of those of the label: a weight of 2 is a
+        row twice. A list has one entry for each class target.
     value_columns, class_columns : list of str or int, default=None
         Columns of y, by name or position, that hold the numbers and the
         labels. One given implies that the rest is the other; a column may be
@@ -726,8 +730,9 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             Number and label of each row, in any form of the table in the class
             notes. NaN and None mean "not labelled".
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
-            Weight of each row, or of each row and target in the order of
-            ``predict``'s columns. Rows of weight 0 count as absent.
+            Weight of each row, or of each row and target: an array in the order of
+            ``predict``'s columns, or a DataFrame whose columns have the names of the
+            targets or of their columns of y, in any order. Rows of weight 0 count as absent.
 
         Returns
         -------
@@ -845,7 +850,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         y_pred : ndarray of shape (n_samples, n_targets)
             All targets in the order of y's columns; a column that serves as
             both gives its value first, then its class. float64 if all targets
-            are numeric, else object.
+            are numeric and float64 holds every label as it is, else object.
 
         Raises
         ------
@@ -1178,7 +1183,8 @@ def _codes_given(model: FittedModel, given_class: ArrayLike, n_samples: int) -> 
             "one."
         )
     target = model.targets.classes[0]
-    shape, labels = np.shape(given_class), np.atleast_1d(given_class)
+    shape = np.shape(given_class)
+    labels = as_array(given_class if shape else [given_class])
     if shape not in ((), (n_samples,)):
         raise ValueError(
             f"given_class must be one label or have shape ({n_samples},). "
