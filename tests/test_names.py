@@ -165,6 +165,18 @@ def test_fits_and_scores_with_a_table_of_weights():
         joint_score((y["value"], y["label"]), (y["value"], y["label"]), sample_weight=w)
 
 
+def test_weights_of_labels_that_are_booleans():
+    X, y = make_data(60)
+    y = y.assign(label=y["label"] == "top")
+    by_number = small(class_weight={0: 1.0, 1: 5.0}).fit(X, y).predict_proba(X)
+    assert_array_equal(
+        by_number, small(class_weight={False: 1.0, True: 5.0}).fit(X, y).predict_proba(X)
+    )
+    assert by_number[:, 1].mean() > small().fit(X, y).predict_proba(X)[:, 1].mean()
+    with pytest.raises(ValueError, match=r"class_weight names labels that y does not hold: \[2\]"):
+        small(class_weight={0: 1.0, 2: 5.0}).fit(X, y)
+
+
 # ------------------------------------------------------------------- order of columns
 def test_columns_of_a_one_hot_block_in_another_order():
     X, y = make_data(60)

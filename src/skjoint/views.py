@@ -211,6 +211,7 @@ class _View(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             return sample_weight
         of_targets = targets.split_weights(check_weights(sample_weight, n_samples), n_samples)
         n_values = len(targets.values)
+        own: list[NDArray[Any]]
         own = of_targets[n_values:] if self._part else of_targets[:n_values]
         if any((weights != own[0]).any() for weights in own):
             raise ValueError(

@@ -64,7 +64,9 @@ def warn_of_other_order(**data):
         indexes |= {
             n: t.index for n, t in parts.items() if isinstance(t, (pd.DataFrame, pd.Series))
         }
-    (first, index), *others = indexes.items() or [(None, None)]
+    if not indexes:
+        return
+    (first, index), *others = indexes.items()
     names = [name for name, other in others if _is_reordered(index, other)]
     if names:
         warn(

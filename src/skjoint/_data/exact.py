@@ -7,8 +7,11 @@ Unicode, such as a lone surrogate. So text stays in arrays of objects here.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 
 def is_exact(array, dtype=np.float64):
@@ -35,24 +38,24 @@ def common_dtype(arrays):
     return dtype if exact else np.dtype(object)
 
 
-def columns_of(arrays, dtype):
+def columns_of(arrays, dtype) -> NDArray[Any]:
     """Arrays as the columns of one of a dtype."""
     return np.column_stack([array.astype(dtype) for array in arrays])
 
 
-def concatenated(arrays):
+def concatenated(arrays) -> NDArray[Any]:
     """Arrays one after the other, each entry as it is."""
     dtype = common_dtype(arrays)
     return np.concatenate([array.astype(dtype) for array in arrays])
 
 
-def is_equal(a, b):
+def is_equal(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.bool_]:
     """Where the labels of two arrays are the same."""
     dtype = common_dtype([a, b])
     return np.asarray(a.astype(dtype) == b.astype(dtype), dtype=bool)
 
 
-def places(labels, known):
+def places(labels, known) -> NDArray[np.int32]:
     """Place of each label among known ones, -1 where it is none of them, int32."""
     labels = as_array(labels)
     dtype = common_dtype([labels, known])
@@ -60,7 +63,7 @@ def places(labels, known):
     return index.get_indexer(pd.Index(labels.astype(dtype), dtype=dtype)).astype(np.int32)
 
 
-def as_array(labels):
+def as_array(labels: Any) -> NDArray[Any]:
     """Labels in any form as an array, which holds each of them as it is."""
     if isinstance(labels, (pd.Series, pd.Index, pd.api.extensions.ExtensionArray)):
         labels = labels.to_numpy()

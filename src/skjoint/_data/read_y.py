@@ -112,8 +112,8 @@ def read_table(y):
         raise ValueError(f"y must be 1-D or 2-D. Got an array of shape {array.shape} instead.")
     if array.dtype.kind not in "OUS":
         return Table(_checked_frame(pd.DataFrame(array)), False)
-    columns = np.atleast_2d(array.astype(object).T)
-    frame = pd.DataFrame({i: column_of_objects(column) for i, column in enumerate(columns)})
+    entries = np.atleast_2d(array.astype(object).T)
+    frame = pd.DataFrame({i: column_of_objects(column) for i, column in enumerate(entries)})
     if array.ndim == 2 and array.dtype.kind in "US":
         missing = frame.isin(_STACKED_MISSING)
         if missing.iloc[:, 1:].any(axis=None):

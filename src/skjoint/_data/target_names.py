@@ -132,5 +132,5 @@ def _raise_for_unknown(targets, unknown, parameter):
         known = [*names, *map(str, targets.names)]
         raise ValueError(
             f"{parameter} names no target: {unknown}.{nearest_name(unknown[0], known)} Targets: "
-            f"{names}; columns of y: {list(targets.names)}."
+            f"{names}. Columns of y: {list(targets.names)}."
         )

@@ -80,10 +80,10 @@ def joint_cross_val_predict(
     if cv is None or isinstance(cv, Integral):
         declared = _declared_targets(estimator)
         cv = JointStratifiedKFold(5 if cv is None else int(cv), **declared)
-    n_samples, cv = _num_samples(X), check_cv(cv)
+    n_samples, splitter = _num_samples(X), check_cv(cv)
     # Splitters that look at the order of rows, too, would warn once more.
-    rows = np.zeros(n_samples) if isinstance(cv, Stratified) else X
-    folds = list(cv.split(rows, y))
+    rows = np.zeros(n_samples) if isinstance(splitter, Stratified) else X
+    folds = list(splitter.split(rows, y))
     tested = np.concatenate([test for _, test in folds])
     if not np.array_equal(np.sort(tested), np.arange(n_samples)):
         raise ValueError("cv must put every row into the test part of exactly one fold.")
