@@ -203,8 +203,10 @@ def test_balanced_class_weights():
     assert_allclose(w[:15].sum(), w[15:].sum(), rtol=1e-6)
     w = gate.row_weights(arrays, masks, class_weight={"a": 1, "b": 9})[1]
     assert_allclose(w[-1] / w[0], 9, rtol=1e-6)
-    with pytest.warns(UserWarning, match="labels that y does not hold: \\['z'\\]"):
+    with pytest.raises(ValueError, match="labels that y does not hold: \\['z'\\].*classes="):
         gate.row_weights(arrays, masks, class_weight={"z": 3.0})
+    with pytest.warns(UserWarning, match="labels that y does not hold: \\['z'\\]"):
+        gate.row_weights(arrays, masks, class_weight={"a": 1.0, "b": 9.0, "z": 3.0})
 
 
 def test_weights_per_target_come_in_predict_order():

@@ -15,6 +15,8 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _num_samples
 
+from skjoint._data.containers import warn_of_other_order
+from skjoint._data.exact import as_array, columns_of, common_dtype
 from skjoint._fitting.assemble import Assembler, fit_auxiliary_models
 from skjoint._fitting.conflicts import check_unchanged
 from skjoint._fitting.members import train_all
@@ -182,8 +184,12 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         evens out the rates at which the losses fall, at the cost of one more
         forward pass per step.
     class_weight : dict, "balanced", list of these or None, default=None
-        Weight of each label in the loss of the class head. "balanced" is
-        ``n_samples / (n_classes * count)``. A list has one entry for each class target.
+        Weight of each label in the loss of the class head; labels that a dict leaves out
+        have 1. Keys are read as by scikit-learn's ``compute_class_weight``: 0 and 1 are
+        False and True, too, and a label that y does not hold is an error unless all others
+        have a weight. "balanced" is ``n / (n_classes * n_c)`` with the sums n and n_c of
+        ``sample_weight``, of all labelled rows and of those of the label: a weight of 2 is a
+        row twice. A list has one entry for each class target.
     value_columns, class_columns : list of str or int, default=None
         Columns of y, by name or position, that hold the numbers and the
         labels. One given implies that the rest is the other; a column may be
@@ -737,8 +743,9 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             Number and label of each row, in any form of the table in the class
             notes. NaN and None mean "not labelled".
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
-            Weight of each row, or of each row and target in the order of
-            ``predict``'s columns. Rows of weight 0 count as absent.
+            Weight of each row, or of each row and target: an array in the order of
+            ``predict``'s columns, or a DataFrame whose columns have the names of the
+            targets or of their columns of y, in any order. Rows of weight 0 count as absent.
 
         Returns
         -------
@@ -856,7 +863,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         y_pred : ndarray of shape (n_samples, n_targets)
             All targets in the order of y's columns; a column that serves as
             both gives its value first, then its class. float64 if all targets
-            are numeric, else object.
+            are numeric and float64 holds every label as it is, else object.
 
         Raises
         ------
@@ -1041,7 +1048,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             Labels in their own dtype.
         """
         model = self._fitted()
-        return side_by_side(model.answers(X, self._decoding(model), "class"))
+        known = [target.classes for target in model.targets.classes]
+        return side_by_side(model.answers(X, self._decoding(model), "class"), known)
 
     def predict_proba(self, X: XLike) -> ArrayOrList:
         """Probabilities of the labels, at ``temperature_`` where one was learned.
@@ -1103,7 +1111,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             for i, c in enumerate(columns[:n_values])
         }
         labels = {i: c.labels() for i, c in enumerate(columns[n_values:])}
-        return side_by_side(values), side_by_side(labels)
+        known = [target.classes for target in targets.classes]
+        return side_by_side(values), side_by_side(labels, [*known, *labels.values()])
 
     def score(self, X: XLike, y: YLike, sample_weight: ArrayLike | None = None) -> float:
         """Mean over targets of R² (value) and accuracy (class); higher is better.
@@ -1148,6 +1157,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             from the number, ``agreement`` (see
             :func:`skjoint.metrics.agreement_score`).
         """
+        warn_of_other_order(X=X, y=y, sample_weight=sample_weight)
         model = self._fitted()
         decoding = self._decoding(model)
         outputs = model.outputs(X, decoding)
@@ -1161,14 +1171,20 @@ JointRegressorClassifier.__init__.__signature__ = _signature.replace(  # type: i
 )
 
 
-def side_by_side(outputs: Mapping[int, NDArray[Any]]) -> NDArray[Any] | Any:
-    """One array from one per target: as it is if there is one, else as columns; None of none."""
+def side_by_side(
+    outputs: Mapping[int, NDArray[Any]], known: Sequence[NDArray[Any]] = ()
+) -> NDArray[Any] | Any:
+    """One array from one per target: as it is if there is one, else as columns; None of none.
+
+    ``known`` are all labels that may occur: they choose a dtype that holds each of them as it
+    is, whatever rows there are.
+    """
     arrays = [outputs[i] for i in sorted(outputs)]
     if len(arrays) <= 1:
         return arrays[0] if arrays else None
-    if len({a.dtype for a in arrays}) > 1 and any(a.dtype.kind not in "iuf" for a in arrays):
-        arrays = [a.astype(object) for a in arrays]
-    return np.column_stack(arrays)
+    if arrays[0].ndim > 1 or not known:
+        return np.column_stack(arrays)
+    return columns_of(arrays, common_dtype(known))
 
 
 def _codes_given(model: FittedModel, given_class: ArrayLike, n_samples: int) -> NDArray[np.int32]:
@@ -1180,7 +1196,8 @@ def _codes_given(model: FittedModel, given_class: ArrayLike, n_samples: int) -> 
             "one."
         )
     target = model.targets.classes[0]
-    shape, labels = np.shape(given_class), np.atleast_1d(given_class)
+    shape = np.shape(given_class)
+    labels = as_array(given_class if shape else [given_class])
     if shape not in ((), (n_samples,)):
         raise ValueError(
             f"given_class must be one label or have shape ({n_samples},). "

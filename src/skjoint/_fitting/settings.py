@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from skjoint._data.target_names import keys_by_target
 from skjoint._engines.callback_needs import sets_rate
 from skjoint._engines.plan import OptimizerSpec
 from skjoint._engines.routing import make_callbacks, optimizer_spec
@@ -18,7 +19,6 @@ from skjoint._network.identifiers import check_identifier, is_non_negative
 from skjoint._network.outputs import Label, value_output
 from skjoint._network.spec import EMBEDDINGS, Head
 from skjoint._support.keras_import import check_eager
-from skjoint._support.nearest_name import nearest_name
 
 MAX_UNITS = 2**20
 # All measured by benchmarks/quality.py.
@@ -285,19 +285,8 @@ def resolve_loss_weights(loss_weights, targets):
 
 def _weights_by_name(loss_weights, targets):
     """Factors of all outputs from a dict by name of target or of column."""
-    weights, known = [], set()
-    for target in targets.outputs:
-        column = "_".join(str(targets.names[p]) for p in target.positions)
-        names = [target.name, column, *(targets.names[p] for p in target.positions), target.kind]
-        known.update(names)
-        weights.append(next((loss_weights[n] for n in names if n in loss_weights), 1.0))
-    unknown = [name for name in loss_weights if name not in known]
-    if unknown:
-        raise ValueError(
-            f"loss_weights names no target: {unknown}.{nearest_name(unknown[0], known)} Targets: "
-            f"{[target.name for target in targets.outputs]}."
-        )
-    return weights
+    keys = keys_by_target(targets, list(loss_weights), "loss_weights")
+    return [1.0 if key is None else loss_weights[key] for key in keys]
 
 
 # ------------------------------------------------------------------ training

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.utils import check_consistent_length
 
+from skjoint._data.containers import warn_of_other_order
 from skjoint._data.encoding import FeatureEncoder
 from skjoint._data.features import Features, read_features
 from skjoint._data.read_y import Table, read_table
@@ -47,6 +48,7 @@ class EncodedData:
 
 def read_training_data(X, y, sample_weight, params, previous):
     """What the user gave, checked; with ``previous``, a FittedModel, in its form."""
+    warn_of_other_order(X=X, y=y, sample_weight=sample_weight)
     if previous is None:
         encode, has_trunk = params["preprocess"] is not None, params["trunk"] is not None
         X = read_features(X, encode=encode, allow_nd=has_trunk)
@@ -73,7 +75,7 @@ def learn_encoders(data, params, classes):
     )
     value_from = "head" if params["value_from"] == "auto" else params["value_from"]
     Decoding(targets, (), value_from, params["class_from"]).check()
-    row_weight = data.sample_weight
+    row_weight = None if data.sample_weight is None else np.asarray(data.sample_weight)
     if row_weight is not None and row_weight.ndim == 2:
         # A weight of 0 for one target is a missing label, not half a row.
         row_weight = row_weight.max(axis=1)

@@ -121,11 +121,14 @@ class NetworkSpec:
 
     def output_names(self):
         """Names of the Keras layers that end in all parts of a head, by name of head."""
-        names = self.keras_names()
-        return {
-            head.name: "_and_".join([names[head.name], *list(head.parts)[1:]])
-            for head in self.heads
-        }
+        names, found = self.keras_names(), {}
+        for head in self.heads:
+            more = list(head.parts)[1:]
+            name = "_and_".join([names[head.name], *more])
+            while more and name in [*names.values(), *found.values()]:
+                name += "_"
+            found[head.name] = name
+        return found
 
     def widths(self):
         """Units of all parts, by name of layer."""
