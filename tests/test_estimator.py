@@ -643,7 +643,7 @@ def test_activations_without_negative_values_keep_zero(activation):
     X, y = make_data()
     est = fit(X, y, value_activation=activation, epochs=60, learning_rate=0.01)
     assert est.predict_value(X).min() < y["value"].mean() - 20
-    with pytest.warns(UserWarning, match="value_activation='sigmoid' gives at most 1"):
+    with pytest.raises(ValueError, match="numbers from 0 to 1 with value_activation='sigmoid'"):
         fit(X, y, value_activation="sigmoid")
 
 

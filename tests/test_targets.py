@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skjoint._data.learning import Limit, NumberRule
 from skjoint._data.targets import Targets
 
 VALUE = np.linspace(-3.0, 7.0, 20)
@@ -189,11 +190,16 @@ def test_score_time_forms():
 
 
 def test_non_negative_heads_keep_zero_in_place():
-    gate, _, arrays, _ = learn(np.abs(VALUE), class_bins=2, non_negative=True)
+    limit = Limit("value_activation='relu'", "Use 'linear'.", low=0.0, takes_few=True)
+    given = {"class_bins": 2, "number_rule": lambda width: NumberRule("zero", (limit,))}
+    gate, _, arrays, _ = learn(np.abs(VALUE), **given)
     assert gate.values[0].offset == 0
     assert_allclose(arrays[0].std(), 1, rtol=1e-6)
+    few = np.append(10 * np.abs(VALUE), -3)
     with pytest.warns(UserWarning, match="negative numbers, such as -3, which its value_activ"):
-        learn(VALUE, class_bins=2, non_negative=True)
+        learn(few, **given)
+    with pytest.raises(ValueError, match=r"'value' must hold numbers of 0 and more with value_act"):
+        learn(VALUE, **given)
 
 
 def test_balanced_class_weights():

@@ -91,7 +91,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
     value_activation : str or callable, default="linear"
         Activation of the value output. ``"relu"``, ``"softplus"`` and others
         without negative values give numbers that are never negative, in
-        original units too.
+        original units too; those with two ends, such as ``"sigmoid"``, give
+        numbers between these ends in original units.
     kernel_initializer : str or Keras initializer, default="glorot_uniform"
         Draws the kernels of hidden layers, each with a seed from
         ``random_state``. Output layers always start from
@@ -128,7 +129,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         E[value] = sum_c p(c) E[value | c] (a mixture of experts [3]_ whose
         gate is the class head); ``predict_value(X, given_class=...)`` answers
         "and if it were class c?". With several members, or ``early_stopping=
-        "by_head"``, that mean is taken within each network.
+        "by_head"``, each factor is the mean over the networks.
     value_by_class : dict of {label: float}, default=None
         The number where the label alone decides it, such as ``{"none": 0.0}``.
         Rows of these labels do not train the value head. ``predict_value``
@@ -148,7 +149,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         trunk brings its own regularizers: ``alpha`` and ``dropout`` apply to
         the layers of the heads.
     value_loss : str, Keras loss or callable, default="mse"
-        Loss of the number, in scaled units: ``"mse"``, ``"mae"``, ``"huber"``,
+        Loss of the number, in standard deviations where it does not change when true and
+        predicted numbers move together: ``"mse"``, ``"mae"``, ``"huber"``,
         scikit-learn's ``"squared_error"`` and ``"absolute_error"``, any other
         Keras loss, or a function ``(y_true, y_pred) -> loss per row``.
         ``"gaussian_nll"`` teaches the network, too, how far off its number may
@@ -211,7 +213,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
     scale_value : bool, default=True
         Standardise the number for training; predictions come back in original
         units. With a ``value_activation`` that is never negative it is
-        divided only, not shifted.
+        divided only, not shifted, unless it lies a thousand standard deviations
+        from 0. Some losses see other units, see the guide on targets.
     value_from : {"head", "mean", "median", "blend", "auto"}, default="head"
         What ``predict_value`` answers where the label is cut from the number
         (y of one column, ``class_bins``), so that its probabilities are a
@@ -816,7 +819,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         previous = None if mode == "fit" else vars(self).get("_model")
         data = read_training_data(X, y, sample_weight, params, previous)
         if previous is None:
-            targets, features = learn_encoders(data, params, classes)
+            targets, features = learn_encoders(data, params, classes, mode != "chunk")
             seed = self._draw_seed()
         else:
             targets, features, seed = previous.targets, previous.features, previous.seed

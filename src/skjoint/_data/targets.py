@@ -55,7 +55,7 @@ from skjoint._data.entries import LARGEST
 from skjoint._data.exact import columns_of, common_dtype, is_exact, places
 from skjoint._data.labels import known_codes, known_values, labels_of
 from skjoint._data.layout import by_target, classes_by_target, layout
-from skjoint._data.learning import learn_labels, learn_scale
+from skjoint._data.learning import NumberRule, learn_labels, learn_scale
 from skjoint._data.read_y import read_table
 from skjoint._data.sample_weight import check_class_weight, class_weights, normalise
 from skjoint._data.target_names import target_names, weight_columns
@@ -71,6 +71,7 @@ class ValueTarget:
     positions: tuple[int, ...]
     offset: np.ndarray
     scale: np.ndarray
+    loss_unit: float = 1.0  # by which its loss is divided
 
     kind = "value"
 
@@ -178,17 +179,17 @@ class Targets:
         class_columns=None,
         class_bins=None,
         classes=None,
-        scale_value=True,
-        non_negative=False,
+        number_rule=lambda width: NumberRule(),
+        whole=True,
         value_by_class=None,
         known_in_network=False,
         sample_weight=None,
     ):
         """Find the targets in y and learn their encodings.
 
-        Parameters are those of the estimator; ``non_negative`` is for value heads that
-        cannot give negative numbers: scaling must not move zero then. ``sample_weight``
-        is (n,) or (n, n_targets) in predict order.
+        Parameters are those of the estimator. ``number_rule`` is a function of the width
+        of a value target that gives its :class:`NumberRule`; ``whole`` is whether y is all
+        there is to learn from. ``sample_weight`` is (n,) or (n, n_targets) in predict order.
         """
         table = read_table(y)
         groups = layout(table.frame, table.named, value_columns, class_columns, class_bins)
@@ -202,7 +203,8 @@ class Targets:
         values = []
         for target, w in zip(gate.values, weights[: len(gate.values)], strict=True):
             numbers = table.block(target.positions)
-            learned = learn_scale(target.name, numbers, w * free, scale_value, not non_negative)
+            rule = number_rule(target.n_units)
+            learned = learn_scale(target.name, numbers, w * free, rule, whole)
             values.append(ValueTarget(target.name, target.positions, *learned))
         return replace(gate, values=tuple(values))
 

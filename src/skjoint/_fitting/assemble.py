@@ -179,7 +179,7 @@ class Assembler:
                 scaled = target.encode(numbers[:, None])
                 return float(np.average(np.asarray(loss(true, scaled)), weights=weights))
 
-            numbers = target.decode(held_out.outputs[i])
+            numbers = decoding.head_number(i, held_out.outputs)
             label = targets.outputs[by_class]
             blends[i] = choose_blend(numbers, held_out.outputs[by_class], label, mean_loss)
         return blends

@@ -16,7 +16,7 @@ from skjoint._data.sample_weight import check_weights, drop_unweighted
 from skjoint._data.split import label_codes
 from skjoint._data.targets import Targets
 from skjoint._fitting.settings import uses_ranks
-from skjoint._network.identifiers import is_non_negative
+from skjoint._fitting.value_units import value_units, with_loss_units
 from skjoint._network.outputs import value_output
 from skjoint._prediction.decoding import Decoding
 
@@ -60,19 +60,20 @@ def read_training_data(X, y, sample_weight, params, previous):
     return TrainingData(*drop_unweighted(X, y, sample_weight))
 
 
-def learn_encoders(data, params, classes):
-    """Encoders of y and X, learned from all rows."""
+def learn_encoders(data, params, classes, whole=True):
+    """Encoders of y and X, learned from all rows, or from the first chunk of them."""
     output = value_output(params["value_loss"], params["head_link"])
     targets = Targets.learn(
         data.y,
         **{name: params[name] for name in ("value_columns", "class_columns", "class_bins")},
         classes=classes,
-        scale_value=params["scale_value"],
-        non_negative=is_non_negative(params["value_activation"], params["scale_value"]),
+        number_rule=lambda width: value_units(params, width).numbers,
+        whole=whole,
         value_by_class=params["value_by_class"],
         known_in_network=output.uses_known_values,
         sample_weight=data.sample_weight,
     )
+    targets = with_loss_units(targets, data.y, params, data.sample_weight)
     value_from = "head" if params["value_from"] == "auto" else params["value_from"]
     Decoding(targets, (), value_from, params["class_from"]).check()
     row_weight = None if data.sample_weight is None else np.asarray(data.sample_weight)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from skjoint._network.graph import INPUT, MeanOverClasses, Periodic
-from skjoint._network.layers import hash_dropout, mean_over_classes, periodic
+from skjoint._network.graph import INPUT, MeanOverClasses, Periodic, Scaled
+from skjoint._network.layers import hash_dropout, mean_over_classes, periodic, scaled
 from skjoint._network.spec import TRUNK
 from skjoint._network.weights import initializer, set_weights
 from skjoint._support.keras_import import import_keras, untouched_random
@@ -63,11 +63,19 @@ def _periodic(spec, layer, name, inputs):
     return periodic()(**settings, name=name, **FLOAT32)(inputs[0])
 
 
+def _scaled(spec, layer, name, inputs):
+    return scaled()(layer.n_units, layer.activation, name=name, **FLOAT32)(inputs[0])
+
+
 def _mean_over_classes(spec, layer, name, inputs):
     return mean_over_classes()(layer.n_classes, layer.n_units, name=name, **FLOAT32)(inputs)
 
 
-LAYERS = {Periodic: _periodic, MeanOverClasses: _mean_over_classes}  # all others are dense
+LAYERS = {  # all others are dense
+    Periodic: _periodic,
+    Scaled: _scaled,
+    MeanOverClasses: _mean_over_classes,
+}
 
 
 def fitted_model(spec, weights):

@@ -6,7 +6,6 @@ import numpy as np
 
 from skjoint._support.keras_import import first_line, import_keras, untouched_random
 from skjoint._support.nearest_name import nearest_name
-from skjoint._support.warn import warn
 
 
 def check_identifier(parameter, identifier):
@@ -40,19 +39,3 @@ def check_identifier(parameter, identifier):
             f"{parameter} must give a tensor of the shape it is given. Got {shape} for (2, 3) "
             "instead."
         )
-
-
-def is_non_negative(activation, scaled):
-    """Whether a value activation gives no negative numbers; a warning where it is bounded."""
-    if activation == "linear":
-        return False
-    check_identifier("value_activation", activation)
-    keras = import_keras()
-    x = np.array([[-1e4], [-1.0], [0.0], [1.0], [1e4]], dtype=np.float32)
-    reached = np.asarray(keras.activations.get(activation)(keras.ops.convert_to_tensor(x)))
-    if scaled and not reached.max() > 10:
-        warn(
-            f"value_activation={activation!r} gives at most {reached.max():g}: larger numbers, in "
-            "scaled units, cannot be predicted. Use 'linear', 'relu' or 'softplus'."
-        )
-    return bool(reached.min() >= 0)

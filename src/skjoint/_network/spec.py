@@ -74,7 +74,7 @@ class NetworkSpec:
         layers, (inputs, n_inputs) = self._trunk_layers()
         gate = next((head for head in self.heads if head.kind == "class"), None)
         for head, seen in self._reading_order():
-            own_inputs = (*inputs, *(other.name for other in seen))
+            own_inputs = (*inputs, *(other.output.read_part(other.name) for other in seen))
             n_own = n_inputs + sum(other.n_units for other in seen)
             hidden, read = self._stack(head.hidden, head.name, own_inputs, n_own)
             layers += [*hidden, *head.output.layers(head.name, *read, gate)]

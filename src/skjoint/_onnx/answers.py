@@ -134,16 +134,33 @@ def _number(graph, decoding, i, outputs):
     """Value i in original units."""
     targets = decoding.targets
     target = targets.values[i]
-    number = outputs[target.name]
+    if decoding.outputs[i].class_parts:
+        number = _mean_over_classes(graph, decoding, i, outputs)
+    else:
+        number = graph("Add", graph("Mul", outputs[target.name], target.scale), target.offset)
     if target.n_units == 1:
         number = graph.first_column(number)
-    number = graph("Add", graph("Mul", number, target.scale), target.offset)
     by_class = decoding.distribution_of(i)
     if by_class is not None and decoding.value_from != "head":
         number = _from_classes(graph, decoding, i, number, targets.outputs[by_class], outputs)
     if decoding.class_decides:
         number = _with_known(graph, decoding, target, number, targets.known_values, outputs)
     return number
+
+
+def _mean_over_classes(graph, decoding, i, outputs):
+    """The mean of the numbers by class under the probabilities that are answered."""
+    targets, output = decoding.targets, decoding.outputs[i]
+    target, label = targets.values[i], targets.classes[0]
+    (by_class,) = (outputs[output.parts(target.name)[part]] for part in output.class_parts)
+    by_class = graph("Reshape", by_class, [0, label.n_units, target.n_units])
+    by_class = graph("Add", graph("Mul", by_class, target.scale), target.offset)
+    known = np.full((1, label.n_units, 1), np.nan)
+    known[0, list(targets.known_values), 0] = list(targets.known_values.values())
+    if targets.known_values:
+        by_class = graph("Where", ~np.isnan(known), np.nan_to_num(known), by_class)
+    proba = _summing_to_1(graph, outputs[label.name])
+    return graph.sum_of_columns(graph("Mul", graph("Unsqueeze", proba, [2]), by_class))
 
 
 def _from_classes(graph, decoding, i, number, label, outputs):

@@ -53,6 +53,10 @@ class Gaussian(ValueOutput):
         variance = self.dense(f"{head}/variance", head, inputs, n_inputs, activation="softplus")
         return [*super().layers(head, inputs, n_inputs), variance]
 
+    def idle_layers(self, head, numbers):
+        idle = super().idle_layers(head, numbers)
+        return [*idle, self.parts(head)["variance"]] if idle else []
+
     def loss(self, value_loss):
         return gaussian_loss()()
 
