@@ -295,7 +295,7 @@ def test_warm_start_takes_the_learning_rate_of_today(data):
 def test_warm_start_keeps_the_layers_only(data):
     X, y = data
     est = fit(X, y, warm_start=True)
-    with pytest.raises(ValueError, match="Layers and activations must stay"):
+    with pytest.raises(ValueError, match="hidden_layer_sizes must stay as it is"):
         est.set_params(hidden_layer_sizes=(9,)).fit(X, y)
     before = est.history_["loss"][-1]
     est.set_params(hidden_layer_sizes=(8,), alpha=10.0).fit(X, y)

@@ -18,7 +18,7 @@ from sklearn.utils.validation import _num_samples
 from skjoint._data.containers import warn_of_other_order
 from skjoint._data.exact import as_array, columns_of, common_dtype
 from skjoint._fitting.assemble import Assembler, fit_auxiliary_models
-from skjoint._fitting.conflicts import check_unchanged
+from skjoint._fitting.continuing import keep_fixed
 from skjoint._fitting.members import train_all
 from skjoint._fitting.plans import write_plans
 from skjoint._fitting.settings import resolve
@@ -264,9 +264,11 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
     warm_start : bool, default=False
         ``fit`` continues from the network and encodings of the last one, with
         ``epochs`` more epochs and, for the same optimizer at a constant rate,
-        its state. Early stopping looks at the new epochs alone. Parameters of targets,
-        ``preprocess`` and ``random_state`` have no effect then; layers, ``trunk``,
-        ``value_by_class`` and ``n_members`` must stay as they are.
+        its state. Early stopping looks at the new epochs alone. What the first fit has
+        fixed must stay as it is, else an error names the parameter: layers and their
+        initializer, ``trunk``, ``numeric_embedding``, ``preprocess``, ``n_members`` and the
+        parameters of targets; losses may change as long as numbers keep their units.
+        ``random_state`` has no effect any more.
     random_state : int, RandomState instance or None, default=None
         Seeds weights, batch order, dropout and the validation split. An int
         gives the same result every time; None draws anew from the operating
@@ -824,11 +826,11 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         else:
             targets, features, seed = previous.targets, previous.features, previous.seed
         settings = resolve(params, targets, features, mode, seed, previous)
-        check_unchanged(params, settings, previous)
+        fixed = keep_fixed(params, settings, targets, classes, previous)
         rows = encode_rows(data, targets, features, settings)
         members, refits = write_plans(rows, targets, features, settings, previous)
         beside = fit_auxiliary_models(members, rows, features, settings)
-        assembler = Assembler(members, rows, targets, features, settings, previous, beside)
+        assembler = Assembler(members, rows, targets, features, settings, previous, fixed, beside)
         tasks = None
         if mode != "chunk":
             n_epochs = settings.epochs * settings.n_networks

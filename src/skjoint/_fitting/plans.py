@@ -128,11 +128,6 @@ class _PlanWriter:
             link=settings.link,
             embedding=embedding,
         )
-        if previous is not None and network.layers() != spec.layers():
-            raise ValueError(
-                "Layers and activations must stay as they are when training continues. To start "
-                "anew with others, call fit with warm_start=False."
-            )
         if trunk is not None:
             trunk.check_codes(self.data.rows.X)
         return network, trunk_weights

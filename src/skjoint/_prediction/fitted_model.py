@@ -31,11 +31,14 @@ class Resumption:
         The method that the balancing states belong to.
     trunk : tuple (trunk, dict)
         The parameter ``trunk`` and its routed arguments that the network was built from.
+    fixed : dict
+        What the first fit has decided by its parameters, as plain data by their names.
     """
 
     states: tuple
     balancing: str | None = None
     trunk: tuple = (None, {})
+    fixed: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -76,7 +76,7 @@ def _make_trunk(fields):
 
 def _resumption_fields(resumption):
     # Without the parameter ``trunk``, which may be a function, and so code.
-    return {"states": resumption.states, "balancing": resumption.balancing}
+    return {name: getattr(resumption, name) for name in ("states", "balancing", "fixed")}
 
 
 def _make_encoder(fields):
