@@ -44,7 +44,7 @@ With several targets of one kind the names carry the column:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -156,6 +156,12 @@ class Targets:
     named: bool
     known_values: dict  # the number, by code of the label, where the label alone decides it
     known_in_network: bool = False  # they are constants of a mean that unlabelled rows train, too
+
+    def __getstate__(self):
+        return {f.name: getattr(self, f.name) for f in fields(self)}  # without what is cached
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
 
     @property
     def outputs(self):
