@@ -295,7 +295,7 @@ def test_warm_start_takes_the_learning_rate_of_today(data):
 def test_warm_start_keeps_the_layers_only(data):
     X, y = data
     est = fit(X, y, warm_start=True)
-    with pytest.raises(ValueError, match="Layers and activations must stay"):
+    with pytest.raises(ValueError, match="hidden_layer_sizes must stay as it is"):
         est.set_params(hidden_layer_sizes=(9,)).fit(X, y)
     before = est.history_["loss"][-1]
     est.set_params(hidden_layer_sizes=(8,), alpha=10.0).fit(X, y)
@@ -461,7 +461,7 @@ OWN_FUNCTIONS = {
     "a loss that fails": ({"class_loss": lambda t: 0}, "It raised TypeError: .*2 were given"),
     "an activation": ({"activation": lambda x: x[:, :1]}, "Got \\(2, 1\\) for \\(2, 3\\)"),
     "an initializer": (
-        {"kernel_initializer": lambda shape: 0.0},
+        {"kernel_initializer": lambda shape, dtype: 0.0},
         "Got \\(\\) for \\(2, 3\\) instead",
     ),
 }
@@ -643,7 +643,7 @@ def test_activations_without_negative_values_keep_zero(activation):
     X, y = make_data()
     est = fit(X, y, value_activation=activation, epochs=60, learning_rate=0.01)
     assert est.predict_value(X).min() < y["value"].mean() - 20
-    with pytest.warns(UserWarning, match="value_activation='sigmoid' gives at most 1"):
+    with pytest.raises(ValueError, match="numbers from 0 to 1 with value_activation='sigmoid'"):
         fit(X, y, value_activation="sigmoid")
 
 

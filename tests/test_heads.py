@@ -11,6 +11,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
+from skjoint.persistence import to_onnx
 
 SMALL = {"hidden_layer_sizes": (12, 8), "epochs": 4, "random_state": 0}
 LINKS = ["class_to_value", "value_to_class", "mixture"]
@@ -287,3 +288,49 @@ class TestKnownNumbersInTheMean:
             est.fit(X, y)
         with pytest.raises(ValueError, match="for all labels but one"):
             est.predict_value(X, given_class="mid")
+
+
+MIXTURES = {
+    "one": {},
+    "members": {"n_members": 3},
+    "temperature": {"n_members": 2, "calibration": "temperature", "validation": 0.3},
+    "by head": {
+        "n_members": 2,
+        "n_refits": 1,
+        "early_stopping": "by_head",
+        "calibration": "temperature",
+        "epochs": 12,
+    },
+    "companions": {"n_members": 2, "companions": ("forest",), "calibration": "temperature"},
+    "known": {"value_by_class": {"none": 0.0}, "n_members": 2, "calibration": "temperature"},
+    "softplus": {"value_activation": "softplus", "n_members": 2, "calibration": "temperature"},
+    "vectors": {"value_columns": [["value", "more"]], "n_members": 2, "calibration": "temperature"},
+}
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_the_number_of_a_mixture_is_the_mean_under_the_probabilities(name, tmp_path):
+    X, y = zero_inflated(150)
+    y["value"] += 0.1
+    if name == "vectors":
+        y["more"] = X[:, 0]
+    if name == "known":
+        y.loc[y["label"] == "none", "value"] = 0.0
+    est = JointRegressorClassifier(**{**SMALL, "head_link": "mixture", **MIXTURES[name]}).fit(X, y)
+
+    def mean(proba):
+        by_class = [est.predict_value(X, given_class=label) for label in est.classes_]
+        shares = proba.T if by_class[0].ndim == 1 else proba.T[:, :, None]
+        return sum(share * number for share, number in zip(shares, by_class, strict=True))
+
+    found = est.predict_value(X)
+    assert_allclose(mean(est.predict_proba(X)), found, rtol=1e-10)
+    assert_allclose(est.predict(X, output="value"), found, rtol=1e-12)
+    onnxruntime = pytest.importorskip("onnxruntime")
+    to_onnx(est, tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    outputs = [output.name for output in session.get_outputs()]
+    answers = session.run(None, {session.get_inputs()[0].name: X.astype(np.float64)})
+    answers = dict(zip(outputs, answers, strict=True))
+    assert_allclose(answers[est.value_names_[0]], found, rtol=1e-4, atol=1e-5)
+    assert_allclose(answers["proba"], est.predict_proba(X), atol=1e-5)

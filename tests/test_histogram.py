@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import entropy, norm
 
 from conftest import make_data, small
-from skjoint._network.losses import constant_loss
+from skjoint._network.loss_rules import constant_loss
 from skjoint._network.outputs import Histogram, Point, value_output
 from skjoint._network.outputs.histogram import (
     N_BEYOND,

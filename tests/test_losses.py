@@ -8,11 +8,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
 
+from skjoint._network.loss_rules import constant_loss
 from skjoint._network.losses import (
     CLASS_LOSSES,
     VALUE_LOSSES,
     check_loss,
-    constant_loss,
     is_batch_mean,
     loss_key,
     named_loss,

@@ -16,7 +16,8 @@ from scipy.stats import norm
 from sklearn.base import clone
 
 from conftest import class_head, make_data, small
-from skjoint._network.losses import constant_loss, per_sample
+from skjoint._network.loss_rules import constant_loss
+from skjoint._network.losses import per_sample
 from skjoint._network.outputs import (
     OUTPUTS,
     Gaussian,

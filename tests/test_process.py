@@ -154,6 +154,20 @@ except ImportError as error:
     assert "TensorFlow backend. Got 'torch' instead" in run(code)[0]
 
 
+@pytest.mark.parametrize("backend", ["torch", "nonsense"])
+def test_a_backend_that_is_not_there_is_refused_by_name(backend):
+    code = """
+from skjoint import JointRegressorClassifier
+from skjoint.datasets import load_diabetes_bands
+try:
+    JointRegressorClassifier().fit(*load_diabetes_bands(return_X_y=True))
+except ImportError as error:
+    print(error)
+"""
+    found = run(code, KERAS_BACKEND=backend)[0]
+    assert f"TensorFlow backend. Got {backend!r} instead: unset KERAS_BACKEND" in found
+
+
 @pytest.mark.slow
 def test_same_seed_in_another_process():
     code = """
@@ -297,8 +311,8 @@ def test_private_names_that_are_used_exist():
     """What skjoint needs of Keras and TensorFlow and they do not promise to keep."""
     import keras
     import tensorflow as tf
-    from keras.src.backend.common import global_state
-    from tensorflow.python.eager import context
+    from keras.src.backend.common import global_state, stateless_scope
+    from tensorflow.python.eager import context, record
 
     tf.constant(0)  # starts TensorFlow
     for owner, name in [
@@ -306,6 +320,8 @@ def test_private_names_that_are_used_exist():
         (keras.optimizers.Optimizer, "_all_reduce_sum_gradients"),
         (global_state, "get_global_attribute"),
         (global_state, "set_global_attribute"),
+        (stateless_scope, "in_stateless_scope"),
+        (record, "could_possibly_record"),
         (context.context(), "_context_handle"),
         (context.context(), "clear_kernel_cache"),
     ]:

@@ -154,7 +154,7 @@ def test_training_goes_on_whatever_kind_came_in_turn(n_members, n_refits):
     ]
     np.testing.assert_allclose(after, before[:n_members], atol=1e-3)
     est.set_params(numeric_embedding="periodic")
-    with pytest.raises(ValueError, match="Layers and activations must stay"):
+    with pytest.raises(ValueError, match="numeric_embedding must stay as it is"):
         est.partial_fit(X, Y)
 
 

@@ -4,7 +4,6 @@ import copy
 import dataclasses
 import itertools
 import random
-from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -371,30 +370,6 @@ def test_what_concerns_held_out_rows_does_not_concern_chunks():
     settings_of("chunk", n_refits=2)
     settings_of("chunk", n_refits=2, warm_start=True, **STOPPED)
     parts_of(JointRegressorClassifier(trunk=build, companions=("ridge",)), IMAGES, mode="chunk")
-
-
-def test_what_the_network_was_built_from_must_stay():
-    est = JointRegressorClassifier(trunk=build, value_by_class={"low": 0.0}, n_members=2)
-    params = est.get_params(deep=False)
-    _, targets, _, settings = parts_of(est, mode="continue")
-
-    def check(**changes):
-        before = {"targets": targets, "blends": {}, "trunk": (build, {}), "states": (None, None)}
-        now = {**before, **changes}
-        resumption = SimpleNamespace(trunk=now["trunk"], states=now["states"])
-        previous = SimpleNamespace(targets=targets, blends={}, resumption=resumption)
-        conflicts.check_unchanged({**params, **now.get("params", {})}, settings, previous)
-
-    check()
-    check(params={"value_by_class": {"low": 0}})
-    for name, changes in {
-        "trunk": {"trunk": (None, {})},
-        "trunk ": {"trunk": (build, {"n": 3})},
-        "value_by_class": {"params": {"value_by_class": {"low": 1.0}}},
-        "n_members": {"states": (None,)},
-    }.items():
-        with pytest.raises(ValueError, match=f"^{name.strip()} must stay as it is when training"):
-            check(**changes)
 
 
 # ------------------------------------------------------------------------ plans

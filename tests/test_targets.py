@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skjoint._data.learning import Limit, NumberRule
 from skjoint._data.targets import Targets
 
 VALUE = np.linspace(-3.0, 7.0, 20)
@@ -189,11 +190,16 @@ def test_score_time_forms():
 
 
 def test_non_negative_heads_keep_zero_in_place():
-    gate, _, arrays, _ = learn(np.abs(VALUE), class_bins=2, non_negative=True)
+    limit = Limit("value_activation='relu'", "Use 'linear'.", low=0.0, takes_few=True)
+    given = {"class_bins": 2, "number_rule": lambda width: NumberRule("zero", (limit,))}
+    gate, _, arrays, _ = learn(np.abs(VALUE), **given)
     assert gate.values[0].offset == 0
     assert_allclose(arrays[0].std(), 1, rtol=1e-6)
+    few = np.append(10 * np.abs(VALUE), -3)
     with pytest.warns(UserWarning, match="negative numbers, such as -3, which its value_activ"):
-        learn(VALUE, class_bins=2, non_negative=True)
+        learn(few, **given)
+    with pytest.raises(ValueError, match=r"'value' must hold numbers of 0 and more with value_act"):
+        learn(VALUE, **given)
 
 
 def test_balanced_class_weights():
@@ -203,8 +209,10 @@ def test_balanced_class_weights():
     assert_allclose(w[:15].sum(), w[15:].sum(), rtol=1e-6)
     w = gate.row_weights(arrays, masks, class_weight={"a": 1, "b": 9})[1]
     assert_allclose(w[-1] / w[0], 9, rtol=1e-6)
-    with pytest.warns(UserWarning, match="labels that y does not hold: \\['z'\\]"):
+    with pytest.raises(ValueError, match="labels that y does not hold: \\['z'\\].*classes="):
         gate.row_weights(arrays, masks, class_weight={"z": 3.0})
+    with pytest.warns(UserWarning, match="labels that y does not hold: \\['z'\\]"):
+        gate.row_weights(arrays, masks, class_weight={"a": 1.0, "b": 9.0, "z": 3.0})
 
 
 def test_weights_per_target_come_in_predict_order():

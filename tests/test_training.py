@@ -4,7 +4,7 @@ import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skjoint._engines.plan import epoch_order
-from skjoint._network.losses import constant_loss
+from skjoint._network.loss_rules import constant_loss
 from skjoint._network.outputs import Label, Point
 
 

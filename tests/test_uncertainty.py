@@ -17,7 +17,7 @@ from conftest import make_data, small
 from skjoint._data.split import split_validation
 from skjoint._ensemble.temperatures import learn_temperature
 from skjoint._fitting.plans import seed_of
-from skjoint._network.losses import constant_loss
+from skjoint._network.loss_rules import constant_loss
 from skjoint._network.outputs.gaussian import MIN_VARIANCE, Gaussian, gaussian_loss
 from skjoint._prediction.decoding import summarise
 from skjoint._prediction.temperatures import as_tempered

@@ -7,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
+from sklearn.utils.class_weight import compute_class_weight
 
 from skjoint._data.features import read_features
 from skjoint._data.read_y import read_table
 from skjoint._data.rows import Rows
 from skjoint._data.sample_weight import (
+    check_class_weight,
     check_weights,
     class_weights,
     drop_unweighted,
@@ -141,8 +143,62 @@ def test_balanced_labels_have_the_same_sum_of_weights():
 
 def test_weights_by_label_leave_the_others_at_one():
     assert class_weights(LABELS, CODES, np.ones(8), {"b": 3, "c": 0}).tolist() == [1, 3, 0]
+
+
+def test_weights_of_unknown_labels_are_errors_where_a_label_has_none():
+    """As in ``compute_class_weight``; a known label that is misspelt would count as 1."""
+    check_class_weight([LABELS], {"b": 3, "c": 0})
+    with pytest.raises(ValueError, match=r"does not hold: \['z'\].*'a', 'b', 'c'.*classes="):
+        check_class_weight([LABELS], {"z": 3, "a": 1})
     with pytest.warns(UserWarning, match=r"does not hold: \['z'\].*'a', 'b', 'c'"):
-        assert class_weights(LABELS, CODES, np.ones(8), {"z": 3}).tolist() == [1, 1, 1]
+        check_class_weight([LABELS], {"z": 3, "a": 1, "b": 1, "c": 1})
+
+
+def test_one_dict_may_hold_the_labels_of_several_targets():
+    more = ClassTarget("class_2", (1,), np.array([False, True]))
+    check_class_weight([LABELS, more], {"a": 3, True: 2})
+    with pytest.raises(ValueError, match=r"does not hold: \[True\]"):
+        check_class_weight([LABELS, more], [{True: 3}, None])
+
+
+SAME_KEY = {
+    "bool": (np.array([False, True]), {0: 1.0, 1: 5.0}),
+    "bool, by name": (np.array([False, True]), {False: 1.0, True: 5.0}),
+    "bool, NumPy's": (np.array([False, True]), {np.False_: 1.0, np.True_: 5.0}),
+    "bool, as floats": (np.array([False, True]), {0.0: 1, 1.0: np.float32(5)}),
+    "int": (np.array([3, 4]), {np.int8(3): 1.0, np.float64(4): 5.0}),
+    "int of text": (np.array(["3", "4"], dtype=object), {3: 1.0, 4: 5.0}),
+    "digits of text": (np.array(["3", "4"], dtype=object), {"3": 1.0, "4": 5.0}),
+    "float": (np.array([3.0, 4.0]), {3: 1.0, 4: 5.0}),
+    "text": (np.array(["a", "b"], dtype=object), {np.str_("a"): 1.0, "b": 5.0}),
+    "beyond 2**53": (np.array([2**53, 2**53 + 1]), {2**53: 1.0, 2**53 + 1: 5.0}),
+    "beyond 2**63": (np.array([2**63, 2**63 + 1], np.uint64), {2**63: 1, 2**63 + 1: 5}),
+}
+
+
+@pytest.mark.parametrize("kind", SAME_KEY)
+def test_labels_are_found_as_scikit_learn_finds_them(kind):
+    labels, class_weight = SAME_KEY[kind]
+    target = ClassTarget("class", (0,), labels)
+    check_class_weight([target], class_weight)
+    found = class_weights(target, np.array([0, 1]), np.ones(2), class_weight)
+    assert found.tolist() == [1.0, 5.0]
+    if kind != "digits of text":  # which scikit-learn 1.9 does not find
+        expected = compute_class_weight(class_weight, classes=labels, y=labels)
+        assert found.tolist() == expected.tolist()
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=20))
+def test_balanced_weights_of_integer_weights_are_those_of_repeats(rows):
+    codes, weights = np.array(rows).T
+    if not weights.any():
+        return
+    found = class_weights(LABELS, codes, weights.astype(float), "balanced")
+    repeated = np.repeat(codes, weights)
+    assert_allclose(found, class_weights(LABELS, repeated, np.ones(len(repeated)), "balanced"))
+    present = np.unique(repeated)
+    expected = compute_class_weight("balanced", classes=present, y=repeated)
+    assert_allclose(found[present], expected)
 
 
 @pytest.mark.parametrize("weight", [-1, np.inf, np.nan, "x", None])

@@ -15,14 +15,17 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _num_samples
 
+from skjoint._data.containers import warn_of_other_order
+from skjoint._data.exact import as_array, columns_of, common_dtype
 from skjoint._fitting.assemble import Assembler, fit_auxiliary_models
-from skjoint._fitting.conflicts import check_unchanged
+from skjoint._fitting.continuing import keep_fixed
 from skjoint._fitting.members import train_all
 from skjoint._fitting.plans import write_plans
 from skjoint._fitting.settings import resolve
 from skjoint._fitting.training_data import encode_rows, learn_encoders, read_training_data
 from skjoint._parameters import presets
 from skjoint._parameters.constraints import CONSTRAINTS, check_numbers
+from skjoint._parameters.copies import check_copies
 from skjoint._parameters.names import hint, is_routed
 from skjoint._prediction.attributes import FittedAttributes, one_or_list
 from skjoint._prediction.decoding import Decoding
@@ -88,7 +91,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
     value_activation : str or callable, default="linear"
         Activation of the value output. ``"relu"``, ``"softplus"`` and others
         without negative values give numbers that are never negative, in
-        original units too.
+        original units too; those with two ends, such as ``"sigmoid"``, give
+        numbers between these ends in original units.
     kernel_initializer : str or Keras initializer, default="glorot_uniform"
         Draws the kernels of hidden layers, each with a seed from
         ``random_state``. Output layers always start from
@@ -125,7 +129,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         E[value] = sum_c p(c) E[value | c] (a mixture of experts [3]_ whose
         gate is the class head); ``predict_value(X, given_class=...)`` answers
         "and if it were class c?". With several members, or ``early_stopping=
-        "by_head"``, that mean is taken within each network.
+        "by_head"``, each factor is the mean over the networks.
     value_by_class : dict of {label: float}, default=None
         The number where the label alone decides it, such as ``{"none": 0.0}``.
         Rows of these labels do not train the value head. ``predict_value``
@@ -145,7 +149,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         trunk brings its own regularizers: ``alpha`` and ``dropout`` apply to
         the layers of the heads.
     value_loss : str, Keras loss or callable, default="mse"
-        Loss of the number, in scaled units: ``"mse"``, ``"mae"``, ``"huber"``,
+        Loss of the number, in standard deviations where it does not change when true and
+        predicted numbers move together: ``"mse"``, ``"mae"``, ``"huber"``,
         scikit-learn's ``"squared_error"`` and ``"absolute_error"``, any other
         Keras loss, or a function ``(y_true, y_pred) -> loss per row``.
         ``"gaussian_nll"`` teaches the network, too, how far off its number may
@@ -163,10 +168,10 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         the squared error of that mean and half the divergence from a normal
         distribution around the true number, two bins wide [15]_. It needs
         ``value_activation="linear"`` and cannot go with ``head_link="mixture"``
-        nor with vectors of numbers under one head. Give a loss
-        with settings as a function, such as
-        ``functools.partial(keras.losses.huber, delta=2.0)``: copies of Keras'
-        ``Huber`` object forget ``delta`` (Keras 3.15), and ``clone`` copies.
+        nor with vectors of numbers under one head. Give Keras'
+        ``Huber`` with a ``delta`` as ``functools.partial(keras.losses.huber,
+        delta=2.0)``: copies of the object forget it (Keras 3.15), and ``clone``
+        copies, so that ``fit`` refuses it.
     class_loss : str, Keras loss or callable, default="crossentropy"
         Loss of the label. ``"log_loss"`` and Keras' names of the
         cross-entropy mean the same. Losses on one-hot labels, such as
@@ -181,8 +186,12 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         evens out the rates at which the losses fall, at the cost of one more
         forward pass per step.
     class_weight : dict, "balanced", list of these or None, default=None
-        Weight of each label in the loss of the class head. "balanced" is
-        ``n_samples / (n_classes * count)``. A list has one entry for each class target.
+        Weight of each label in the loss of the class head; labels that a dict leaves out
+        have 1. Keys are read as by scikit-learn's ``compute_class_weight``: 0 and 1 are
+        False and True, too, and a label that y does not hold is an error unless all others
+        have a weight. "balanced" is ``n / (n_classes * n_c)`` with the sums n and n_c of
+        ``sample_weight``, of all labelled rows and of those of the label: a weight of 2 is a
+        row twice. A list has one entry for each class target.
     value_columns, class_columns : list of str or int, default=None
         Columns of y, by name or position, that hold the numbers and the
         labels. One given implies that the rest is the other; a column may be
@@ -204,7 +213,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
     scale_value : bool, default=True
         Standardise the number for training; predictions come back in original
         units. With a ``value_activation`` that is never negative it is
-        divided only, not shifted.
+        divided only, not shifted, unless it lies a thousand standard deviations
+        from 0. Some losses see other units, see the guide on targets.
     value_from : {"head", "mean", "median", "blend", "auto"}, default="head"
         What ``predict_value`` answers where the label is cut from the number
         (y of one column, ``class_bins``), so that its probabilities are a
@@ -254,9 +264,11 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
     warm_start : bool, default=False
         ``fit`` continues from the network and encodings of the last one, with
         ``epochs`` more epochs and, for the same optimizer at a constant rate,
-        its state. Early stopping looks at the new epochs alone. Parameters of targets,
-        ``preprocess`` and ``random_state`` have no effect then; layers, ``trunk``,
-        ``value_by_class`` and ``n_members`` must stay as they are.
+        its state. Early stopping looks at the new epochs alone. What the first fit has
+        fixed must stay as it is, else an error names the parameter: layers and their
+        initializer, ``trunk``, ``numeric_embedding``, ``preprocess``, ``n_members`` and the
+        parameters of targets; losses may change as long as numbers keep their units.
+        ``random_state`` has no effect any more.
     random_state : int, RandomState instance or None, default=None
         Seeds weights, batch order, dropout and the validation split. An int
         gives the same result every time; None draws anew from the operating
@@ -708,7 +720,19 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
 
     def _validate_params(self) -> None:
         super()._validate_params()
-        check_numbers(self.get_params(deep=False), type(self).__name__)
+        params = self.get_params(deep=False)
+        check_numbers(params, type(self).__name__)
+        check_copies(params)
+
+    def __sklearn_clone__(self) -> Self:
+        check_copies(self.get_params(deep=False))
+        cloned: Self = super().__sklearn_clone__()
+        return cloned
+
+    def __getstate__(self) -> dict[str, Any]:
+        check_copies(self.get_params(deep=False))
+        state: dict[str, Any] = super().__getstate__()
+        return state
 
     # -------------------------------------------------------------- training
     @checks_parameters
@@ -724,8 +748,9 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             Number and label of each row, in any form of the table in the class
             notes. NaN and None mean "not labelled".
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
-            Weight of each row, or of each row and target in the order of
-            ``predict``'s columns. Rows of weight 0 count as absent.
+            Weight of each row, or of each row and target: an array in the order of
+            ``predict``'s columns, or a DataFrame whose columns have the names of the
+            targets or of their columns of y, in any order. Rows of weight 0 count as absent.
 
         Returns
         -------
@@ -796,16 +821,16 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         previous = None if mode == "fit" else vars(self).get("_model")
         data = read_training_data(X, y, sample_weight, params, previous)
         if previous is None:
-            targets, features = learn_encoders(data, params, classes)
+            targets, features = learn_encoders(data, params, classes, mode != "chunk")
             seed = self._draw_seed()
         else:
             targets, features, seed = previous.targets, previous.features, previous.seed
         settings = resolve(params, targets, features, mode, seed, previous)
-        check_unchanged(params, settings, previous)
+        fixed = keep_fixed(params, settings, targets, classes, previous)
         rows = encode_rows(data, targets, features, settings)
         members, refits = write_plans(rows, targets, features, settings, previous)
         beside = fit_auxiliary_models(members, rows, features, settings)
-        assembler = Assembler(members, rows, targets, features, settings, previous, beside)
+        assembler = Assembler(members, rows, targets, features, settings, previous, fixed, beside)
         tasks = None
         if mode != "chunk":
             n_epochs = settings.epochs * settings.n_networks
@@ -843,7 +868,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         y_pred : ndarray of shape (n_samples, n_targets)
             All targets in the order of y's columns; a column that serves as
             both gives its value first, then its class. float64 if all targets
-            are numeric, else object.
+            are numeric and float64 holds every label as it is, else object.
 
         Raises
         ------
@@ -1028,7 +1053,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             Labels in their own dtype.
         """
         model = self._fitted()
-        return side_by_side(model.answers(X, self._decoding(model), "class"))
+        known = [target.classes for target in model.targets.classes]
+        return side_by_side(model.answers(X, self._decoding(model), "class"), known)
 
     def predict_proba(self, X: XLike) -> ArrayOrList:
         """Probabilities of the labels, at ``temperature_`` where one was learned.
@@ -1090,7 +1116,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             for i, c in enumerate(columns[:n_values])
         }
         labels = {i: c.labels() for i, c in enumerate(columns[n_values:])}
-        return side_by_side(values), side_by_side(labels)
+        known = [target.classes for target in targets.classes]
+        return side_by_side(values), side_by_side(labels, [*known, *labels.values()])
 
     def score(self, X: XLike, y: YLike, sample_weight: ArrayLike | None = None) -> float:
         """Mean over targets of R² (value) and accuracy (class); higher is better.
@@ -1135,6 +1162,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             from the number, ``agreement`` (see
             :func:`skjoint.metrics.agreement_score`).
         """
+        warn_of_other_order(X=X, y=y, sample_weight=sample_weight)
         model = self._fitted()
         decoding = self._decoding(model)
         outputs = model.outputs(X, decoding)
@@ -1148,14 +1176,20 @@ JointRegressorClassifier.__init__.__signature__ = _signature.replace(  # type: i
 )
 
 
-def side_by_side(outputs: Mapping[int, NDArray[Any]]) -> NDArray[Any] | Any:
-    """One array from one per target: as it is if there is one, else as columns; None of none."""
+def side_by_side(
+    outputs: Mapping[int, NDArray[Any]], known: Sequence[NDArray[Any]] = ()
+) -> NDArray[Any] | Any:
+    """One array from one per target: as it is if there is one, else as columns; None of none.
+
+    ``known`` are all labels that may occur: they choose a dtype that holds each of them as it
+    is, whatever rows there are.
+    """
     arrays = [outputs[i] for i in sorted(outputs)]
     if len(arrays) <= 1:
         return arrays[0] if arrays else None
-    if len({a.dtype for a in arrays}) > 1 and any(a.dtype.kind not in "iuf" for a in arrays):
-        arrays = [a.astype(object) for a in arrays]
-    return np.column_stack(arrays)
+    if arrays[0].ndim > 1 or not known:
+        return np.column_stack(arrays)
+    return columns_of(arrays, common_dtype(known))
 
 
 def _codes_given(model: FittedModel, given_class: ArrayLike, n_samples: int) -> NDArray[np.int32]:
@@ -1167,7 +1201,8 @@ def _codes_given(model: FittedModel, given_class: ArrayLike, n_samples: int) -> 
             "one."
         )
     target = model.targets.classes[0]
-    shape, labels = np.shape(given_class), np.atleast_1d(given_class)
+    shape = np.shape(given_class)
+    labels = as_array(given_class if shape else [given_class])
     if shape not in ((), (n_samples,)):
         raise ValueError(
             f"given_class must be one label or have shape ({n_samples},). "

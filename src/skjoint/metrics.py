@@ -12,6 +12,7 @@ from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_err
 from sklearn.utils import check_consistent_length
 
 from skjoint._data.class_bins import codes_of_numbers
+from skjoint._data.exact import as_array, is_equal
 from skjoint._data.read_y import read_table
 from skjoint._data.sample_weight import check_weights
 from skjoint._data.targets import ClassTarget, Targets
@@ -72,6 +73,12 @@ def joint_score(
     ]
     weights: list[NDArray[Any] | None] = [None] * len(targets)
     if sample_weight is not None:
+        if isinstance(sample_weight, pd.DataFrame) and sample_weight.shape[1] > 1:
+            raise ValueError(
+                "sample_weight must be an array here, with columns in the order of the targets, "
+                f"numbers first, then labels. Got a table of {list(sample_weight)} instead: "
+                "put its columns into that order and use to_numpy()."
+            )
         columns = np.asarray(sample_weight, dtype=np.float64)
         if columns.ndim == 1:
             columns = np.tile(columns[:, None], len(targets))
@@ -95,7 +102,7 @@ def joint_score(
 
 
 def _accuracy(true: NDArray[Any], pred: NDArray[Any], sample_weight: NDArray[Any] | None) -> float:
-    return float(np.average(true == pred, weights=sample_weight))
+    return float(np.average(is_equal(true, pred), weights=sample_weight))
 
 
 def agreement_score(
@@ -141,7 +148,7 @@ def agreement_score(
     1.0
     """
     check_consistent_length(value, label, sample_weight)
-    value, classes = np.asarray(value, dtype=np.float64), np.asarray(classes)
+    value, classes = np.asarray(value, dtype=np.float64), as_array(classes)
     if bin_edges is not None and len(bin_edges) != len(classes) - 1:
         raise ValueError(
             f"bin_edges must hold one edge less than there are classes, {len(classes) - 1}. "
@@ -149,7 +156,7 @@ def agreement_score(
         )
     of_number = classes[codes_of_numbers(value, classes, bin_edges)]
     weights = None if sample_weight is None else np.asarray(sample_weight)
-    return float(np.average(of_number == np.asarray(label), weights=weights))
+    return float(np.average(is_equal(of_number, as_array(label)), weights=weights))
 
 
 def expected_calibration_error(
@@ -208,7 +215,7 @@ def expected_calibration_error(
     0.4...
     """
     check_consistent_length(y_true, proba, sample_weight)
-    y_true, classes = np.asarray(y_true), np.asarray(classes)
+    y_true, classes = as_array(y_true), as_array(classes)
     of_labels = np.asarray(proba, float)
     if of_labels.ndim != 2 or of_labels.shape[1] != len(classes):
         raise ValueError(
@@ -222,7 +229,7 @@ def expected_calibration_error(
     weights = np.ones(n_samples) if sample_weight is None else np.asarray(sample_weight, float)
     of_labels, weights = of_labels[labelled], weights[labelled]
     confidence = of_labels.max(axis=1)
-    excess = confidence - (classes[of_labels.argmax(axis=1)] == y_true[labelled])
+    excess = confidence - is_equal(classes[of_labels.argmax(axis=1)], y_true[labelled])
     bins = np.maximum(np.ceil(confidence * n_bins).astype(int) - 1, 0)
     return float(np.abs(np.bincount(bins, weights * excess)).sum() / weights.sum())
 
@@ -262,7 +269,7 @@ def _target_pairs(
 ) -> list[tuple[NDArray[Any], NDArray[Any]]]:
     if true is None:
         return []
-    true, pred = np.asarray(true), np.asarray(pred)
+    true, pred = as_array(true), as_array(pred)
     if true.shape != pred.shape:
         raise ValueError(
             f"y_true and y_pred must have the same shape. Got {true.shape} and {pred.shape}."

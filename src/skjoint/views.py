@@ -13,8 +13,13 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import Tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_y, check_is_fitted, column_or_1d
+from sklearn.utils.validation import _check_y, _num_samples, check_is_fitted, column_or_1d
 
+from skjoint._data.containers import warn_of_other_order
+from skjoint._data.exact import as_array, is_equal
+from skjoint._data.labels import label_kind
+from skjoint._data.sample_weight import check_weights
+from skjoint._data.targets import Targets
 from skjoint._support.composition import best_predictor, joint_estimator, joint_prefix, weight_name
 from skjoint._support.sklearn_callbacks import (
     CallbackSupportMixin,
@@ -134,6 +139,7 @@ class _View(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         """
         estimator = clone(self.estimator)
         if _is_one_column(y):
+            warn_of_other_order(X=X, y=y)
             y = self._own_kind(y)
             alone = {**BOTH_HEADS, **self._alone}
             prefix = joint_prefix(estimator)
@@ -182,19 +188,42 @@ class _View(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         A y of one column holds truth of the view's own kind. With ``is_joint`` it is a y of the
         form that the estimator was fitted on, where that had one column, too.
         """
+        warn_of_other_order(X=X, y=y, sample_weight=sample_weight)
         joint = joint_estimator(self._fitted)
-        if _is_one_column(y) and not (is_joint and len(joint._model.targets.names) == 1):
-            return X, np.asarray(y).reshape(-1), sample_weight
+        targets = joint._model.targets
+        sample_weight = self._own_weights(targets, sample_weight, _num_samples(X))
+        if _is_one_column(y) and not (is_joint and len(targets.names) == 1):
+            return X, self._as_known(targets, as_array(y).reshape(-1)), sample_weight
         truth = joint.split_targets(y)[self._part]
         missing = pd.isna(truth)
         rows = np.flatnonzero(~(missing if missing.ndim == 1 else missing.any(axis=1)))
         if len(rows) < len(truth):
             X = X.iloc[rows] if hasattr(X, "iloc") else np.asarray(X)[rows]
-            truth = truth[rows]
-            if truth.dtype == object:
-                truth = np.array(truth.tolist())
+            truth = as_array(truth[rows])
             sample_weight = None if sample_weight is None else np.asarray(sample_weight)[rows]
-        return X, truth, sample_weight
+        return X, self._as_known(targets, truth), sample_weight
+
+    def _own_weights(
+        self, targets: Targets, sample_weight: ArrayLike | None, n_samples: int
+    ) -> ArrayLike | None:
+        """One weight for each row, of weights that have a column for each target."""
+        if sample_weight is None or np.ndim(sample_weight) < 2:
+            return sample_weight
+        of_targets = targets.split_weights(check_weights(sample_weight, n_samples), n_samples)
+        n_values = len(targets.values)
+        own: list[NDArray[Any]]
+        own = of_targets[n_values:] if self._part else of_targets[:n_values]
+        if any((weights != own[0]).any() for weights in own):
+            raise ValueError(
+                "sample_weight must have one weight for each row where a score is of several "
+                "targets. Got other weights for each of them instead."
+            )
+        return own[0]
+
+    @staticmethod
+    def _as_known(targets: Targets, truth: NDArray[Any]) -> NDArray[Any]:
+        """Truth in the dtype of predictions."""
+        return truth
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -309,9 +338,17 @@ class ClassView(ClassifierMixin, _View):
 
     @staticmethod
     def _own_kind(y: YLike) -> NDArray[Any]:
-        label: NDArray[Any] = column_or_1d(y, warn=True)
+        label: NDArray[Any] = as_array(column_or_1d(as_array(y), warn=True))
         check_classification_targets(label)
         return label
+
+    @staticmethod
+    def _as_known(targets: Targets, truth: NDArray[Any]) -> NDArray[Any]:
+        """Truth in the dtype of predictions, unless it holds other labels than these."""
+        if len(targets.classes) != 1 or truth.ndim > 1:
+            return truth
+        codes = targets.classes[0].codes(truth)
+        return targets.classes[0].classes[codes] if (codes >= 0).all() else truth
 
     @property
     def classes_(self) -> ArrayOrList:
@@ -367,11 +404,16 @@ class ClassView(ClassifierMixin, _View):
         X, truth, sample_weight = self._truth(X, y, sample_weight)
         predicted = self.predict(X)
         if truth.ndim == 1:
+            (target,) = joint_estimator(self._fitted)._model.targets.classes
+            of_a_kind = label_kind(truth) == label_kind(predicted)
+            if of_a_kind and not (truth.dtype.kind == "f" and (truth % 1).any()):
+                # By codes a label equals itself alone.
+                truth, predicted = target.codes(truth), target.codes(predicted)
             score: float = accuracy_score(truth, predicted, sample_weight=sample_weight)
             return score
         weights = None if sample_weight is None else np.asarray(sample_weight)
         pairs = zip(truth.T, predicted.T, strict=True)
-        return float(np.mean([np.average(t == p, weights=weights) for t, p in pairs]))
+        return float(np.mean([np.average(is_equal(t, p), weights=weights) for t, p in pairs]))
 
 
 def _is_one_column(y: YLike) -> bool:

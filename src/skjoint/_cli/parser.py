@@ -12,6 +12,11 @@ One joint model against two separate ones. Without arguments on data that is emb
 ``compare data.csv`` on any table. ``train`` makes a model file of a table, ``predict`` uses it.
 An error is exit code 2 and one line on standard error.
 """
+NEUTRAL = """\
+Text that a spreadsheet would run, which begins with =, +, -, @, a tab or a new line, is written by
+`predict` with an apostrophe before it; numbers stay numbers. `train` and `compare` read labels
+without that apostrophe, unless the column holds such text that has none.
+"""
 PLOT = "skjoint-comparison.png"
 
 
@@ -29,12 +34,14 @@ def make_parser() -> argparse.ArgumentParser:
         parents=[options],
         help="joint against separate models on a CSV file",
         description="Train one joint and two separate models on a CSV file and compare them.",
+        epilog=NEUTRAL,
     )
     _add_table(command)
     command = commands.add_parser(
         "train",
         help="train a joint model on a CSV file and save it",
         description="Train a joint model on a CSV file, save it and print its model card.",
+        epilog=NEUTRAL,
     )
     _add_table(command)
     _add_output(command, "model file to write, such as model.skjoint")
@@ -43,9 +50,11 @@ def make_parser() -> argparse.ArgumentParser:
         "predict",
         help="predict the rows of a CSV file with a saved model",
         description="Predict number, label and probabilities for the rows of a CSV file.",
+        epilog=NEUTRAL,
     )
     command.add_argument("model", help="file that `train` or skjoint.persistence.save wrote")
     command.add_argument("csv", help="table with the columns the model was trained on")
+    _add_allow_url(command)
     _add_output(command, "CSV file to write")
     return parser
 
@@ -71,6 +80,7 @@ def _comparison_options():
 def _add_table(command):
     """Options that name a table and its target columns."""
     command.add_argument("csv", help="table with a header line")
+    _add_allow_url(command)
     command.add_argument("--value", required=True, metavar="COL", help="column with the number")
     label = command.add_mutually_exclusive_group(required=True)
     label.add_argument(
@@ -81,6 +91,14 @@ def _add_table(command):
     )
     command.add_argument(
         "--drop", nargs="+", default=[], metavar="COL", help="columns that are no features"
+    )
+
+
+def _add_allow_url(command):
+    command.add_argument(
+        "--allow-url",
+        action="store_true",
+        help="open the table also where it is an address such as https://...",
     )
 
 

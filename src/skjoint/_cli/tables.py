@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,13 @@ from numpy.typing import NDArray
 from skjoint._support.nearest_name import nearest_name
 from skjoint.datasets import load_diabetes_bands
 
-GAPS = ["", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
+# What begins a formula in a spreadsheet, as OWASP lists it; spaces before it are ignored.
+RUNS = re.compile("[ ]*[-=+@\t\r\n\uff0b\uff0d\uff1d\uff20]")
+NEUTRALISED = re.compile(f"'('*{RUNS.pattern})")
+WHOLE = re.compile("0|-?[1-9][0-9]{0,19}")
+
+LABEL_GAPS = ["", "?"]
+GAPS = [*LABEL_GAPS, "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 
 
 @dataclass(frozen=True)
@@ -61,9 +68,9 @@ def diabetes_task() -> Task:
 
 def csv_task(arguments: argparse.Namespace) -> Task:
     """The table and the targets that the options name."""
-    # "None" or "NA" may well be a label; in other columns it is a gap.
     is_label = arguments.label is not None and arguments.label != arguments.value
-    table = read_csv(arguments.csv, {arguments.label: ["", "?"]} if is_label else {})
+    label_column = arguments.label if is_label else None
+    table = read_csv(arguments.csv, label_column, allow_url=arguments.allow_url)
     label = arguments.label or arguments.value
     _check_columns(arguments, table, [arguments.value, label, *arguments.drop])
     targets = list(dict.fromkeys([arguments.value, label]))
@@ -97,13 +104,58 @@ def _check_columns(arguments, table, names):
         )
 
 
-def read_csv(path: str, gaps_of: Mapping[str, list[str]] | None = None) -> pd.DataFrame:
-    """The table of a file; ``gaps_of`` names what is a gap where a column has gaps of its own."""
+def read_csv(path: str, label: str | None = None, *, allow_url: bool = False) -> pd.DataFrame:
+    """The table of a file, with the labels in column ``label`` as they are written there."""
+    source = _source(path, allow_url)
     try:
-        names = pd.read_csv(path, nrows=0).columns
-        gaps = dict.fromkeys(names, GAPS) | dict(gaps_of or {})
-        return pd.read_csv(path, na_values=gaps, keep_default_na=False)
+        names = pd.read_csv(source, nrows=0).columns
+        gaps = dict.fromkeys(names, GAPS)
+        if label not in names:
+            return pd.read_csv(source, na_values=gaps, keep_default_na=False)
+        # "None" or "NA" may well be a label; in other columns it is a gap.
+        gaps[label] = LABEL_GAPS
+        table = pd.read_csv(source, na_values=gaps, keep_default_na=False, dtype={label: object})
     except FileNotFoundError:
         raise ValueError(f"There is no file {path}.") from None
+    except ImportError as error:  # what pandas needs to open some kinds of address
+        raise ValueError(f"{path} cannot be opened: {error}") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a readable CSV table: {error}") from error
+    return table.assign(**{label: _labels(table[label])})  # type: ignore[arg-type]
+
+
+def _source(path, allow_url):
+    """What pandas opens: a file of this machine, or an address where these are allowed."""
+    if Path(path).exists() or not re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", path):
+        return Path(path).absolute()  # which pandas takes for no address
+    if not allow_url:
+        raise ValueError(
+            f"{path} is an address and no file of this machine. Add --allow-url to have it opened."
+        )
+    return path
+
+
+def _labels(column):
+    """Labels as text, or as whole numbers where these are written as the text is."""
+    present = column.dropna()
+    neutral = any(NEUTRALISED.match(text) for text in present)
+    if neutral and not any(RUNS.match(text) for text in present):
+        column = column.map(lambda text: NEUTRALISED.sub(r"\1", text), na_action="ignore")
+        present = column.dropna()
+    is_whole = len(present) and all(WHOLE.fullmatch(text) for text in present)
+    for dtype in ("int64", "uint64"):
+        limits = np.iinfo(dtype)
+        if is_whole and all(limits.min <= int(text) <= limits.max for text in present):
+            whole = [pd.NA if pd.isna(text) else int(text) for text in column]
+            return pd.Series(pd.array(whole, dtype="Int64" if dtype == "int64" else "UInt64"))
+    numbers = pd.to_numeric(present, errors="coerce")
+    # Numbers with fractions make no labels, which the estimator has an error for.
+    return pd.to_numeric(column) if numbers.notna().all() and (numbers % 1).any() else column
+
+
+def neutralised(text: str) -> str:
+    """A text that a spreadsheet would run, with an apostrophe before it; others as they are.
+
+    Whoever takes one apostrophe away where such a text follows has every text back.
+    """
+    return f"'{text}" if RUNS.match(text.lstrip("'")) else text

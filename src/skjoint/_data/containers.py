@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
+
+from skjoint._support.warn import warn
 
 
 def check_container(data, name, others=()):
@@ -48,3 +53,30 @@ def rows_of_objects(rows, name):
         )
         raise ValueError(f"{name} must have rows of one length. Got lengths {lengths[:5]} instead.")
     return array
+
+
+def warn_of_other_order(**data):
+    """Warn where tables carry the same labels of rows in another order: rows go by position."""
+    indexes = {}
+    for name, table in data.items():
+        columns = table.items() if isinstance(table, Mapping) else []
+        parts = {f"{name}[{key!r}]": column for key, column in columns} or {name: table}
+        indexes |= {
+            n: t.index for n, t in parts.items() if isinstance(t, (pd.DataFrame, pd.Series))
+        }
+    if not indexes:
+        return
+    (first, index), *others = indexes.items()
+    names = [name for name, other in others if _is_reordered(index, other)]
+    if names:
+        warn(
+            f"{first} and {' and '.join(names)} carry the same index labels in another order. Rows "
+            f"are taken by position, as everywhere in scikit-learn. To match them by label, use "
+            f"{names[0]}.loc[{first}.index]."
+        )
+
+
+def _is_reordered(index, other):
+    if len(index) != len(other) or index.nlevels != other.nlevels or index.equals(other):
+        return False
+    return bool(index.isin(other).all()) and Counter(index) == Counter(other)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 import pandas as pd
+
+from skjoint._data.exact import as_array, typed
 
 LARGEST = 1e30  # number of y
 
@@ -46,18 +50,48 @@ def read_labels(series):
     present = series[mask]
     if isinstance(present.dtype, pd.CategoricalDtype):
         present = present.astype(present.cat.categories.dtype)
-    labels = pd.Series(present.to_numpy()).infer_objects().to_numpy()
+    labels = as_array(present)
     if labels.dtype == np.float16:  # pandas has no index of these
         labels = labels.astype(np.float32)
     if labels.dtype.kind == "f" and np.isinf(labels).any():
         raise ValueError(f"Input y contains infinity in column {series.name!r}.")
     if labels.dtype.kind not in "iufb":
         labels = labels.astype(object)
-        odd = next((label for label in labels if not isinstance(label, str)), None)
-        if odd is not None:
-            raise ValueError(
-                f"The labels in column {series.name!r} of y must be uniformly text, numbers or "
-                f"booleans. Got {odd!r} of type {type(odd).__name__} among others; convert the "
-                "column with astype(str)."
-            )
+        _check_text(series.name, labels)
     return labels, mask
+
+
+def _check_text(name, labels):
+    """Raise for labels that are neither text throughout nor of a type of numbers."""
+    odd = next((label for label in labels if not isinstance(label, str)), None)
+    if odd is None:
+        return
+    if all(isinstance(label, Real) for label in labels):
+        large = max(labels, key=abs)
+        raise ValueError(
+            f"The labels in column {name!r} of y must be numbers of one type: int64, uint64 or "
+            f"float64 that holds each of them. Got {large!r} among others; convert the column "
+            "with astype(str)."
+        )
+    raise ValueError(
+        f"The labels in column {name!r} of y must be uniformly text, numbers or booleans. Got "
+        f"{odd!r} of type {type(odd).__name__} among others; convert the column with astype(str)."
+    )
+
+
+def column_of_objects(entries):
+    """A column of objects as one of numbers or booleans, if it holds nothing else and gaps."""
+    column = pd.Series(entries, dtype=object)
+    missing = column.isna().to_numpy()
+    found = typed(column.to_numpy()[~missing])
+    if found.dtype == object:
+        is_text = all(isinstance(entry, str) for entry in found)
+        return column if is_text else column.infer_objects()
+    if not missing.any():
+        return pd.Series(found)
+    if found.dtype.kind == "b":
+        return column
+    numbers = np.full(len(column), np.nan if found.dtype.kind == "f" else 0, dtype=found.dtype)
+    numbers[~missing] = found
+    is_whole = found.dtype.kind in "iu"
+    return pd.Series(pd.arrays.IntegerArray(numbers, missing) if is_whole else numbers)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from numbers import Real
 
 import numpy as np
-import pandas as pd
 
 from skjoint._data.class_bins import codes_of_numbers
-from skjoint._data.entries import read_labels
+from skjoint._data.entries import column_of_objects, read_labels
+from skjoint._data.exact import places
 
 
 def label_kind(labels):
@@ -51,17 +51,17 @@ def _labels_of_one_hot(target, table):
 
 def declared_classes(known, labels):
     """The labels named in ``classes``, sorted; an error if y holds others."""
-    classes, _ = read_labels(pd.Series(list(known)))
+    classes, _ = read_labels(column_of_objects(list(known)))
     if len(classes) and len(labels) and label_kind(classes) != label_kind(labels):
         raise ValueError(
             f"classes must hold labels of the type of y's ({label_kind(labels)}). "
             f"Got {label_kind(classes)} such as {classes.tolist()[0]!r} instead."
         )
     classes = np.unique(classes)
-    unknown = np.setdiff1d(labels, classes)
-    if len(unknown):
+    unknown = np.unique(labels[places(labels, classes) < 0]).tolist()
+    if unknown:
         raise ValueError(
-            f"classes must hold every label of y. Missing: {unknown[:10].tolist()}"
+            f"classes must hold every label of y. Missing: {unknown[:10]}"
             f"{' and more' if len(unknown) > 10 else ''}."
         )
     return classes
@@ -71,7 +71,7 @@ def known_codes(target, labels):
     """Codes of labels, each among those of the first fit; an error for others."""
     codes = target.codes(labels)
     if (codes < 0).any():
-        unknown = pd.unique(pd.Series(labels[codes < 0])).tolist()
+        unknown = list(dict.fromkeys(labels[codes < 0].tolist()))
         raise ValueError(
             f"y holds labels of target '{target.name}' that the first fit did not know: "
             f"{unknown[:10]}. Name all labels beforehand with classes=[...]."

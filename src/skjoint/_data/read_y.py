@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import sparse
 
 from skjoint._data.containers import check_container, is_foreign_frame, rows_of_objects
-from skjoint._data.entries import read_labels, read_numbers
+from skjoint._data.entries import column_of_objects, read_labels, read_numbers
 from skjoint._support.warn import warn
 
 # What str() makes of a missing entry when numbers and labels are stacked into
@@ -99,7 +99,7 @@ def read_table(y):
                 f"A dict y must hold 1-D arrays of one length. Got shapes {lengths} instead."
             )
         # By position, as everywhere: a Series in it is not aligned by its index.
-        columns = {name: pd.Series(column).array for name, column in y.items()}
+        columns = {name: _column(column) for name, column in y.items()}
         return Table(_checked_frame(pd.DataFrame(columns)), True)
     if isinstance(y, pd.DataFrame):
         return Table(_checked_frame(y), True)
@@ -110,9 +110,11 @@ def read_table(y):
     array = rows_of_objects(y, "y") if isinstance(y, (list, tuple)) else np.asarray(y)
     if array.ndim not in (1, 2):
         raise ValueError(f"y must be 1-D or 2-D. Got an array of shape {array.shape} instead.")
-    stacked_text = array.ndim == 2 and array.dtype.kind in "US"
-    frame = pd.DataFrame(array.astype(object) if array.dtype.kind in "US" else array)
-    if stacked_text:
+    if array.dtype.kind not in "OUS":
+        return Table(_checked_frame(pd.DataFrame(array)), False)
+    entries = np.atleast_2d(array.astype(object).T)
+    frame = pd.DataFrame({i: column_of_objects(column) for i, column in enumerate(entries)})
+    if array.ndim == 2 and array.dtype.kind in "US":
         missing = frame.isin(_STACKED_MISSING)
         if missing.iloc[:, 1:].any(axis=None):
             warn(
@@ -120,7 +122,15 @@ def read_table(y):
                 "labelled. If they are labels, pass y as a DataFrame."
             )
         frame = frame.where(~missing, None)
-    return Table(_checked_frame(frame.infer_objects()), False)
+    return Table(_checked_frame(frame), False)
+
+
+def _column(entries):
+    """One column of a dict, without the index of a Series."""
+    is_array = isinstance(entries, (np.ndarray, pd.Series))
+    if isinstance(entries, (list, tuple)) or (is_array and entries.dtype == np.dtype(object)):
+        return column_of_objects(np.asarray(entries, dtype=object))
+    return pd.Series(entries).reset_index(drop=True)
 
 
 def _checked_frame(frame):

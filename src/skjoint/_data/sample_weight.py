@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from numbers import Real
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
+from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_array
 
-from skjoint._data.containers import check_container
+from skjoint._data.containers import check_container, is_foreign_frame
+from skjoint._data.layout import by_target
+from skjoint._support.nearest_name import nearest_name
 from skjoint._support.warn import warn
 
 
 def check_weights(sample_weight, n_samples):
-    """float64 weights of shape (n_samples,) or (n_samples, n_targets), or None."""
+    """float64 weights of shape (n_samples,) or (n_samples, n_targets), or None.
+
+    A table keeps the names of its columns, by which targets find theirs.
+    """
     if sample_weight is None:
         return None
+    names = _names_of_weights(sample_weight)
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n_samples, float(sample_weight))
     elif not sparse.issparse(sample_weight):
@@ -45,7 +54,25 @@ def check_weights(sample_weight, n_samples):
     largest = weights.max(axis=0)
     extreme = (largest > 1e100) | ((largest < 1e-100) & (largest > 0))
     # Only ratios count, and sums of these would be infinite or 0.
-    return weights / np.where(extreme, largest, 1.0)
+    weights = weights / np.where(extreme, largest, 1.0)
+    return weights if names is None else pd.DataFrame(weights, columns=names)
+
+
+def _names_of_weights(sample_weight):
+    """Names of the columns of a table, None of what has none."""
+    if is_foreign_frame(sample_weight):
+        raise TypeError(
+            "sample_weight must be an array, a pandas DataFrame or a Series. Got a "
+            f"{type(sample_weight)} instead. Use sample_weight.to_pandas()."
+        )
+    if not isinstance(sample_weight, pd.DataFrame):
+        return None
+    if not sample_weight.columns.is_unique:
+        repeated = list(sample_weight.columns[sample_weight.columns.duplicated()].unique())
+        raise ValueError(
+            f"The columns of sample_weight must have distinct names. Repeated: {repeated}."
+        )
+    return sample_weight.columns
 
 
 def drop_unweighted(features, table, sample_weight):
@@ -55,7 +82,7 @@ def drop_unweighted(features, table, sample_weight):
     kept = np.flatnonzero(sample_weight if sample_weight.ndim == 1 else sample_weight.any(axis=1))
     if len(kept) == len(table):
         return features, table, sample_weight
-    return features.take(kept), table.take(kept), sample_weight[kept]
+    return features.take(kept), table.take(kept), _safe_indexing(sample_weight, kept)
 
 
 def normalise(weights, name, strict=True):
@@ -77,11 +104,59 @@ def normalised(rows, names, strict=True):
     return replace(rows, weights=weights)
 
 
+def check_class_weight(targets, class_weight):
+    """Raise, or warn, where there are weights of labels that no target has.
+
+    Each dict of a list is for one target; one alone is for all of them.
+    """
+    for_each = isinstance(class_weight, (list, tuple, np.ndarray))
+    entries = by_target(class_weight, len(targets), "class_weight")
+    groups = [[target] for target in targets] if for_each else [targets]
+    for group, entry in zip(groups, entries, strict=False):
+        if isinstance(entry, dict):
+            _check_labels(group, entry)
+
+
+def _check_labels(targets, class_weight):
+    """Of a label that y does not hold: as in scikit-learn's ``compute_class_weight`` an error.
+
+    Where all labels have a weight it can be meant for none of them: a warning is enough.
+    """
+    labels = [label for target in targets for label in target.classes.tolist()]
+    keys = [_weight_key(label, class_weight) for label in labels]
+    unknown = [key for key in class_weight if key not in keys]
+    if not unknown:
+        return
+    left_out = [label for label, key in zip(labels, keys, strict=True) if key is None]
+    message = (
+        f"class_weight names labels that y does not hold: {unknown}.{{}} Known labels: "
+        f"{labels[:20]}{' and more' if len(labels) > 20 else ''}."
+    )
+    if not left_out:
+        warn(message.format(""))
+        return
+    near = nearest_name(unknown[0], left_out)
+    raise ValueError(message.format(near) + " Name labels that may be missing in classes=[...].")
+
+
+def _weight_key(label, class_weight):
+    """The key that a label has in ``class_weight``, None if it has none.
+
+    As in scikit-learn's ``compute_class_weight`` 1 is also True and the text '1'.
+    """
+    if label in class_weight:
+        return label
+    with contextlib.suppress(ValueError):
+        if isinstance(label, str) and int(label) in class_weight:
+            return int(label)
+    return None
+
+
 def class_weights(target, codes, weights, class_weight):
     """One weight per class, in the order of ``target.classes``.
 
-    "balanced" is scikit-learn's n / (n_classes * n_c), counted with the sample
-    weights and over the classes that occur.
+    "balanced" is scikit-learn's n / (n_classes * n_c), counted with the sample weights, so that a
+    weight of 2 is a row twice, and over the classes that occur.
     """
     per_class = np.ones(target.n_units)
     if class_weight is None:
@@ -91,24 +166,17 @@ def class_weights(target, codes, weights, class_weight):
             "class_weight must be 'balanced', a dict of {label: weight}, None or a list of these, "
             f"one for each class target. Got {class_weight!r} instead."
         )
-    if class_weight == "balanced":
-        counts = np.bincount(codes, weights, minlength=target.n_units)
-        present = counts > 0
-        per_class[present] = counts.sum() / (present.sum() * counts[present])
-        return per_class
+    if class_weight != "balanced":
+        _check_sizes(class_weight)
+        keys = [_weight_key(label, class_weight) for label in target.classes.tolist()]
+        return np.array([1.0 if key is None else float(class_weight[key]) for key in keys])
+    counts = np.bincount(codes, weights, minlength=target.n_units)
+    present = counts > 0
+    per_class[present] = counts.sum() / (present.sum() * counts[present])
+    return per_class
+
+
+def _check_sizes(class_weight):
     bad = {k: w for k, w in class_weight.items() if not isinstance(w, Real) or not 0 <= w < np.inf}  # type: ignore[operator]
     if bad:
         raise ValueError(f"class_weight must hold non-negative numbers. Got {bad} instead.")
-    unknown = []
-    for label, weight in class_weight.items():
-        code = target.codes([label])[0]
-        if code < 0:
-            unknown.append(label)
-        else:
-            per_class[code] = weight
-    if unknown:
-        warn(
-            f"class_weight names labels that y does not hold: {unknown}. "
-            f"Known labels: {target.classes[:20].tolist()}."
-        )
-    return per_class

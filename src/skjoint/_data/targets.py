@@ -44,18 +44,21 @@ With several targets of one kind the names carry the column:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from skjoint._data.class_bins import numbers_in_bands
 from skjoint._data.entries import LARGEST
+from skjoint._data.exact import columns_of, common_dtype, is_exact, places
 from skjoint._data.labels import known_codes, known_values, labels_of
 from skjoint._data.layout import by_target, classes_by_target, layout
-from skjoint._data.learning import learn_labels, learn_scale
+from skjoint._data.learning import NumberRule, learn_labels, learn_scale
 from skjoint._data.read_y import read_table
-from skjoint._data.sample_weight import class_weights, normalise
+from skjoint._data.sample_weight import check_class_weight, class_weights, normalise
+from skjoint._data.target_names import target_names, weight_columns
 from skjoint._support.warn import warn
 
 
@@ -68,6 +71,7 @@ class ValueTarget:
     positions: tuple[int, ...]
     offset: np.ndarray
     scale: np.ndarray
+    loss_unit: float = 1.0  # by which its loss is divided
 
     kind = "value"
 
@@ -117,7 +121,7 @@ class ClassTarget:
 
     def codes(self, labels) -> np.ndarray:
         """Indices into ``classes``; -1 for labels that are not among them."""
-        return pd.Index(self.classes).get_indexer(pd.Index(labels)).astype(np.int32)
+        return places(labels, self.classes)
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,7 @@ class Column:
         """Labels of all rows: their own dtype, or with NaN / None where missing."""
         if self.mask.all():
             return self.data
-        numeric = self.data.dtype.kind in "iuf"
+        numeric = self.data.dtype.kind in "iuf" and is_exact(self.data)
         full = np.full(len(self.mask), np.nan if numeric else None, float if numeric else object)
         full[self.mask] = self.data
         return full
@@ -152,6 +156,12 @@ class Targets:
     named: bool
     known_values: dict  # the number, by code of the label, where the label alone decides it
     known_in_network: bool = False  # they are constants of a mean that unlabelled rows train, too
+
+    def __getstate__(self):
+        return {f.name: getattr(self, f.name) for f in fields(self)}  # without what is cached
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
 
     @property
     def outputs(self):
@@ -175,17 +185,17 @@ class Targets:
         class_columns=None,
         class_bins=None,
         classes=None,
-        scale_value=True,
-        non_negative=False,
+        number_rule=lambda width: NumberRule(),
+        whole=True,
         value_by_class=None,
         known_in_network=False,
         sample_weight=None,
     ):
         """Find the targets in y and learn their encodings.
 
-        Parameters are those of the estimator; ``non_negative`` is for value heads that
-        cannot give negative numbers: scaling must not move zero then. ``sample_weight``
-        is (n,) or (n, n_targets) in predict order.
+        Parameters are those of the estimator. ``number_rule`` is a function of the width
+        of a value target that gives its :class:`NumberRule`; ``whole`` is whether y is all
+        there is to learn from. ``sample_weight`` is (n,) or (n, n_targets) in predict order.
         """
         table = read_table(y)
         groups = layout(table.frame, table.named, value_columns, class_columns, class_bins)
@@ -199,7 +209,8 @@ class Targets:
         values = []
         for target, w in zip(gate.values, weights[: len(gate.values)], strict=True):
             numbers = table.block(target.positions)
-            learned = learn_scale(target.name, numbers, w * free, scale_value, not non_negative)
+            rule = number_rule(target.n_units)
+            learned = learn_scale(target.name, numbers, w * free, rule, whole)
             values.append(ValueTarget(target.name, target.positions, *learned))
         return replace(gate, values=tuple(values))
 
@@ -208,16 +219,16 @@ class Targets:
         """Targets with their labels, but without scales: all that weights need."""
         names = tuple(table.frame.columns)
         bare = len(value_groups) <= 1 and len(class_groups) <= 1
-
-        def name_of(kind, positions):
-            column = "_".join(str(names[p]) for p in positions)
-            return kind if bare else f"{kind}_{column}"
-
-        values = tuple(ValueTarget(name_of("value", g), g, None, None) for g in value_groups)  # type: ignore[arg-type]
+        value_names = target_names("value", value_groups, names, bare)
+        class_names = target_names("class", class_groups, names, bare)
+        values = tuple(
+            ValueTarget(name, group, None, None)  # type: ignore[arg-type]
+            for name, group in zip(value_names, value_groups, strict=True)
+        )
         known = classes_by_target(classes, len(class_groups))
         learned = []
-        for positions, labels in zip(class_groups, known, strict=True):
-            name, is_block = name_of("class", positions), len(positions) > 1
+        for name, positions, labels in zip(class_names, class_groups, known, strict=True):
+            is_block = len(positions) > 1
             is_cut = positions in value_groups and not is_block
             source = value_groups.index(positions) if is_cut else None
             found = learn_labels(
@@ -305,6 +316,13 @@ class Targets:
         n_targets = len(self.outputs)
         if sample_weight is None:
             return [np.ones(n_samples)] * n_targets
+        if isinstance(sample_weight, pd.DataFrame):
+            keys = weight_columns(self, sample_weight)
+            if keys is not None:
+                return [sample_weight[key].to_numpy() for key in keys]
+            sample_weight = sample_weight.to_numpy()
+            if sample_weight.shape[1] == 1:
+                sample_weight = sample_weight[:, 0]
         if sample_weight.ndim == 1:
             return [sample_weight] * n_targets
         if sample_weight.shape[1] != n_targets:
@@ -326,6 +344,7 @@ class Targets:
         unlabelled as a whole, as in a chunk of ``partial_fit``.
         """
         weights = self.split_weights(sample_weight, len(masks[0]))
+        check_class_weight(self.classes, class_weight)
         per_class = iter(by_target(class_weight, len(self.classes), "class_weight"))
         for i, target in enumerate(self.outputs):
             w = np.where(masks[i], weights[i], 0.0)
@@ -338,9 +357,12 @@ class Targets:
 
     def join(self, outputs) -> np.ndarray:
         """Decoded predictions, one per output, as the one array that ``predict`` returns."""
-        columns = [np.asarray(outputs[i]) for i in self.predict_order]
-        numeric = all(c.dtype.kind in "iuf" for c in columns)
-        return np.column_stack([c.astype(np.float64 if numeric else object) for c in columns])
+        return columns_of([outputs[i] for i in self.predict_order], self._joined_dtype)
+
+    @cached_property
+    def _joined_dtype(self):
+        """float64 if it holds every number and label as it is, else object."""
+        return common_dtype([np.zeros(0), *(target.classes for target in self.classes)])
 
     def _same_form(self, y):
         """y as a table of the fitted columns."""

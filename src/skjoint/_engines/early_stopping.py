@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from skjoint._network.losses import constant_loss
+from skjoint._network.loss_rules import constant_loss, may_be_negative
 
 
 class JointMonitor:
@@ -19,11 +19,12 @@ class JointMonitor:
 
     def __init__(self, plan):
         rows, validation = plan.rows, plan.validation
-        self.outputs, self.references = {}, {}
+        self.outputs, self.references, self.by_difference = {}, {}, {}
         for i, head in enumerate(plan.network.heads):
             if not validation.weights[i].any():
                 continue
             self.outputs[head.name] = head.output
+            self.by_difference[head.name] = may_be_negative(head.output, plan.losses[i])
             self.references[head.name] = constant_loss(
                 head.output,
                 plan.losses[i],
@@ -48,7 +49,9 @@ class JointMonitor:
 
     def __call__(self, epoch, logs, get_weights):
         relative = [
-            self.outputs[name].relative_loss(logs[f"val_{name}_loss"], reference)
+            self.outputs[name].relative_loss(
+                logs[f"val_{name}_loss"], reference, self.by_difference[name]
+            )
             for name, reference in self.references.items()
         ]
         logs["val_joint_loss"] = float(np.mean(relative))

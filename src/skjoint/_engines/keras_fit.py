@@ -38,9 +38,13 @@ def train(plan, on_epoch, callbacks=()):
     -------
     Result
     """
+    _check_no_tape()
     every_batch = any(map(listens_to_batches, callbacks))
     model, optimizer = _compiled_model(plan, every_batch)
     history = {}
+    hooks = [_epoch_hook(model, plan, on_epoch, history)]
+    if callbacks:
+        hooks.append(_for_user(callbacks, model, plan))
     try:
         with no_retracing_advice():
             model.fit(
@@ -49,7 +53,7 @@ def train(plan, on_epoch, callbacks=()):
                 epochs=plan.last_epoch,
                 steps_per_epoch=plan.n_steps,
                 validation_data=_validation(plan) if plan.validation else None,
-                callbacks=[_epoch_hook(model, plan, on_epoch, history), *callbacks],
+                callbacks=hooks,
                 shuffle=False,
                 verbose=0,
             )
@@ -57,6 +61,17 @@ def train(plan, on_epoch, callbacks=()):
         release(callbacks)
     state = model.balancing_state.numpy() if plan.balancing else None
     return Result(get_weights(model, plan.network), optimizer_state(optimizer), history, state)
+
+
+def _check_no_tape():
+    """Raise inside a GradientTape, which would have to record Keras' loop over batches."""
+    from tensorflow.python.eager.record import could_possibly_record
+
+    if could_possibly_record():
+        raise RuntimeError(
+            "engine='keras' cannot train inside tf.GradientTape. Call fit outside, or use "
+            "engine='fused'."
+        )
 
 
 def _compiled_model(plan, every_batch):
@@ -97,6 +112,39 @@ def _epoch_hook(model, plan, on_epoch, history):
                 history.setdefault(name, []).append(float(value))
 
     return EpochHook()
+
+
+def _for_user(callbacks, model, plan):
+    """A callback that calls those of the user, with a model that can be saved and loaded again.
+
+    The model in training has losses and metrics by row, and perhaps a step of its own, none of
+    which Keras can load from a file. Theirs has its layers and its optimizer.
+    """
+    keras = import_keras()
+    with untouched_random():
+        shown = keras.Model(model.inputs, model.outputs)
+        shown.compile(optimizer=model.optimizer)
+    shown.stop_training = False
+
+    class ForUser(keras.callbacks.CallbackList):
+        def set_model(self, _):
+            super().set_model(shown)
+
+        def set_params(self, _):
+            super().set_params({"epochs": plan.last_epoch, "steps": plan.n_steps, "verbose": 0})
+
+        def on_train_batch_end(self, batch, logs=None):
+            super().on_train_batch_end(batch, logs)
+            self._pass_stop_on()
+
+        def on_epoch_end(self, epoch, logs=None):
+            super().on_epoch_end(epoch, logs)
+            self._pass_stop_on()
+
+        def _pass_stop_on(self):
+            model.stop_training = model.stop_training or shown.stop_training
+
+    return ForUser(list(callbacks))
 
 
 def _build_metrics(model, plan):

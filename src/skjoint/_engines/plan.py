@@ -31,7 +31,7 @@ class OptimizerSpec:
     @property
     def rate(self):
         """The learning rate; None if the optimizer has a schedule of its own."""
-        rate = self.config["learning_rate"]
+        rate = self.config.get("learning_rate")
         return rate if isinstance(rate, (int, float)) else None
 
 

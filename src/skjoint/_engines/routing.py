@@ -16,6 +16,12 @@ from skjoint._network.trunk import read_trunk
 from skjoint._support.keras_import import import_keras, reproducible_build, untouched_random
 from skjoint._support.nearest_name import nearest_name
 
+WRAPPERS = {
+    "LossScaleOptimizer": (
+        "networks train in float32 here, where no loss needs scaling. Pass its inner_optimizer"
+    ),
+    "MultiOptimizer": "all weights have one optimizer here. Pass that",
+}
 AUTO_RATE = 1.5  # of the optimizer's own, to fall from
 
 
@@ -30,7 +36,9 @@ def optimizer_spec(optimizer, learning_rate, schedule, routed):
     if is_instance:
         _check_instance_alone(optimizer, learning_rate, routed)
     else:
-        optimizer = _made_optimizer(_optimizer_class(optimizer), learning_rate, routed)
+        cls = _optimizer_class(optimizer)
+        _check_moves_weights(cls)
+        optimizer = _made_optimizer(cls, learning_rate, routed)
     spec = OptimizerSpec(type(optimizer), optimizer.get_config(), schedule)
     if schedule == "auto":
         if spec.rate is not None and not given:
@@ -44,8 +52,19 @@ def optimizer_spec(optimizer, learning_rate, schedule, routed):
     return spec
 
 
+def _check_moves_weights(cls):
+    """Raise for optimizers that only wrap others."""
+    for wrapper in (base.__name__ for base in cls.__mro__):
+        if wrapper in WRAPPERS:
+            raise ValueError(
+                f"optimizer must be one that moves the weights itself. Got a {wrapper} instead: "
+                f"{WRAPPERS[wrapper]}."
+            )
+
+
 def _check_instance_alone(optimizer, learning_rate, routed):
     """Raise if there are settings beside an instance, which has its own."""
+    _check_moves_weights(type(optimizer))
     if routed:
         raise ValueError(
             f"optimizer__... needs optimizer to be a name or a class. Got {sorted(routed)} "

@@ -40,12 +40,13 @@ class HeldOut:
     def outputs(self):
         """Output of the member's network for each entry, by index of the head.
 
-        A part that the deviation of head i is computed from is at ``(i, part)``.
+        A part that the deviation or the number of head i is computed from is at ``(i, part)``.
         """
         names = {}
         for i, head in enumerate(self.networks[0].spec.heads):
             names[i] = head.name
-            names |= {(i, part): head.parts[part] for part in head.output.deviation_parts}
+            more = (*head.output.deviation_parts, *getattr(head.output, "class_parts", ()))
+            names |= {(i, part): head.parts[part] for part in more}
         pairs = zip(self.networks, self.by_member, strict=True)
         parts = zip(*(n.predict(rows.X, list(names.values())) for n, rows in pairs), strict=True)
         return dict(zip(names, map(np.concatenate, parts), strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 
@@ -51,17 +52,20 @@ class Assembler:
     settings : Settings
     previous : FittedModel or None
         Whose training went on.
+    fixed : dict
+        What the first fit has fixed.
     auxiliary_models : list of AuxiliaryModel
         Of the companions.
     """
 
-    def __init__(self, plans, data, targets, features, settings, previous, auxiliary_models):
+    def __init__(self, plans, data, targets, features, settings, previous, fixed, auxiliary_models):
         self.plans = plans
         self.data = data
         self.targets = targets
         self.features = features
         self.settings = settings
         self.previous = previous
+        self.fixed = fixed
         self.auxiliary_models = auxiliary_models
 
     @property
@@ -79,7 +83,6 @@ class Assembler:
             history = _joined(previous.history, history, previous.n_iter, len(loss_weights))
             loss_weights = np.vstack([previous.loss_weights, loss_weights])
         in_order = [*refits, *members][: len(self.plans)]  # as the networks are
-        trunk = (settings.trunk, settings.trunk_arguments)
         return FittedModel(
             **self._predictor(
                 [member.network for member in members],
@@ -91,7 +94,8 @@ class Assembler:
             resumption=Resumption(
                 states=tuple(member.state for member in in_order),
                 balancing=settings.balancing,
-                trunk=trunk if previous is None else previous.resumption.trunk,
+                trunk=(settings.trunk, deepcopy(settings.trunk_arguments)),
+                fixed=self.fixed,
             ),
             best_epoch=best_epochs(members, len(self.targets.outputs)),
         )
@@ -179,7 +183,7 @@ class Assembler:
                 scaled = target.encode(numbers[:, None])
                 return float(np.average(np.asarray(loss(true, scaled)), weights=weights))
 
-            numbers = target.decode(held_out.outputs[i])
+            numbers = decoding.head_number(i, held_out.outputs)
             label = targets.outputs[by_class]
             blends[i] = choose_blend(numbers, held_out.outputs[by_class], label, mean_loss)
         return blends

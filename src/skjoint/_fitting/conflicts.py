@@ -5,10 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import NamedTuple
 
-import numpy as np
-
 from skjoint._data.encoding import FeatureEncoder
-from skjoint._data.labels import known_values
 from skjoint._data.targets import Targets
 from skjoint._network.outputs import Request, asked_outputs
 
@@ -109,30 +106,3 @@ def _request_of(case):
 
 def _as_list(kinds):
     return [kinds] if kinds is None or isinstance(kinds, str) else list(kinds)
-
-
-def check_unchanged(params, settings, previous):
-    """Raise where training cannot go on, because what the network was built from has changed."""
-    if previous is None:
-        return
-    targets, (trunk, arguments) = previous.targets, previous.resumption.trunk
-    now = settings.trunk_arguments
-    same_trunk = settings.trunk is trunk and now.keys() == arguments.keys()
-    known = known_values(params["value_by_class"], targets.values, targets.classes)
-    for name, unchanged in {
-        "trunk": same_trunk and all(_are_equal(now[name], arguments[name]) for name in now),
-        "value_by_class": known == targets.known_values,
-        "n_members": settings.n_members == len(previous.resumption.states),
-    }.items():
-        if not unchanged:
-            raise ValueError(
-                f"{name} must stay as it is when training continues. To start anew with "
-                "another, call fit with warm_start=False."
-            )
-
-
-def _are_equal(one, other):
-    try:
-        return bool(np.all(one == other))
-    except ValueError:  # arrays of unequal shapes
-        return False

@@ -128,11 +128,6 @@ class _PlanWriter:
             link=settings.link,
             embedding=embedding,
         )
-        if previous is not None and network.layers() != spec.layers():
-            raise ValueError(
-                "Layers and activations must stay as they are when training continues. To start "
-                "anew with others, call fit with warm_start=False."
-            )
         if trunk is not None:
             trunk.check_codes(self.data.rows.X)
         return network, trunk_weights
@@ -169,11 +164,14 @@ class _PlanWriter:
         """Weights to start from."""
         if self.previous is not None:
             return self.previous.network.member(member).weights
-        given = {TRUNK: trunk_weights}
+        given, idle = {TRUNK: trunk_weights}, []
+        scales = {target.name: target.scale for target in self.targets.values}
         for head, target, weight in zip(network.heads, rows.targets, rows.weights, strict=True):
-            known = self.data.known.get(head.name)
-            given |= head.output.given_weights(head.name, target[weight > 0], known)
-        return initial_weights(network, [seed, 0], given)
+            name, numbers, known = head.name, target[weight > 0], self.data.known.get(head.name)
+            if head.kind == "value":
+                given |= head.output.given_weights(name, numbers, known, scales[name])
+                idle += head.output.idle_layers(name, numbers)
+        return initial_weights(network, [seed, 0], given, idle)
 
 
 def _with_training_targets(rows, codes, network, weights):

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from types import SimpleNamespace
 
 import numpy as np
 
+from skjoint._data.target_names import keys_by_target
 from skjoint._engines.callback_needs import sets_rate
 from skjoint._engines.plan import OptimizerSpec
 from skjoint._engines.routing import make_callbacks, optimizer_spec
 from skjoint._ensemble.companions.registry import arguments_of
 from skjoint._fitting.conflicts import Case, check_conflicts
+from skjoint._fitting.value_units import value_units
 from skjoint._network.graph import Embedding
-from skjoint._network.identifiers import check_identifier, is_non_negative
+from skjoint._network.identifiers import check_identifier
 from skjoint._network.outputs import Label, value_output
 from skjoint._network.spec import EMBEDDINGS, Head
-from skjoint._support.nearest_name import nearest_name
+from skjoint._support.keras_import import check_eager
 
 MAX_UNITS = 2**20
 # All measured by benchmarks/quality.py.
@@ -119,7 +121,10 @@ def resolve(params, targets, features, mode, seed, previous=None):
     ------
     ValueError
         If a parameter is none, or two of them cannot go together.
+    RuntimeError
+        If TensorFlow builds a graph here, or spreads variables over devices.
     """
+    check_eager()
     p = SimpleNamespace(**params)
     chunk = mode == "chunk"
     loss_weights, balancing = resolve_loss_weights(p.loss_weights, targets)
@@ -131,7 +136,9 @@ def resolve(params, targets, features, mode, seed, previous=None):
     )
     for name in ("activation", "kernel_initializer"):
         check_identifier(name, getattr(p, name))
-    heads = resolve_heads(p, targets)
+    units = [value_units(params, target.n_units) for target in targets.values]
+    _check_balancing(p, balancing, units)
+    heads = resolve_heads(p, targets, units)
     return Settings(
         mode=mode,
         seed=seed,
@@ -149,7 +156,7 @@ def resolve(params, targets, features, mode, seed, previous=None):
             head.output.loss(p.value_loss if head.kind == "value" else p.class_loss)
             for head in heads
         ),
-        loss_weights=loss_weights,
+        loss_weights=in_loss_units(loss_weights, targets, balancing),
         balancing=balancing,
         value_loss=value_output(p.value_loss, p.head_link).number_loss(p.value_loss),
         class_weight=p.class_weight,
@@ -172,7 +179,7 @@ def resolve(params, targets, features, mode, seed, previous=None):
         n_members=int(p.n_members),
         n_refits=0 if chunk else int(p.n_refits),
         companions={} if chunk else resolve_companions(p.companions, params),
-        non_negative=is_non_negative(p.value_activation, False),
+        non_negative=bool(units) and all(unit.range.low >= 0 for unit in units),
     )
 
 
@@ -198,18 +205,19 @@ def layer_sizes(sizes, parameter):
     return tuple(int(n) for n in sizes)
 
 
-def resolve_heads(p, targets):
-    """The heads with their outputs, values first."""
+def resolve_heads(p, targets, units):
+    """The heads with their outputs, values first; ``units`` are the ValueUnits of the values."""
     sizes = {
         kind: layer_sizes(getattr(p, f"{kind}_layer_sizes"), f"{kind}_layer_sizes")
         for kind in ("value", "class")
     }
     kind_of_value = value_output(p.value_loss, p.head_link)
     n_classes = targets.classes[0].n_units if targets.classes else None
-    values = [
-        Head(t.name, kind_of_value.create(t.n_units, p.value_activation, n_classes), sizes["value"])
-        for t in targets.values
-    ]
+    values = []
+    for target, unit in zip(targets.values, units, strict=True):
+        output = kind_of_value.create(target.n_units, unit.activation, n_classes)
+        output = replace(output, is_scaled=unit.is_scaled)
+        values.append(Head(target.name, output, sizes["value"]))
     classes = [Head(t.name, Label(t.n_units), sizes["class"]) for t in targets.classes]
     return (*values, *classes)
 
@@ -279,21 +287,26 @@ def resolve_loss_weights(loss_weights, targets):
     return tuple(float(w) for w in weights), None
 
 
+def in_loss_units(loss_weights, targets, balancing):
+    """Factors of the heads' losses, divided by the sizes that these losses have."""
+    if balancing is not None:
+        return loss_weights
+    units = [getattr(target, "loss_unit", 1.0) for target in targets.outputs]
+    return tuple(weight / unit for weight, unit in zip(loss_weights, units, strict=True))
+
+
+def _check_balancing(p, balancing, units):
+    if balancing is not None and any(unit.rule.may_be_negative for unit in units):
+        raise ValueError(
+            f"loss_weights={balancing!r} balances losses of at least 0, and that of value_loss="
+            f"{p.value_loss!r} may be negative. Give one number for each head."
+        )
+
+
 def _weights_by_name(loss_weights, targets):
     """Factors of all outputs from a dict by name of target or of column."""
-    weights, known = [], set()
-    for target in targets.outputs:
-        column = "_".join(str(targets.names[p]) for p in target.positions)
-        names = [target.name, column, *(targets.names[p] for p in target.positions), target.kind]
-        known.update(names)
-        weights.append(next((loss_weights[n] for n in names if n in loss_weights), 1.0))
-    unknown = [name for name in loss_weights if name not in known]
-    if unknown:
-        raise ValueError(
-            f"loss_weights names no target: {unknown}.{nearest_name(unknown[0], known)} Targets: "
-            f"{[target.name for target in targets.outputs]}."
-        )
-    return weights
+    keys = keys_by_target(targets, list(loss_weights), "loss_weights")
+    return [1.0 if key is None else loss_weights[key] for key in keys]
 
 
 # ------------------------------------------------------------------ training

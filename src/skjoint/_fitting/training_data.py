@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.utils import check_consistent_length
 
+from skjoint._data.containers import warn_of_other_order
 from skjoint._data.encoding import FeatureEncoder
 from skjoint._data.features import Features, read_features
 from skjoint._data.read_y import Table, read_table
@@ -15,7 +16,7 @@ from skjoint._data.sample_weight import check_weights, drop_unweighted
 from skjoint._data.split import label_codes
 from skjoint._data.targets import Targets
 from skjoint._fitting.settings import uses_ranks
-from skjoint._network.identifiers import is_non_negative
+from skjoint._fitting.value_units import value_units, with_loss_units
 from skjoint._network.outputs import value_output
 from skjoint._prediction.decoding import Decoding
 
@@ -47,6 +48,7 @@ class EncodedData:
 
 def read_training_data(X, y, sample_weight, params, previous):
     """What the user gave, checked; with ``previous``, a FittedModel, in its form."""
+    warn_of_other_order(X=X, y=y, sample_weight=sample_weight)
     if previous is None:
         encode, has_trunk = params["preprocess"] is not None, params["trunk"] is not None
         X = read_features(X, encode=encode, allow_nd=has_trunk)
@@ -58,22 +60,23 @@ def read_training_data(X, y, sample_weight, params, previous):
     return TrainingData(*drop_unweighted(X, y, sample_weight))
 
 
-def learn_encoders(data, params, classes):
-    """Encoders of y and X, learned from all rows."""
+def learn_encoders(data, params, classes, whole=True):
+    """Encoders of y and X, learned from all rows, or from the first chunk of them."""
     output = value_output(params["value_loss"], params["head_link"])
     targets = Targets.learn(
         data.y,
         **{name: params[name] for name in ("value_columns", "class_columns", "class_bins")},
         classes=classes,
-        scale_value=params["scale_value"],
-        non_negative=is_non_negative(params["value_activation"], params["scale_value"]),
+        number_rule=lambda width: value_units(params, width).numbers,
+        whole=whole,
         value_by_class=params["value_by_class"],
         known_in_network=output.uses_known_values,
         sample_weight=data.sample_weight,
     )
+    targets = with_loss_units(targets, data.y, params, data.sample_weight)
     value_from = "head" if params["value_from"] == "auto" else params["value_from"]
     Decoding(targets, (), value_from, params["class_from"]).check()
-    row_weight = data.sample_weight
+    row_weight = None if data.sample_weight is None else np.asarray(data.sample_weight)
     if row_weight is not None and row_weight.ndim == 2:
         # A weight of 0 for one target is a missing label, not half a row.
         row_weight = row_weight.max(axis=1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from skjoint._network.graph import INPUT, MeanOverClasses, Periodic
-from skjoint._network.layers import hash_dropout, mean_over_classes, periodic
+from skjoint._network.graph import INPUT, MeanOverClasses, Periodic, Scaled
+from skjoint._network.layers import hash_dropout, mean_over_classes, periodic, scaled
 from skjoint._network.spec import TRUNK
 from skjoint._network.weights import initializer, set_weights
 from skjoint._support.keras_import import import_keras, untouched_random
@@ -22,7 +22,7 @@ def build_model(spec, all_parts=False):
     keras = import_keras()
     names = spec.keras_names()
     with untouched_random():
-        tensors = {INPUT: keras.Input(spec.input_shape, name="input")}
+        tensors = {INPUT: keras.Input(spec.input_shape, name="input", **FLOAT32)}
         if spec.trunk is not None:
             tensors[TRUNK] = spec.trunk.build()(tensors[INPUT])
         for layer in spec.layers():
@@ -63,11 +63,19 @@ def _periodic(spec, layer, name, inputs):
     return periodic()(**settings, name=name, **FLOAT32)(inputs[0])
 
 
+def _scaled(spec, layer, name, inputs):
+    return scaled()(layer.n_units, layer.activation, name=name, **FLOAT32)(inputs[0])
+
+
 def _mean_over_classes(spec, layer, name, inputs):
     return mean_over_classes()(layer.n_classes, layer.n_units, name=name, **FLOAT32)(inputs)
 
 
-LAYERS = {Periodic: _periodic, MeanOverClasses: _mean_over_classes}  # all others are dense
+LAYERS = {  # all others are dense
+    Periodic: _periodic,
+    Scaled: _scaled,
+    MeanOverClasses: _mean_over_classes,
+}
 
 
 def fitted_model(spec, weights):

@@ -69,6 +69,32 @@ class Periodic:
 
 
 @dataclass(frozen=True)
+class Scaled:
+    """``outer * activation(inner * inputs + start) + offset``, unit by unit.
+
+    Its weights are given and stay: ``[inner, start]`` and ``[outer, offset]``. What it reads is
+    a standardised number, whatever the activation makes of it.
+    """
+
+    name: str
+    inputs: tuple[str]
+    n_units: int
+    activation: object
+    branch: str
+
+    is_output = True
+    n_parameters = 0
+
+    @property
+    def n_inputs(self):
+        return self.n_units
+
+    @property
+    def shapes(self):
+        return [(2, self.n_units), (2, self.n_units)]
+
+
+@dataclass(frozen=True)
 class MeanOverClasses:
     """The mean of one number per class under the class probabilities.
 

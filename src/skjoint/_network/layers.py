@@ -1,4 +1,4 @@
-"""Keras layers of our own: cheap dropout, embeddings of numbers, the mean over classes."""
+"""Keras layers of our own: dropout, embeddings, scaled activations, means over classes."""
 
 from __future__ import annotations
 
@@ -129,6 +129,39 @@ def periodic():
             return {**super().get_config(), **{name: getattr(self, name) for name in settings}}
 
     return Periodic
+
+
+@functools.cache
+def scaled():
+    """An activation of a number in other units, and its result in others again.
+
+    The class is made on first use because Keras is loaded then.
+    """
+    keras = import_keras()
+
+    @keras.saving.register_keras_serializable("skjoint")
+    class Scaled(keras.layers.Layer):
+        r"""``outer * activation(inner * x + start) + offset``, with constants by unit."""
+
+        def __init__(self, n_units, activation, **kwargs):
+            super().__init__(**kwargs)
+            self.n_units = n_units
+            self.activation = keras.activations.get(activation)
+
+        def build(self, input_shape):
+            fixed = {"shape": (2, self.n_units), "initializer": "zeros", "trainable": False}
+            self.inside = self.add_weight(name="inside", **fixed)
+            self.outside = self.add_weight(name="outside", **fixed)
+
+        def call(self, inputs):
+            place = inputs * self.inside[0] + self.inside[1]
+            return self.activation(place) * self.outside[0] + self.outside[1]
+
+        def get_config(self):
+            activation = keras.activations.serialize(self.activation)
+            return {**super().get_config(), "n_units": self.n_units, "activation": activation}
+
+    return Scaled
 
 
 @functools.cache

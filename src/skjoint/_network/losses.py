@@ -106,29 +106,3 @@ def loss_key(loss):
     if isinstance(loss, dict):
         return tuple(sorted((k, loss_key(v)) for k, v in loss.items()))
     return loss if callable(loss) else repr(loss)
-
-
-def constant_loss(output, loss, train, validation):
-    """Held-out loss of the best constant prediction of one head; 1 where that is 0.
-
-    Parameters
-    ----------
-    output : Output
-        Of the head; its ``constants`` are learned from the training rows.
-    loss : keras.losses.Loss or callable
-    train, validation : (targets, weights)
-
-    Returns
-    -------
-    loss : float
-        Negative, perhaps, for a likelihood.
-    """
-    true, true_weight = validation
-    losses = []
-    for constant in output.constants(*train):
-        prediction = np.tile(constant.astype(np.float32), (len(true), 1))
-        per_row = np.asarray(per_sample(loss)(true, prediction))
-        losses.append(float(np.average(per_row, weights=true_weight)))
-    best = np.nanmin(losses)
-    usable = np.isfinite(best) and (best > 0 or output.is_likelihood)
-    return best if usable else 1.0

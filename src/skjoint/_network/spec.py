@@ -74,7 +74,7 @@ class NetworkSpec:
         layers, (inputs, n_inputs) = self._trunk_layers()
         gate = next((head for head in self.heads if head.kind == "class"), None)
         for head, seen in self._reading_order():
-            own_inputs = (*inputs, *(other.name for other in seen))
+            own_inputs = (*inputs, *(other.output.read_part(other.name) for other in seen))
             n_own = n_inputs + sum(other.n_units for other in seen)
             hidden, read = self._stack(head.hidden, head.name, own_inputs, n_own)
             layers += [*hidden, *head.output.layers(head.name, *read, gate)]
@@ -121,11 +121,14 @@ class NetworkSpec:
 
     def output_names(self):
         """Names of the Keras layers that end in all parts of a head, by name of head."""
-        names = self.keras_names()
-        return {
-            head.name: "_and_".join([names[head.name], *list(head.parts)[1:]])
-            for head in self.heads
-        }
+        names, found = self.keras_names(), {}
+        for head in self.heads:
+            more = list(head.parts)[1:]
+            name = "_and_".join([names[head.name], *more])
+            while more and name in [*names.values(), *found.values()]:
+                name += "_"
+            found[head.name] = name
+        return found
 
     def widths(self):
         """Units of all parts, by name of layer."""

@@ -12,6 +12,7 @@ import numpy as np
 from skjoint._network.keras_config import is_listed, made_of
 from skjoint._network.layers import hash_dropout
 from skjoint._support.keras_import import first_line, import_keras, untouched_random
+from skjoint._support.lost_settings import lost_settings
 
 NAME = "trunk"  # of the nested model in the whole network
 
@@ -115,6 +116,7 @@ def read_trunk(model, input_shape):
     own.discard(hash_dropout())  # of a trunk that was loaded
     classes = tuple(sorted(own, key=lambda cls: cls.__name__))
     trainable, adds_losses = _try_out(config, classes, input_shape)
+    _check_kept(layers, config, classes)
     if trainable != tuple(variable.trainable for variable in model.weights):
         raise ValueError(
             "trunk must have the same weights, and the same of them frozen, when Keras rebuilds it "
@@ -135,6 +137,23 @@ def _facts(model):
         "embeds": "Embedding" in names,
         "n_codes": min(codes, default=None),
     }
+
+
+def _check_kept(layers, config, classes):
+    """Raise where a layer that is not Keras' own forgets a setting when it is rebuilt."""
+    if not classes:
+        return
+    with untouched_random():
+        rebuilt = list(_rebuild(config, classes)._flatten_layers())
+    for layer, again in zip(layers, rebuilt, strict=True):
+        lost = lost_settings(layer, again) if isinstance(layer, classes) else []
+        if lost:
+            shown = ", ".join(f"{name}={old!r} (it has {new!r})" for name, old, new in lost)
+            raise ValueError(
+                f"trunk must consist of layers that Keras can rebuild as they are. A rebuilt "
+                f"{type(layer).__name__} loses {shown}: let its get_config return all arguments "
+                "of the constructor."
+            )
 
 
 def _embeds(layer, tensor):

@@ -6,19 +6,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from skjoint._network.graph import MeanOverClasses, Periodic
+from skjoint._network.graph import MeanOverClasses, Periodic, Scaled
 from skjoint._network.spec import EMBEDDING, OUTPUT_INITIALIZER, TRUNK
 from skjoint._support.keras_import import import_keras, untouched_random
 
 FREQUENCY_SCALE = 0.1  # of the waves at the start, in periods per unit of a standardised number
 
 
-def initial_weights(spec, seed, given=None):
+def initial_weights(spec, seed, given=None, idle=()):
     """Weights to start from, in the order of :func:`get_weights`.
 
     ``given`` holds lists of arrays by name of layer for what is not drawn:
     the weights of a trunk, the known numbers of a mixture (default none known),
-    the bins of a histogram.
+    the bins of a histogram, the units of a scaled activation (default 1). Layers
+    named in ``idle`` start from 0.
     """
     given = given or {}
     layers = spec.layers()
@@ -30,11 +31,15 @@ def initial_weights(spec, seed, given=None):
                 weights += given[layer.name]
             elif isinstance(layer, MeanOverClasses):
                 weights += [np.zeros(shape, np.float32) for shape in layer.shapes]
+            elif isinstance(layer, Scaled):
+                weights += [np.array([one, 0 * one]) for one in [np.ones(layer.n_units, "f")] * 2]
             elif isinstance(layer, Periodic):
                 weights += _initial_embedding(layer, layer_seed)
             else:
                 draw = initializer(spec, layer, layer_seed)
-                kernel = np.asarray(draw((layer.n_inputs, layer.n_units)))
+                # float64, a setting of the process, would draw other numbers.
+                kernel = np.asarray(draw((layer.n_inputs, layer.n_units), dtype="float32"))
+                kernel = np.zeros_like(kernel) if layer.name in idle else kernel
                 weights += [kernel, np.zeros(layer.n_units, np.float32)]
     return weights
 
@@ -75,8 +80,9 @@ def restart_model(model, spec, seed, weights):
 def get_weights(model, spec):
     """Weights as NumPy arrays: of the trunk, then of every layer of ``spec.layers()``.
 
-    A dense layer has its kernel and bias, an embedding its waves and maps, a
-    mean over classes its constants: a mark and the number for every class.
+    A dense layer has its kernel and bias, an embedding its waves and maps, a scaled
+    activation its units inside and outside, a mean over classes its constants: a mark and
+    the number for every class.
     """
     return [w for name in spec.keras_names().values() for w in model.get_layer(name).get_weights()]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from skjoint._data.exact import is_exact
 from skjoint._onnx.graph import DOUBLE, INT64, GraphMath, entries
 
 
@@ -18,7 +19,7 @@ def output_types(model, decoding):
     for target in targets.values:
         types[target.name] = (DOUBLE, [None] if target.n_units == 1 else [None, target.n_units])
     for target in targets.classes:
-        types[target.name] = (entries(plain_labels(target.classes))[0], [None])
+        types[target.name] = (entries(plain_labels(target))[0], [None])
     for target in targets.classes:
         types[_proba_name(target)] = (DOUBLE, [None, target.n_units])
     for i in _with_deviation(decoding):
@@ -37,7 +38,7 @@ def write_answers(graph, model, decoding, outputs):
         if decoding.class_from == "value" and target.source is not None:
             number = answers[targets.values[target.source].name]
             codes = _codes_of_number(graph, target, number)
-        answers[target.name] = graph("Gather", plain_labels(target.classes), codes)
+        answers[target.name] = graph("Gather", plain_labels(target), codes)
     for target in targets.classes:
         answers[_proba_name(target)] = _summing_to_1(graph, outputs[target.name])
     for i in _with_deviation(decoding):
@@ -76,10 +77,36 @@ def _summing_to_1(graph, proba):
 
 
 # ---------------------------------------------------------------------- labels
-def plain_labels(labels):
-    """Labels in a type of ONNX: text, int64, float64 or bool."""
+def plain_labels(target):
+    """Labels of a class target in a type of ONNX: text, int64 or uint64, float64 or bool."""
+    labels = target.classes
+    if labels.dtype.kind == "u" and labels.max() > np.iinfo(np.int64).max:
+        return labels.astype(np.uint64)
+    if labels.dtype.kind == "f" and not is_exact(labels):
+        label = labels[labels.astype(np.float64) != labels][0]
+        raise _refused(target, label, "ONNX has no number of this size. Use whole numbers or text")
+    if labels.dtype.kind == "O":
+        for label in labels:
+            _check_text(target, label)
     plain = {"i": np.int64, "u": np.int64, "f": np.float64}.get(labels.dtype.kind, labels.dtype)
     return labels.astype(plain)
+
+
+def _check_text(target, label):
+    """Raise for text that another label may come back as."""
+    if label.endswith("\0"):
+        raise _refused(target, label, "ONNX Runtime drops NUL at the end of text")
+    try:
+        label.encode()
+    except UnicodeEncodeError:
+        raise _refused(target, label, "ONNX takes text that is Unicode alone") from None
+
+
+def _refused(target, label, why):
+    return NotImplementedError(
+        f"Label {label!r} of target '{target.name}' would not come back from a graph: {why}. "
+        "Replace the label before fit."
+    )
 
 
 def _codes(graph, proba):
@@ -107,16 +134,33 @@ def _number(graph, decoding, i, outputs):
     """Value i in original units."""
     targets = decoding.targets
     target = targets.values[i]
-    number = outputs[target.name]
+    if decoding.outputs[i].class_parts:
+        number = _mean_over_classes(graph, decoding, i, outputs)
+    else:
+        number = graph("Add", graph("Mul", outputs[target.name], target.scale), target.offset)
     if target.n_units == 1:
         number = graph.first_column(number)
-    number = graph("Add", graph("Mul", number, target.scale), target.offset)
     by_class = decoding.distribution_of(i)
     if by_class is not None and decoding.value_from != "head":
         number = _from_classes(graph, decoding, i, number, targets.outputs[by_class], outputs)
     if decoding.class_decides:
         number = _with_known(graph, decoding, target, number, targets.known_values, outputs)
     return number
+
+
+def _mean_over_classes(graph, decoding, i, outputs):
+    """The mean of the numbers by class under the probabilities that are answered."""
+    targets, output = decoding.targets, decoding.outputs[i]
+    target, label = targets.values[i], targets.classes[0]
+    (by_class,) = (outputs[output.parts(target.name)[part]] for part in output.class_parts)
+    by_class = graph("Reshape", by_class, [0, label.n_units, target.n_units])
+    by_class = graph("Add", graph("Mul", by_class, target.scale), target.offset)
+    known = np.full((1, label.n_units, 1), np.nan)
+    known[0, list(targets.known_values), 0] = list(targets.known_values.values())
+    if targets.known_values:
+        by_class = graph("Where", ~np.isnan(known), np.nan_to_num(known), by_class)
+    proba = _summing_to_1(graph, outputs[label.name])
+    return graph.sum_of_columns(graph("Mul", graph("Unsqueeze", proba, [2]), by_class))
 
 
 def _from_classes(graph, decoding, i, number, label, outputs):

@@ -7,7 +7,7 @@ import numpy as np
 # Versions that ONNX Runtime reads from 1.19 on, its first release for NumPy 2.
 ML = "ai.onnx.ml"
 OPSETS, IR_VERSION = {"": 19, ML: 3}, 9
-FLOAT, INT64, STRING, BOOL, DOUBLE = 1, 7, 8, 9, 11  # as in onnx.TensorProto
+FLOAT, INT64, STRING, BOOL, DOUBLE, UINT64 = 1, 7, 8, 9, 11, 13  # as in onnx.TensorProto
 MISSING = "to_onnx needs the package {}, which is not installed: pip install 'skjoint[onnx]'"
 
 
@@ -101,7 +101,7 @@ def entries(array):
     """ONNX's type of an array's entries, and the entries as a flat list or array."""
     if array.dtype.kind in "OU":
         return STRING, [str(text).encode() for text in array.ravel()]
-    types = {"f4": FLOAT, "f8": DOUBLE, "i8": INT64, "b1": BOOL}
+    types = {"f4": FLOAT, "f8": DOUBLE, "i8": INT64, "u8": UINT64, "b1": BOOL}
     return types[array.dtype.str[1:]], array.ravel()
 
 

@@ -120,7 +120,7 @@ def describe(proto, targets, feature_names):
             }
             for target in targets.outputs
         ],
-        "classes": {t.name: plain_labels(t.classes).tolist() for t in targets.classes},
+        "classes": {t.name: plain_labels(t).tolist() for t in targets.classes},
     }
     proto.producer_name, proto.producer_version = "skjoint", skjoint.__version__
     props = {name: json.dumps(value) for name, value in described.items()}

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from skjoint._network.graph import INPUT, Dense, MeanOverClasses, Periodic
+from skjoint._network.graph import INPUT, Dense, MeanOverClasses, Periodic, Scaled
 from skjoint._network.spec import TRUNK
 from skjoint._network.weights import weight_shapes
 from skjoint._onnx.activations import ACTIVATIONS
@@ -64,16 +64,27 @@ def _network(graph, network, X):
 
 
 def _dense(graph, layer, kernel, bias, *inputs):
+    kernel, bias = (graph.cast(graph.constant(w), DOUBLE) for w in (kernel, bias))
+    output = graph("Gemm", graph.side_by_side(inputs), kernel, bias)
+    output = _activated(graph, layer, output)
+    return graph.rounded(output) if layer.is_output else output
+
+
+def _activated(graph, layer, inputs):
     known = isinstance(layer.activation, str) and layer.activation in ACTIVATIONS
     if not known:
         raise NotImplementedError(
             f"to_onnx cannot write the activation {layer.activation!r} of layer {layer.name!r}. "
             f"Fit with one of {sorted(ACTIVATIONS)}."
         )
-    kernel, bias = (graph.cast(graph.constant(w), DOUBLE) for w in (kernel, bias))
-    output = graph("Gemm", graph.side_by_side(inputs), kernel, bias)
-    output = ACTIVATIONS[layer.activation](graph, output)
-    return graph.rounded(output) if layer.is_output else output
+    return ACTIVATIONS[layer.activation](graph, inputs)
+
+
+def _scaled(graph, layer, inside, outside, number):
+    inside, outside = inside.astype(np.float64), outside.astype(np.float64)
+    place = graph("Add", graph("Mul", number, inside[0]), inside[1])
+    output = _activated(graph, layer, place)
+    return graph.rounded(graph("Add", graph("Mul", output, outside[0]), outside[1]))
 
 
 def _periodic(graph, layer, waves, maps, X):
@@ -106,6 +117,7 @@ def _mean_over_classes(graph, layer, known, constants, by_class, proba):
 LAYERS: dict[type, Callable] = {
     Dense: _dense,
     Periodic: _periodic,
+    Scaled: _scaled,
     MeanOverClasses: _mean_over_classes,
 }
 NETWORKS = {FittedNetwork: _network, Average: _average, Stacked: _stacked}

@@ -20,6 +20,7 @@ from skjoint._onnx.graph import (
     MISSING,
     OPSETS,
     STRING,
+    UINT64,
     Graph,
     entries,
     import_onnx,
@@ -176,6 +177,7 @@ def _tensor_type(kind, shape):
         STRING: data_types.StringTensorType,
         BOOL: data_types.BooleanTensorType,
         DOUBLE: data_types.DoubleTensorType,
+        UINT64: data_types.UInt64TensorType,
     }
     return types[kind](shape)
 

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skjoint._network.spec import NetworkSpec
 from skjoint._prediction.fitted_model import FittedModel
+from skjoint._support.keras_import import check_eager
 from skjoint._support.typing import ArrayOrList
 
 if TYPE_CHECKING:
@@ -151,6 +152,7 @@ class FittedAttributes:
     @property
     def model_(self) -> keras.Model:
         """The network as a new ``keras.Model``."""
+        check_eager()
         return self._fitted().network.build()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from skjoint._network.layers import mean_over_classes
+from skjoint._network.weights import weights_of
 from skjoint._prediction.blocks import as_rows
 from skjoint._prediction.numpy_math import NumPyMath
 from skjoint._support.keras_import import import_keras, untouched_random
@@ -79,20 +81,42 @@ class Average:
     def build(self):
         """The members and the means of their outputs as a new ``keras.Model``."""
         keras = import_keras()
+        names, heads = self.spec.keras_names(), self.spec.heads
+        # The number of a mixture is made of the means of its parts.
+        parts = {i: h.parts[part] for i, h in enumerate(heads) for part in _class_parts(h)}
         with untouched_random():
-            X = keras.Input(self.spec.input_shape, name="input")
+            X = keras.Input(self.spec.input_shape, name="input", dtype="float32")
             outputs = []
             for i, network in enumerate(self.networks):
                 model = network.build()
-                model.name = f"network_{i}"
+                more = [model.get_layer(names[part]).output for part in parts.values()]
+                model = keras.Model(model.inputs, [*model.outputs, *more], name=f"network_{i}")
                 found = model(X)
                 outputs.append(found if isinstance(found, list) else [found])
-            means = []
-            for i, head in enumerate(self.spec.heads):
-                parts = [outputs[place[i]][i] for place in self.places]
-                mean = keras.layers.Average(name=self.spec.keras_names()[head.name])
-                means.append(mean(parts) if len(parts) > 1 else parts[0])
+
+            def mean_of(i, column, name):
+                tensors = [outputs[place[i]][column] for place in self.places]
+                mean = keras.layers.Average(name=name, dtype="float32")
+                return mean(tensors) if len(tensors) > 1 else tensors[0]
+
+            means: list = [
+                None if i in parts else mean_of(i, i, names[heads[i].name])
+                for i in range(len(heads))
+            ]
+            for k, (i, part) in enumerate(parts.items()):
+                by_class = mean_of(i, len(heads) + k, names[part])
+                gate = next(j for j, head in enumerate(heads) if head.kind == "class")
+                means[i] = self._mean_over_classes(i, [by_class, means[gate]])
             return keras.Model(X, means)
+
+    def _mean_over_classes(self, i, tensors):
+        """The number of head i from numbers by class and probabilities, as Keras tensors."""
+        output, name = self.spec.heads[i].output, self.spec.keras_names()[self.spec.heads[i].name]
+        layer = mean_over_classes()(output.n_classes, output.n_units, name=name, dtype="float32")
+        number = layer(tensors)
+        first = self.networks[0]  # all have the same constants
+        layer.set_weights(weights_of(first.spec, first.weights, self.spec.heads[i].name))
+        return number
 
 
 def average(networks):
@@ -106,3 +130,7 @@ def average(networks):
         places += [tuple(start + place for place in member) for member in inside]
         parts += network.networks if isinstance(network, Average) else [network]
     return Average(parts, places)
+
+
+def _class_parts(head):
+    return head.output.class_parts if head.kind == "value" else ()

@@ -50,7 +50,7 @@ class Decoding:
         n_values, n_outputs = len(self.targets.values), len(self.targets.outputs)
         values, classes = list(range(n_values)), list(range(n_values, n_outputs))
         if kind == "value":
-            return values + [i for i in classes if self._shapes_a_value(i)]
+            return values + [i for i in classes if self._shapes_a_value(i) or self.class_parts]
         if kind == "proba" or (kind == "class" and self.class_from == "head"):
             return classes
         return values + classes
@@ -74,6 +74,12 @@ class Decoding:
         pairs = enumerate(self._value_outputs)
         return [(i, part) for i, output in pairs for part in output.deviation_parts]
 
+    @property
+    def class_parts(self):
+        """What numbers by class are made from, which a mixture takes the mean of."""
+        pairs = enumerate(self._value_outputs)
+        return [(i, part) for i, output in pairs for part in output.class_parts]
+
     def decode(self, outputs, kind=None):
         """Numbers and labels by output index, from the outputs that :meth:`needs` names.
 
@@ -94,8 +100,34 @@ class Decoding:
                 labels[i] = target.classes[_codes(outputs[i])]
         return labels if kind == "class" else {**numbers, **labels}
 
+    def head_number(self, i, outputs):
+        """The number of value head i, of a mixture ``sum_c p(c) E[number | c]``.
+
+        The probabilities are those that are answered, of all members and companions and at
+        their temperature.
+        """
+        if not self.outputs[i].class_parts:
+            return self.targets.values[i].decode(outputs[i])
+        proba = outputs[len(self.targets.values)].astype(np.float64)
+        mean: np.ndarray | float = 0.0
+        for code in range(proba.shape[1]):
+            number = self.number_given(i, outputs, np.full(len(proba), code))
+            share = proba[:, code] if number.ndim == 1 else proba[:, code, None]
+            mean = mean + share * number
+        return mean
+
+    def number_given(self, i, outputs, codes):
+        """The number of value head i if each row were of the class of its code."""
+        output, number = self.outputs[i], outputs[i]
+        if output.class_parts:
+            parts = {part: outputs[i, part] for part in output.class_parts}
+            number = output.number_by_class(parts, codes)
+        number = self.targets.values[i].decode(number)
+        self.put_known(number, codes)
+        return number
+
     def _number(self, i, outputs):
-        number = self.targets.values[i].decode(outputs[i])
+        number = self.head_number(i, outputs)
         by_class = self.distribution_of(i)
         if by_class is not None and self.value_from != "head":
             proba, target = outputs[by_class], self.targets.outputs[by_class]

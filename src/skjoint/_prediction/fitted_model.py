@@ -31,11 +31,14 @@ class Resumption:
         The method that the balancing states belong to.
     trunk : tuple (trunk, dict)
         The parameter ``trunk`` and its routed arguments that the network was built from.
+    fixed : dict
+        What the first fit has decided by its parameters, as plain data by their names.
     """
 
     states: tuple
     balancing: str | None = None
     trunk: tuple = (None, {})
+    fixed: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +160,8 @@ class FittedModel:
         self._check_target(kind)
         X, heads = self.encode(X), self.network.spec.heads
         wanted = decoding.needs(kind)
+        if wanted[0] < len(self.targets.values):
+            more = [*more, *decoding.class_parts]
         names = [heads[i].name for i in wanted] + [heads[i].parts[part] for i, part in more]
         forms = [self._form_of(i, class_form) for i in wanted] + [as_rows] * len(more)
         outputs = self.network.predict(X, names, forms)
@@ -185,8 +190,7 @@ class FittedModel:
     # ----------------------------------------------------------------- answers
     def answers(self, X, decoding, kind=None):
         """Numbers in original units and labels, by output index."""
-        form = as_rows if decoding.value_from != "head" else as_codes
-        return decoding.decode(self.outputs(X, decoding, kind, form), kind)
+        return decoding.decode(self.outputs(X, decoding, kind, _form(decoding)), kind)
 
     def probabilities(self, X):
         """Probabilities of the labels of each class target, a list."""
@@ -198,25 +202,17 @@ class FittedModel:
 
         Of outputs without deviations the second dict is empty.
         """
-        form = as_rows if decoding.value_from != "head" else as_codes
+        form = _form(decoding)
         outputs = self.outputs(X, decoding, "value", form, decoding.deviation_parts)
         return decoding.decode(outputs, "value"), decoding.deviations(outputs, known)
 
     def values_given(self, X, codes):
         """Numbers in original units if the rows were of classes of these codes, by index."""
         decoding = self._plain_decoding
-        heads = self.network.spec.heads[: len(self.targets.values)]
-        more = [(i, part) for i, head in enumerate(heads) for part in head.output.class_parts]
-        outputs = self.outputs(X, decoding, "value", more=more)
-        values = {}
-        for i, (head, target) in enumerate(zip(heads, self.targets.values, strict=True)):
-            number = outputs[i]
-            if head.output.class_parts:
-                parts = {part: outputs[i, part] for part in head.output.class_parts}
-                number = head.output.number_by_class(parts, codes)
-            values[i] = target.decode(number)
-            decoding.put_known(values[i], codes)
-        return values
+        outputs = self.outputs(X, decoding, "value")
+        return {
+            i: decoding.number_given(i, outputs, codes) for i in range(len(self.targets.values))
+        }
 
     @property
     def answers_by_class(self):
@@ -253,3 +249,10 @@ class FittedModel:
             found[i] = low, high
             start = end
         return found
+
+
+def _form(decoding):
+    """What becomes of class heads for numbers and labels."""
+    if decoding.class_parts:
+        return as_probabilities  # those of predict_proba, to the last bit
+    return as_rows if decoding.value_from != "head" else as_codes

@@ -16,11 +16,11 @@ from functools import partial
 import numpy as np
 
 from skjoint._network.build import build_model, call_model, fitted_model
-from skjoint._network.graph import INPUT, MeanOverClasses, Periodic
+from skjoint._network.graph import INPUT, MeanOverClasses, Periodic, Scaled
 from skjoint._network.weights import set_weights
 from skjoint._prediction.activations import ACTIVATIONS
 from skjoint._prediction.blocks import MAX_THREADS, Product, as_columns, as_rows, in_chunks
-from skjoint._support.keras_import import import_keras
+from skjoint._support.keras_import import check_eager
 
 BLOCKS = (32, 16, 8)  # large ones suit many rows of small networks, small ones a single row
 BLOCK_SIZE = 2**17  # multiplications in a block at most, where the smallest allows it
@@ -50,6 +50,11 @@ def _periodic(layer, waves, maps, bias, block, columns):
     return np.vstack([features.reshape(-1, n_samples), columns[n:]])
 
 
+def _scaled(layer, inside, outside, number):
+    place = inside[0] * number + inside[1]  # float64: far from 0 every digit counts
+    return (outside[0] * ACTIVATIONS[layer.activation](place) + outside[1]).astype(np.float32)
+
+
 def _mean_over_classes(layer, known, constants, by_class, proba):
     by_class = by_class.reshape(layer.n_classes, layer.n_units, -1)
     by_class = np.where(known[:, :, None] > 0, constants[:, :, None], by_class)
@@ -70,17 +75,25 @@ def _periodic_step(layer, weights, block):
     return partial(_periodic, layer, waves, np.array(maps), bias, block)
 
 
+def _scaled_step(layer, weights, block):
+    return partial(_scaled, layer, *(w.astype(np.float64)[:, :, None] for w in weights))
+
+
 def _mean_step(layer, weights, block):
     return partial(_mean_over_classes, layer, *weights)
 
 
-STEPS = {Periodic: _periodic_step, MeanOverClasses: _mean_step}  # all others are dense
+STEPS = {  # all others are dense
+    Periodic: _periodic_step,
+    Scaled: _scaled_step,
+    MeanOverClasses: _mean_step,
+}
 
 
 def _is_known(layer):
     """Whether NumPy can compute the layer."""
     known = isinstance(layer.activation, str) and layer.activation in ACTIVATIONS
-    return type(layer) in STEPS or known
+    return isinstance(layer, Periodic | MeanOverClasses) or known
 
 
 class FittedNetwork:
@@ -211,7 +224,7 @@ class FittedNetwork:
         return [found[name] for name in names]
 
     def _own_function(self):
-        import_keras()  # which fails where TensorFlow would hang
+        check_eager()
         import tensorflow as tf
 
         with self._lock:

@@ -77,7 +77,7 @@ def _check_trunk(trunk):
 
 def _resumption_fields(resumption):
     # Without the parameter ``trunk``, which may be a function, and so code.
-    return {"states": resumption.states, "balancing": resumption.balancing}
+    return {name: getattr(resumption, name) for name in ("states", "balancing", "fixed")}
 
 
 def _check_resumption(resumption):

@@ -86,14 +86,62 @@ def import_keras():
         if "keras" in sys.modules:
             import keras
         else:
-            with untouched_random(), _quiet_startup():
-                import keras
+            keras = _first_import()
     if keras.backend.backend() != "tensorflow":
-        raise ImportError(
-            "skjoint needs Keras on its TensorFlow backend. "
-            f"Got '{keras.backend.backend()}' instead; unset KERAS_BACKEND."
-        )
+        raise ImportError(_other_backend(repr(keras.backend.backend())))
     return keras
+
+
+def _first_import():
+    try:
+        with untouched_random(), _quiet_startup():
+            import keras
+    except Exception as error:  # ImportError of what the backend needs, ValueError of its name
+        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+        if backend == "tensorflow":
+            raise
+        message = f"{_other_backend(repr(backend))} Keras failed to start: {first_line(error)}"
+        raise ImportError(message) from error
+    return keras
+
+
+def _other_backend(name):
+    return (
+        f"skjoint needs Keras on its TensorFlow backend. Got {name} instead: unset KERAS_BACKEND, "
+        "or set it to 'tensorflow', before Python starts."
+    )
+
+
+def check_eager():
+    """Raise where the caller's TensorFlow builds graphs, or spreads variables over devices.
+
+    Raises
+    ------
+    RuntimeError
+        If a network could be neither built nor run here, or would train otherwise.
+    """
+    keras = import_keras()
+    import tensorflow as tf
+    from keras.src.backend.common.stateless_scope import in_stateless_scope
+
+    where = None
+    if not tf.executing_eagerly():
+        where = "inside tf.function or tf.Graph, or with eager execution switched off"
+    elif tf.distribute.has_strategy():
+        where = f"inside the scope of {type(tf.distribute.get_strategy()).__name__}"
+    elif in_stateless_scope():
+        where = "inside keras.StatelessScope"
+    if where:
+        raise RuntimeError(
+            f"skjoint cannot train or run Keras {where}. Call it outside: it trains on one device, "
+            "eagerly, and compiles what it needs itself."
+        )
+    if (name := keras.config.floatx()) not in ("float32", "float64"):
+        raise RuntimeError(
+            f"keras.config.floatx() must be 'float32'. Got {name!r} instead, in which optimizers "
+            "round their rates. For layers in half precision set a policy: "
+            "keras.config.set_dtype_policy."
+        )
 
 
 @contextlib.contextmanager

@@ -15,9 +15,11 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples
 
+from skjoint._data.containers import warn_of_other_order
+from skjoint._data.exact import concatenated, places
 from skjoint._support.composition import best_predictor, joint_estimator, joint_prefix, weight_name
 from skjoint._support.typing import ArrayOrList, XLike, YLike
-from skjoint.model_selection._splitters import JointStratifiedKFold
+from skjoint.model_selection._splitters import JointStratifiedKFold, Stratified
 
 Method: TypeAlias = Literal["predict", "predict_value", "predict_class", "predict_proba"]
 
@@ -74,12 +76,16 @@ def joint_cross_val_predict(
     methods = ("predict", "predict_value", "predict_class", "predict_proba")
     if method not in methods:
         raise ValueError(f"method must be one of {methods}. Got {method!r} instead.")
+    warn_of_other_order(X=X, y=y, sample_weight=sample_weight)
     if cv is None or isinstance(cv, Integral):
         declared = _declared_targets(estimator)
         cv = JointStratifiedKFold(5 if cv is None else int(cv), **declared)
-    folds = list(check_cv(cv).split(X, y))
+    n_samples, splitter = _num_samples(X), check_cv(cv)
+    # Splitters that look at the order of rows, too, would warn once more.
+    rows = np.zeros(n_samples) if isinstance(splitter, Stratified) else X
+    folds = list(splitter.split(rows, y))
     tested = np.concatenate([test for _, test in folds])
-    if not np.array_equal(np.sort(tested), np.arange(_num_samples(X))):
+    if not np.array_equal(np.sort(tested), np.arange(n_samples)):
         raise ValueError("cv must put every row into the test part of exactly one fold.")
     parallel = Parallel(n_jobs=n_jobs)
     results = parallel(
@@ -88,7 +94,7 @@ def joint_cross_val_predict(
     )
     order = np.argsort(tested)
     if method != "predict_proba":
-        return np.concatenate([answer for answer, _ in results])[order]
+        return concatenated([answer for answer, _ in results])[order]
     several = isinstance(results[0][0], list)
     columns = [
         _joined_proba([(p[i], c[i]) if several else (p, c) for p, c in results])[order]
@@ -127,10 +133,10 @@ def _fit_and_predict(
 
 def _joined_proba(folds: list[tuple[NDArray[Any], NDArray[Any]]]) -> NDArray[np.float64]:
     """Probabilities of all folds under the sorted labels of all; 0 for those that a fold lacks."""
-    labels = np.unique(np.concatenate([classes for _, classes in folds]))
+    labels = np.unique(concatenated([classes for _, classes in folds]))
     joined = []
     for proba, classes in folds:
         wide = np.zeros((len(proba), len(labels)))
-        wide[:, pd.Index(labels).get_indexer(pd.Index(classes))] = proba
+        wide[:, places(classes, labels)] = proba
         joined.append(wide)
     return np.concatenate(joined)

@@ -12,13 +12,14 @@ from sklearn.model_selection import BaseShuffleSplit
 from sklearn.model_selection._split import _BaseKFold, _validate_shuffle_split
 from sklearn.utils import check_random_state
 
+from skjoint._data.containers import warn_of_other_order
 from skjoint._data.read_y import read_table
 from skjoint._data.targets import Targets
 from skjoint._support.typing import ClassBins, Columns, RandomState, YLike
 from skjoint._support.warn import warn
 
 
-class _Stratified:
+class Stratified:
     """What both splitters share: an order of the rows in which neighbours are alike."""
 
     value_columns: Columns
@@ -56,7 +57,7 @@ class _Stratified:
         return order, codes[0] if codes else np.zeros(len(order), dtype=int)
 
 
-class JointStratifiedKFold(_Stratified, _BaseKFold):
+class JointStratifiedKFold(Stratified, _BaseKFold):
     """K folds that keep the shares of the labels and the distribution of the number.
 
     Rows are sorted by label, then by number, and each run of ``n_splits``
@@ -105,6 +106,7 @@ class JointStratifiedKFold(_Stratified, _BaseKFold):
     def _iter_test_indices(
         self, X: Any, y: Any = None, groups: Any = None
     ) -> Iterator[NDArray[np.intp]]:
+        warn_of_other_order(X=X, y=y)
         rng = check_random_state(self.random_state) if self.shuffle else None
         order, codes = self._alike(y, rng)
         n_samples = len(order)
@@ -118,7 +120,7 @@ class JointStratifiedKFold(_Stratified, _BaseKFold):
             yield np.flatnonzero(folds == fold)
 
 
-class JointStratifiedShuffleSplit(_Stratified, BaseShuffleSplit):
+class JointStratifiedShuffleSplit(Stratified, BaseShuffleSplit):
     """Random splits that keep the shares of the labels and the distribution of the number.
 
     Rows are sorted by label, then by number, and one row of each run of
@@ -168,6 +170,7 @@ class JointStratifiedShuffleSplit(_Stratified, BaseShuffleSplit):
     def _iter_indices(
         self, X: Any, y: Any = None, groups: Any = None
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        warn_of_other_order(X=X, y=y)
         rng = check_random_state(self.random_state)
         for _ in range(self.n_splits):
             order, _ = self._alike(y, rng)

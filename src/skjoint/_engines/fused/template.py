@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from skjoint._engines.balancing import METHODS, label_means
 from skjoint._engines.optimizers import (
     new_optimizer,
@@ -27,12 +29,16 @@ class Template:
         # The penalty is part of the traced step, with alpha as a tensor.
         self.network = plan.network.without_penalty()
         self.model = build_model(self.network, all_parts=True)
+        trainable = self.model.trainable_variables
+        for i, variable in enumerate(trainable):  # distinct, to tell what copies them
+            variable.assign(np.full(variable.shape, i + 1, np.float32))
         with untouched_random():
             self.optimizer = new_optimizer(plan.optimizer)
             # There is one device and nothing to sum up between devices; doing it all the same
             # would leave the whole graph in TensorFlow's registry of gradients for good.
             self.optimizer._all_reduce_sum_gradients = list
-            self.optimizer.build(self.model.trainable_variables)
+            self.optimizer.build(trainable)
+        self.copies = _copies(self.optimizer, trainable)
         self.fresh_state = optimizer_state(self.optimizer)
         variables = [v.value for v in (*self.model.variables, *self.optimizer.variables)]
         self.n_numbers = sum(math.prod(variable.shape) for variable in variables)
@@ -45,6 +51,8 @@ class Template:
         """Take over initial weights, seeds and optimizer state of a fit."""
         restart_model(self.model, plan.network, [plan.seed, plan.first_epoch], plan.weights)
         set_optimizer_state(self.optimizer, self.fresh_state)
+        for slot, variable in self.copies:
+            slot.assign(variable)
         resume_optimizer(self.optimizer, plan)
         if plan.optimizer.rate is not None:
             self.optimizer.learning_rate = plan.optimizer.rate
@@ -64,6 +72,15 @@ class Template:
         balancing_state = self.balance.state.numpy() if self.balance else None
         state = optimizer_state(self.optimizer)
         return Result(self.weights(plan), state, history, balancing_state)
+
+
+def _copies(optimizer, variables):
+    """Variables of an optimizer that start as copies of the network's: pairs of both."""
+    pairs = []
+    for slot in optimizer.variables:
+        found = (v for v in variables if slot.shape == v.shape and np.array_equal(slot, v))
+        pairs += [(slot, variable) for variable in found]
+    return pairs
 
 
 class Balance:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from skjoint._network.graph import Dense
+from skjoint._network.graph import Dense, Scaled
+from skjoint._network.start import constants_of, scaled_start
 
 LEAST_PROBA = 1e-30  # what float32 can take the logarithm of
 OUTPUTS: dict[str, type[Output]] = {}  # by name
@@ -93,7 +94,7 @@ class Output(ABC):
         settings = {"n_units": self.n_units, "activation": self.activation, **changes}
         return Dense(name, inputs, n_inputs, branch=head, is_output=True, **settings)
 
-    def given_weights(self, head, numbers, known):
+    def given_weights(self, head, numbers, known, scale=1.0):
         """Weights that are not drawn, by name of layer.
 
         Parameters
@@ -103,8 +104,14 @@ class Output(ABC):
             Scaled numbers to train on.
         known : None or (marks, numbers)
             Of the labels that decide the number alone, (n_classes, 1) and (n_classes, n_units).
+        scale : float or ndarray of shape (n_units,)
+            Of the numbers: what they were divided by.
         """
         return {}
+
+    def read_part(self, head):
+        """Name of the layer that other heads read."""
+        return head
 
     # ---------------------------------------------------------------- training
     def training_targets(self, head, targets, codes, weights_of):
@@ -135,9 +142,11 @@ class Output(ABC):
     def constants(self, targets, weights) -> Iterable[np.ndarray]:
         """Candidates for the best constant prediction, all parts side by side."""
 
-    def relative_loss(self, loss, reference):
+    def relative_loss(self, loss, reference, by_difference=False):
         """A loss beside that of the best constant prediction: 1 where nothing was learned."""
-        return 1 + loss - reference if self.is_likelihood else loss / reference
+        if self.is_likelihood or by_difference:
+            return 1 + loss - reference
+        return loss / reference
 
     # -------------------------------------------------------------- prediction
     def combine(self, parts, math):
@@ -154,11 +163,20 @@ class ValueOutput(Output):
     """What a value head ends in; a kind of its own is a subclass that :func:`register` takes.
 
     A kind is chosen by the ``value_loss`` or the ``head_link`` that it names.
+
+    Parameters
+    ----------
+    is_scaled : bool
+        Whether the activation is that of a standardised number in other units, in which training
+        starts from the mean: :class:`skjoint._network.graph.Scaled`.
     """
+
+    is_scaled: bool = field(default=False, kw_only=True)
 
     target: ClassVar[str] = "value"
     metric: ClassVar[str] = "mae"
     first_part: ClassVar[str] = "number"
+    number_part: ClassVar[str] = "number"  # whose layer has the value activation
     value_loss: ClassVar[str | None] = None
     head_link: ClassVar[str | None] = None
     # Where a label alone decides the number, whether that enters through the network's weights.
@@ -169,6 +187,38 @@ class ValueOutput(Output):
     def create(cls, n_units, activation, n_classes):
         """The output for so many numbers; ``n_classes`` of the first class target, or None."""
         return cls(n_units, activation)
+
+    # ------------------------------------------------------------------ layers
+    @property
+    def n_numbers(self):
+        """Units of the layer that has the value activation."""
+        return self.n_units
+
+    def layers(self, head, inputs, n_inputs, gate=None):
+        name = self.parts(head)[self.number_part]
+        if not self.is_scaled:
+            return [self.dense(name, head, inputs, n_inputs, n_units=self.n_numbers)]
+        below, n = standard_name(name), self.n_numbers
+        return [
+            self.dense(below, head, inputs, n_inputs, n_units=n, activation="linear"),
+            Scaled(name, (below,), n, self.activation, head),
+        ]
+
+    def read_part(self, head):
+        name = self.parts(head)[self.number_part]
+        return standard_name(name) if self.is_scaled else name
+
+    def given_weights(self, head, numbers, known, scale=1.0):
+        if not self.is_scaled or not len(numbers):
+            return {}
+        times = self.n_numbers // self.n_units
+        start = scaled_start(self.activation, numbers, np.broadcast_to(scale, self.n_units))
+        return {self.parts(head)[self.number_part]: [np.tile(w, times) for w in start]}
+
+    def idle_layers(self, head, numbers):
+        """Names of the layers that start from 0, since the number is a constant."""
+        name = self.read_part(head)
+        return [name] if constants_of(numbers).all() else []
 
     @classmethod
     def refusals(cls, request):
@@ -211,3 +261,8 @@ class ValueOutput(Output):
     def number_by_class(self, parts, codes):
         """The number if each row were of the class of its code, from its ``class_parts``."""
         raise TypeError(f"A {self.name} output has no number for each class.")
+
+
+def standard_name(name):
+    """Name of the layer with the standardised number that a scaled activation reads."""
+    return f"{name}/standardised"

@@ -53,6 +53,10 @@ class Gaussian(ValueOutput):
         variance = self.dense(f"{head}/variance", head, inputs, n_inputs, activation="softplus")
         return [*super().layers(head, inputs, n_inputs), variance]
 
+    def idle_layers(self, head, numbers):
+        idle = super().idle_layers(head, numbers)
+        return [*idle, self.parts(head)["variance"]] if idle else []
+
     def loss(self, value_loss):
         return gaussian_loss()()
 
@@ -86,7 +90,7 @@ def gaussian_loss():
         r"""``(log v + (y - m)^2 / v) / 2``, mean over units; v less ``MIN_VARIANCE`` is given."""
 
         def __init__(self):
-            super().__init__(name="value_loss")
+            super().__init__(name="value_loss", dtype="float32")
 
         def call(self, y_true, y_pred):
             mean, variance = keras.ops.split(y_pred, 2, axis=-1)

@@ -14,6 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from skjoint._network.outputs.base import LEAST_PROBA, ValueOutput, register
+from skjoint._network.start import constants_of
 from skjoint._support.keras_import import import_keras
 
 N_INSIDE = 64  # bins between the smallest number to train on and the largest
@@ -71,8 +72,14 @@ class Histogram(ValueOutput):
             self.dense(head, head, (bins,), n, is_fixed=True),
         ]
 
-    def given_weights(self, head, numbers, known):
+    def read_part(self, head):
+        return head
+
+    def given_weights(self, head, numbers, known, scale=1.0):
         return {head: [bin_centres(numbers), np.zeros(1, np.float32)]}
+
+    def idle_layers(self, head, numbers):
+        return [self.parts(head)["histogram"]] if constants_of(numbers).all() else []
 
     def training_targets(self, head, targets, codes, weights_of):
         centres, _ = weights_of(head)
@@ -101,9 +108,11 @@ def bin_centres(numbers):
     [-7.5, 0.5, 63.5, 71.5]
     """
     low, high = (float(numbers.min()), float(numbers.max())) if len(numbers) else (0.0, 1.0)
-    # One number alone needs bins, too, and float32 must tell their centres apart.
+    if low == high:  # one number alone lies in the middle of its bins
+        low, high = low - 0.5, high + 0.5
+    # float32 must tell the centres apart.
     least = 16 * np.spacing(np.float32(max(abs(low), abs(high))))
-    width = max((high - low or 1.0) / N_INSIDE, least)
+    width = max((high - low) / N_INSIDE, least)
     centres = low + width * (np.arange(N_BINS) - N_BEYOND + 0.5)
     return centres.astype(np.float32)[:, None]
 
@@ -135,7 +144,7 @@ def histogram_loss():
         """
 
         def __init__(self):
-            super().__init__(name="value_loss")
+            super().__init__(name="value_loss", dtype="float32")
 
         def call(self, y_true, y_pred):
             number, mean, proba = y_true[:, 0], y_pred[:, 0], y_pred[:, 1:]

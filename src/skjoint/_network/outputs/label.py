@@ -75,12 +75,14 @@ def one_hot_loss():
 
     class OneHotLoss(keras.losses.Loss):
         def __init__(self, loss, n_classes):
-            super().__init__(name="class_loss")
+            super().__init__(name="class_loss", dtype="float32")
             self.loss = loss
             self.n_classes = n_classes
 
         def call(self, y_true, y_pred):
             codes = keras.ops.cast(keras.ops.reshape(y_true, (-1,)), "int32")
-            return per_sample(self.loss)(keras.ops.one_hot(codes, self.n_classes), y_pred)
+            return per_sample(self.loss)(
+                keras.ops.one_hot(codes, self.n_classes, dtype=y_pred.dtype), y_pred
+            )
 
     return OneHotLoss

@@ -30,11 +30,12 @@ class Mixture(ValueOutput):
     head_link: ClassVar[str] = "mixture"
     needs_classes: ClassVar[bool] = True
     uses_known_values: ClassVar[bool] = True
+    number_part: ClassVar[str] = "by_class"
     class_parts: ClassVar[tuple[str, ...]] = ("by_class",)
 
     @classmethod
     def create(cls, n_units, activation, n_classes):
-        return cls(n_units, activation, n_classes)
+        return cls(n_units, activation, n_classes=n_classes)
 
     @classmethod
     def refusals(cls, request):
@@ -48,16 +49,18 @@ class Mixture(ValueOutput):
     def parts(self, head):
         return {"number": head, "by_class": f"{head}/by_class"}
 
-    def layers(self, head, inputs, n_inputs, gate=None):
-        by_class = self.parts(head)["by_class"]
-        n_units = self.n_units * self.n_classes
-        return [
-            self.dense(by_class, head, inputs, n_inputs, n_units=n_units),
-            MeanOverClasses(head, (by_class, gate.name), self.n_classes, self.n_units, head),
-        ]
+    @property
+    def n_numbers(self):
+        return self.n_units * self.n_classes
 
-    def given_weights(self, head, numbers, known):
-        return {} if known is None else {head: list(known)}
+    def layers(self, head, inputs, n_inputs, gate=None):
+        by_class = super().layers(head, inputs, n_inputs)
+        read = (by_class[-1].name, gate.name)
+        return [*by_class, MeanOverClasses(head, read, self.n_classes, self.n_units, head)]
+
+    def given_weights(self, head, numbers, known, scale=1.0):
+        found = super().given_weights(head, numbers, known, scale)
+        return found if known is None else {**found, head: list(known)}
 
     def training_targets(self, head, targets, codes, weights_of):
         return np.column_stack([targets, codes]).astype(np.float32)
@@ -88,7 +91,7 @@ def mixture_loss():
 
         def __init__(self, loss, n_units):
             reduction = getattr(loss, "reduction", "sum_over_batch_size")
-            super().__init__(name="value_loss", reduction=reduction)
+            super().__init__(name="value_loss", reduction=reduction, dtype="float32")
             self.loss = loss
             self.n_units = n_units
 
@@ -97,7 +100,8 @@ def mixture_loss():
             mean, by_class = y_pred[:, : self.n_units], y_pred[:, self.n_units :]
             n_classes = by_class.shape[1] // self.n_units
             by_class = keras.ops.reshape(by_class, (-1, n_classes, self.n_units))
-            own = keras.ops.sum(keras.ops.one_hot(code, n_classes)[:, :, None] * by_class, axis=1)
+            own_class = keras.ops.one_hot(code, n_classes, dtype=by_class.dtype)[:, :, None]
+            own = keras.ops.sum(own_class * by_class, axis=1)
             return per_sample(self.loss)(number, keras.ops.where(code[:, None] >= 0, own, mean))
 
     return MixtureLoss

@@ -1,0 +1,192 @@
+"""Tables of the command line: what a spreadsheet would run, and what is opened."""
+
+import csv
+import http.server
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import small
+from skjoint import _cli
+from skjoint._cli import main
+from skjoint._cli.predict import _predictions
+from skjoint._cli.tables import NEUTRALISED, _labels, neutralised, read_csv
+from skjoint.persistence import save
+
+X = np.random.default_rng(0).normal(size=(30, 2))
+RUN = [
+    "=1+1",
+    "+1",
+    "-1",
+    "@sum",
+    "\tx",
+    "\rx",
+    "\nx",
+    " =1",
+    "＝1",
+    "＋1",
+    "－1",
+    "＠x",
+    "'=1",
+    "''@a",
+]
+KEPT = ["a", "", "a=1", "'a", "1", "(1)", "#1", "ä", "'", "a\n=1"]
+
+
+@pytest.mark.parametrize("text", RUN)
+def test_text_that_a_spreadsheet_would_run_has_an_apostrophe(text):
+    found = neutralised(text)
+    assert found == f"'{text}"
+    assert NEUTRALISED.sub(r"\1", found) == text
+
+
+@pytest.mark.parametrize("text", KEPT)
+def test_other_text_stays_as_it_is(text):
+    assert neutralised(text) == text
+    assert not NEUTRALISED.match(text)
+
+
+def test_two_texts_are_told_apart():
+    texts = [*RUN, *KEPT, *(f"'{text}" for text in RUN)]
+    assert len({neutralised(text) for text in texts}) == len(set(texts))
+
+
+def test_labels_are_read_without_the_apostrophe_that_the_command_line_writes():
+    """Where every such text has one; beside one that has none, an apostrophe is the user's."""
+    written = pd.Series(["'=a", "''=a", "'b", None], dtype=object)
+    assert _labels(written)[:3].tolist() == ["=a", "'=a", "'b"]
+    foreign = pd.Series(["'=a", "=a", "b"], dtype=object)
+    assert _labels(foreign).tolist() == ["'=a", "=a", "b"]
+
+
+def test_cells_and_headers_of_predictions(tmp_path):
+    """Numbers stay numbers, negative ones too; text and headers are neutralised."""
+    table = pd.DataFrame(X, columns=["a", "b"])
+    y = pd.DataFrame(
+        {"v": -1e3 + X[:, 0], "k": ["=cmd", "@x", "plain"] * 10, "n": [-1, -2, 3] * 10}
+    )
+    est = small(epochs=1, class_columns=["k", "n"]).fit(table, y)
+    save(est, tmp_path / "m")
+    table.to_csv(tmp_path / "x.csv", index=False)
+    arguments = [str(tmp_path / name) for name in ("m", "x.csv")]
+    assert main(["predict", *arguments, "-o", str(tmp_path / "out.csv")]) == 0
+    with (tmp_path / "out.csv").open(newline="") as stream:
+        header, *rows = csv.reader(stream)
+    columns = dict(zip(header, zip(*rows, strict=True), strict=True))
+    assert set(columns["class_k"]) <= {"'=cmd", "'@x", "plain"}
+    assert all(float(number) < 0 for number in columns["value_v"])
+    assert set(columns["class_n"]) <= {"-1", "-2", "3"}
+    assert "class_k_proba_=cmd" in header  # begins with a letter
+    risky = ("=", "+", "-", "@", "\t", "\r")
+    cells = [*header, *(cell for row in rows for cell in row)]
+    assert not [
+        c for c in cells if c.startswith(risky) and not c.lstrip("-").replace(".", "").isdigit()
+    ]
+
+
+def test_headers_are_neutralised(monkeypatch):
+    """They begin with "value" or "class" today; whatever they begin with, none is run."""
+    monkeypatch.setattr("skjoint._cli.predict._columns", lambda *_: [("=a", np.zeros(1))])
+    assert list(_predictions(None, None)) == ["'=a"]
+
+
+@pytest.mark.parametrize("command", ["predict", "train", "compare"])
+def test_help_names_both(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    out = " ".join(capsys.readouterr().out.split())
+    assert "--allow-url" in out
+    assert "apostrophe" in out
+
+
+# ---------------------------------------------------------------------- addresses
+ADDRESSES = [
+    "http://127.0.0.1:1/x.csv",
+    "https://example.org/x.csv",
+    "ftp://example.org/x.csv",
+    "file:///etc/passwd",
+    "file:/etc/passwd",
+    "FILE:///etc/passwd",
+    "s3://bucket/x.csv",
+    "gs://bucket/x.csv",
+    "memory://x.csv",
+    "simplecache::s3://bucket/x.csv",
+    "http:x.csv",
+    "data:text/csv,a,b",
+]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_addresses_are_opened_on_request_alone(address, capsys, monkeypatch):
+    def opened(*_, **__):
+        raise AssertionError("opened")
+
+    monkeypatch.setattr(pd, "read_csv", opened)
+    assert main(["compare", address, "--value", "v", "--class", "k"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert f"skjoint: error: {address} is an address" in error
+    assert "--allow-url" in error
+
+
+def test_predict_opens_no_address(tmp_path, capsys):
+    est = small(epochs=1).fit(X, pd.DataFrame({"v": X[:, 0], "k": ["a", "b"] * 15}))
+    save(est, tmp_path / "m")
+    command = ["predict", str(tmp_path / "m"), "https://example.org/x.csv"]
+    assert main([*command, "-o", str(tmp_path / "out.csv")]) == 2
+    assert "Add --allow-url" in capsys.readouterr().err
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_an_address_on_request(tmp_path, monkeypatch):
+    (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=tmp_path)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        address = f"http://127.0.0.1:{server.server_address[1]}/x.csv"
+        assert read_csv(address, allow_url=True).to_dict("list") == {"a": [1], "b": [2]}
+        assert read_csv((tmp_path / "x.csv").as_uri(), allow_url=True).shape == (1, 2)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_errors_of_addresses_are_one_line(capsys):
+    for address in ("http://127.0.0.1:1/x.csv", "file:///no/such.csv", "nokind://x/y.csv"):
+        command = ["compare", address, "--value", "v", "--class", "k", "--allow-url"]
+        assert main(command) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("skjoint: error: ")
+        assert error.count("\n") == 1
+
+
+def test_a_file_that_is_called_like_an_address(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "http:x.csv").write_text("a,b\n1,2\n")
+    assert read_csv("http:x.csv").shape == (1, 2)
+
+
+def test_the_request_reaches_every_command(monkeypatch):
+    """Each hands the option on to the reader."""
+    asked = []
+
+    def read(path, *args, allow_url=False, **_):
+        asked.append(allow_url)
+        raise ValueError("enough")
+
+    monkeypatch.setattr("skjoint._cli.tables.read_csv", read)
+    for command in (["train", "-o", "nowhere"], ["compare"]):
+        arguments = [command[0], "http://x", "--value", "v", "--class", "k", *command[1:]]
+        assert _cli.main([*arguments, "--allow-url"]) == 2
+        assert _cli.main(arguments) == 2
+    assert asked == [True, False] * 2
