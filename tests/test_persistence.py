@@ -438,7 +438,7 @@ TAMPERED = {
         with_trunk("Dense", units=3, dtype=keras_object("__typespec__", "keras.ops")),
         "'__typespec__' of keras.ops",
     ),
-    "layer of 40 GB": (with_trunk("Dense", units=10**10), "its trunk has weights of shapes"),
+    "layer of 40 GB": (with_trunk("Dense", units=10**10), "it has weights of shapes"),
     "layer of no size": (with_trunk("Dense", units="many"), "does not fit together"),
     "text of 100 GB": (
         set_at(

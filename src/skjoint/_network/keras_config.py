@@ -1,4 +1,4 @@
-"""Keras' configurations as data: what they may hold, and objects of those that may come from a file.
+"""Keras' configurations as data: what they may hold, and objects of those that come from files.
 
 Keras makes what a configuration names: classes that the process has registered, any public
 function, code in strings if the process has allowed it. Here a configuration is checked against

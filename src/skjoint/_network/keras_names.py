@@ -7,54 +7,46 @@ models (TFSMLayer), wrap other libraries, or whose settings alone make them larg
 
 from __future__ import annotations
 
+
+def names(text):
+    return frozenset(text.split())
+
+
 # Activations that keras.activations.get knows; tests compare it with Keras' own list.
-ACTIVATIONS = frozenset(
-    """
+ACTIVATIONS = names("""
     celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu
     linear log_sigmoid log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax softplus
     softsign sparse_plus sparse_sigmoid sparsemax squareplus swish tanh tanh_shrink threshold
-    """.split()
-)
-INITIALIZERS = frozenset(
-    """
+    """)
+INITIALIZERS = names("""
     Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity IdentityInitializer LecunNormal
     LecunUniform Ones Orthogonal OrthogonalInitializer RandomNormal RandomUniform TruncatedNormal
     VarianceScaling Zeros
-    """.split()
-)
+    """)
 # Further names of initializers that keras.initializers.get knows.
-INITIALIZER_ALIASES = frozenset(
-    """
+INITIALIZER_ALIASES = names("""
     constant glorot_normal glorot_uniform he_normal he_uniform identity lecun_normal lecun_uniform
     normal one ones orthogonal random_normal random_uniform truncated_normal uniform
     variance_scaling zero zeros
-    """.split()
-)
-REGULARIZERS = frozenset("L1 L1L2 L2 OrthogonalRegularizer".split())
-CONSTRAINTS = frozenset("MaxNorm MinMaxNorm NonNeg UnitNorm".split())
-LOSSES = frozenset(
-    """
+    """)
+REGULARIZERS = names("L1 L1L2 L2 OrthogonalRegularizer")
+CONSTRAINTS = names("MaxNorm MinMaxNorm NonNeg UnitNorm")
+LOSSES = names("""
     BinaryCrossentropy BinaryFocalCrossentropy CTC CategoricalCrossentropy
     CategoricalFocalCrossentropy CategoricalGeneralizedCrossEntropy CategoricalHinge Circle
     CosineSimilarity Dice Hinge Huber KLDivergence LogCosh MeanAbsoluteError
     MeanAbsolutePercentageError MeanSquaredError MeanSquaredLogarithmicError Poisson
     SparseCategoricalCrossentropy SquaredHinge Tversky
-    """.split()
-)
-OPTIMIZERS = frozenset(
-    """
+    """)
+OPTIMIZERS = names("""
     Adadelta Adafactor Adagrad Adam AdamW Adamax Ftrl Lamb Lion LossScaleOptimizer Muon Nadam
     RMSprop SGD ScheduleFreeAdamW
-    """.split()
-)
-SCHEDULES = frozenset(
-    """
+    """)
+SCHEDULES = names("""
     CosineDecay CosineDecayRestarts ExponentialDecay InverseTimeDecay PiecewiseConstantDecay
     PolynomialDecay
-    """.split()
-)
-LAYERS = frozenset(
-    """
+    """)
+LAYERS = names("""
     Activation ActivityRegularization AdaptiveAveragePooling1D AdaptiveAveragePooling2D
     AdaptiveAveragePooling3D AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D Add
     AdditiveAttention AlphaDropout Attention AugMix AutoContrast Average AveragePooling1D
@@ -69,18 +61,16 @@ LAYERS = frozenset(
     Multiply Normalization PReLU Permute Pipeline RMSNormalization RNN RandAugment RandomBrightness
     RandomColorDegeneration RandomColorJitter RandomContrast RandomCrop RandomElasticTransform
     RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHue RandomInvert
-    RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear
-    RandomTranslation RandomZoom ReLU RepeatVector Rescaling Reshape Resizing ReversibleEmbedding
+    RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness
+    RandomShear RandomTranslation RandomZoom ReLU RepeatVector Rescaling Reshape Resizing ReversibleEmbedding
     SeparableConv1D SeparableConv2D SimpleRNN SimpleRNNCell Softmax Solarization SpatialDropout1D
     SpatialDropout2D SpatialDropout3D SpectralNormalization StackedRNNCells Subtract TimeDistributed
     UnitNormalization UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D
     ZeroPadding3D
-    """.split()
-)
+    """)
 # keras.ops in a functional model, by module; Map, Scan, Cond and the like hold functions.
 OPERATIONS = {
-    "keras.src.ops.numpy": frozenset(
-        """
+    "keras.src.ops.numpy": names("""
         Abs Absolute Add All Amax Amin Any Arccos Arccosh Arcsin Arcsinh Arctan Arctan2 Arctanh
         Argmax Argmin Average BroadcastTo Cbrt Ceil Clip Concatenate Cos Cosh Cumprod Cumsum Deg2rad
         Diff Divide DivideNoNan Dot Einsum Equal Exp Exp2 ExpandDims Expm1 Flip Floor FloorDivide
@@ -90,18 +80,15 @@ OPERATIONS = {
         Prod Quantile Rad2deg Ravel Reciprocal Repeat Reshape Roll Round Sign Sin Sinh Sort Split
         Sqrt Square Squeeze Stack Std Subtract Sum Swapaxes Take TakeAlongAxis Tan Tanh Tensordot
         Tile Transpose Tril Triu TrueDivide Trunc Var Vstack Where ZerosLike
-        """.split()
-    ),
-    "keras.src.ops.nn": frozenset(
-        """
+        """),
+    "keras.src.ops.nn": names("""
         AveragePool Celu Conv ConvTranspose DepthwiseConv DotProductAttention Elu Gelu Glu
         HardShrink HardSigmoid HardSilu HardTanh LayerNorm LeakyRelu LogSigmoid LogSoftmax MaxPool
         Normalize OneHot RMSNorm Relu Relu6 Selu SeparableConv Sigmoid Silu SoftShrink Softmax
         Softplus Softsign SparsePlus SparseSigmoid Sparsemax Squareplus TanhShrink Threshold
-        """.split()
-    ),
-    "keras.src.ops.math": frozenset("Erf Logsumexp Rsqrt TopK".split()),
-    "keras.src.ops.core": frozenset("Cast StopGradient".split()),
+        """),
+    "keras.src.ops.math": names("Erf Logsumexp Rsqrt TopK"),
+    "keras.src.ops.core": names("Cast StopGradient"),
 }
 MODELS = {("keras", "Sequential"), ("keras.src.models.functional", "Functional")}
 

@@ -77,7 +77,8 @@ def check_spec(spec):
     require(0 <= spec.dropout < 1 and 0 <= spec.alpha < np.inf, "dropout and alpha are in range")
     require(spec.link in (None, *LINKS), "its heads are linked as the estimator links them")
     require(
-        spec.embedding is None or spec.trunk is None and spec.embedding.n_columns <= spec.n_inputs,
+        spec.embedding is None
+        or (spec.trunk is None and spec.embedding.n_columns <= spec.n_inputs),
         "an embedding is one of the columns of X",
     )
     kinds = [head.kind for head in spec.heads]
@@ -100,9 +101,7 @@ def check_network(network):
     weights = network.weights
     n_above = len(expected)
     require(isinstance(weights, list), "weights are a list")
-    require(
-        all(is_array(w, "biuf", (None,) * np.ndim(w)) for w in weights), "weights are arrays"
-    )
+    require(all(is_array(w, "biuf", (None,) * np.ndim(w)) for w in weights), "weights are arrays")
     alone = network.spec.trunk is None
     above = weights if alone else weights[len(weights) - n_above :]
     if [w.shape for w in above] != expected or any(w.dtype.kind != "f" for w in above):
@@ -132,7 +131,8 @@ def check_average(average):
 def check_stacked(stacked):
     require(isinstance(stacked.network, (FittedNetwork, Average)), "companions stand by networks")
     require(
-        isinstance(stacked.models, list) and isinstance(stacked.shares, list), "companions are lists"
+        isinstance(stacked.models, list) and isinstance(stacked.shares, list),
+        "there are companions",
     )
     models = tuple(companion.model for companion in COMPANIONS.values())
     require(all(isinstance(model, models) for model in stacked.models), "companions are models")
@@ -236,9 +236,7 @@ def check_model(model):
         same_heads and model.features.output_shape_ == spec.input_shape,
         "its targets and features are those of its network",
     )
-    require(
-        is_array(model.loss_weights, "f", (None, len(heads))), "weights of losses are by epoch"
-    )
+    require(is_array(model.loss_weights, "f", (None, len(heads))), "weights of losses are by epoch")
     for name, logs in model.history.items():
         numbers = isinstance(logs, list) and all(issubclass(t, Real) for t in set(map(type, logs)))
         require(isinstance(name, str) and numbers, "a history has a list of numbers by name")

@@ -51,7 +51,9 @@ def check_encoder(encoder):
     if not encoder.enabled or len(encoder.row_shape_) > 1:
         require(encoder.row_shape_ == encoder.output_shape_, "rows stay as they are")
         if encoder.enabled:
-            require(encoder.scaler_.n_features_in_ == encoder.row_shape_[-1], "channels have scales")
+            require(
+                encoder.scaler_.n_features_in_ == encoder.row_shape_[-1], "scales are by channel"
+            )
         return
     n_outputs = _check_numbers(encoder) + _check_positions(encoder)
     require(encoder.output_shape_ == (n_outputs,), "columns are encoded")
@@ -61,7 +63,8 @@ def _check_positions(encoder):
     """Check which columns of X are what; the number of columns that categories become."""
     numbers, categories = encoder.numbers_, encoder.categories_
     require(
-        is_array(numbers, "iu", (None,)) and is_array(categories, "iu", (None,)), "columns are places"
+        is_array(numbers, "iu", (None,)) and is_array(categories, "iu", (None,)),
+        "columns are where",
     )
     found = np.sort(np.concatenate([numbers, categories]))
     require(np.array_equal(found, np.arange(encoder.schema.n_features)), "columns are all of X")

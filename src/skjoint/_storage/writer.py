@@ -56,7 +56,9 @@ class Writer:
         try:
             kind.check(value)
         except ValueError as error:
-            raise ValueError(f"save cannot write {where}, which load would refuse: {error}") from error
+            raise ValueError(
+                f"save cannot write {where}, which load would refuse: {error}"
+            ) from error
         return {"is": name, "fields": fields}
 
     def _array(self, array, where):
