@@ -31,6 +31,7 @@ PLACES = {
     "inner_optimizer": "optimizer",
     "learning_rate": "schedule",
 }
+ENDS = ("input_layers", "output_layers")  # of a functional model: names, not layers
 # Settings that repeat the work of building a layer, and the most of it.
 MOST = {"num_ops": 20, "num_chains": 20, "chain_depth": 20, "power_iterations": 100}
 # Keys of texts that name no object, or one that is looked up among Keras' own alone.
@@ -83,6 +84,8 @@ def check_config(config, where, kinds=("layer",)):
 def _check_setting(key, value, where):
     """Raise unless this may stand at a key of an object's settings."""
     kind = PLACES.get(key) or PLACES.get(str(key).rpartition("_")[2])
+    if key in ENDS:
+        kind = None
     if isinstance(value, dict) and "class_name" in value and kind is not None:
         check_config(value, where, (kind,))
     elif isinstance(value, list) and kind == "layer":

@@ -94,7 +94,9 @@ def _entries(archive, bounds):
     if DOCUMENT not in names or len(set(names)) != len(names):
         raise refused(f"it has no {DOCUMENT}, or entries of one name")
     # Stored as they are, entries cannot grow: the file's size bounds the memory.
-    packed = [e.filename for e in entries if e.compress_type != zipfile.ZIP_STORED]
+    packed = any(
+        e.compress_type != zipfile.ZIP_STORED or e.compress_size != e.file_size for e in entries
+    )
     if packed or sum(e.file_size for e in entries) > bounds.size:
         raise refused("its entries are compressed or overlap")
     if archive.getinfo(DOCUMENT).file_size > MAX_DOCUMENT:
