@@ -279,15 +279,11 @@ def long_dtype(document):
     document["params"]["class_bins"] = array
 
 
-def long_texts(document):
-    document["params"]["classes"] = {"is": "list", "items": ["x" * 100] * 20_000}
-
-
 def many_dicts(document):
     document["params"]["class_bins"] = [{}] * 500_000
 
 
-COSTLY = [one_array_often, nested, colliding, long_dtype, long_texts, many_dicts]
+COSTLY = [one_array_often, nested, colliding, long_dtype, many_dicts]
 
 
 @pytest.mark.parametrize("change", COSTLY, ids=lambda change: change.__name__)
