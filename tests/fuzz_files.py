@@ -139,7 +139,8 @@ def main(n, seed=0):
         originals = list(files(Path(folder)))
         for data, rows in originals:  # what is imported lazily is imported now
             path.write_bytes(data)
-            load(path).predict(rows)
+            est = load(path)
+            repr(est), est.predict(rows)
         watch = Watch(path)
         largest, longest = 0.0, 0.0
         tracemalloc.start()

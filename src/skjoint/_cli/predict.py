@@ -37,8 +37,10 @@ def predict_table(arguments: argparse.Namespace) -> None:
 
 def _features(est, arguments):
     """The columns of a file that the model was trained on, in their order."""
-    table = read_csv(arguments.csv, allow_url=arguments.allow_url)
     names = getattr(est, "feature_names_in_", None)
+    # Codes of digits alone are text where they were in training: "007" is no 7.
+    texts = est._model.features.text_columns() if names is not None else []
+    table = read_csv(arguments.csv, texts=texts, allow_url=arguments.allow_url)
     if names is None:
         return table
     missing = [name for name in names if name not in table.columns]

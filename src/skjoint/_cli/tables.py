@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,17 +105,19 @@ def _check_columns(arguments, table, names):
         )
 
 
-def read_csv(path: str, label: str | None = None, *, allow_url: bool = False) -> pd.DataFrame:
-    """The table of a file, with the labels in column ``label`` as they are written there."""
+def read_csv(
+    path: str, label: str | None = None, *, texts: Iterable[str] = (), allow_url: bool = False
+) -> pd.DataFrame:
+    """The table of a file, with columns of text and the labels as they are written there."""
     source = _source(path, allow_url)
     try:
         names = pd.read_csv(source, nrows=0).columns
         gaps = dict.fromkeys(names, GAPS)
         if label not in names:
-            return pd.read_csv(source, na_values=gaps, keep_default_na=False)
+            return _parsed(source, gaps, dict.fromkeys(texts, object))
         # "None" or "NA" may well be a label; in other columns it is a gap.
         gaps[label] = LABEL_GAPS
-        table = pd.read_csv(source, na_values=gaps, keep_default_na=False, dtype={label: object})
+        table = _parsed(source, gaps, {label: object})
     except FileNotFoundError:
         raise ValueError(f"There is no file {path}.") from None
     except ImportError as error:  # what pandas needs to open some kinds of address
@@ -122,6 +125,13 @@ def read_csv(path: str, label: str | None = None, *, allow_url: bool = False) ->
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a readable CSV table: {error}") from error
     return table.assign(**{label: _labels(table[label])})  # type: ignore[arg-type]
+
+
+def _parsed(source, gaps, dtypes):
+    # In parts, a column of digits and letters would be numbers in some and text in others.
+    return pd.read_csv(
+        source, na_values=gaps, keep_default_na=False, dtype=dtypes, low_memory=False
+    )
 
 
 def _source(path, allow_url):

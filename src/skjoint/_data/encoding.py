@@ -9,11 +9,14 @@ their shape; each channel, the last axis, is standardised over all others.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from sklearn.preprocessing import OneHotEncoder
 
 from skjoint._data.columns import LARGE, check_categories, knots_of, levels_of, scaler_of
 from skjoint._data.features import OWNER, Schema, check_size, read_features
+from skjoint._data.levels import match_levels
 
 BEND = 5.0  # standard deviations that clipped numbers stay within
 # float64 on the way takes several times the size of what is kept
@@ -88,6 +91,16 @@ class FeatureEncoder:
         return sum(len(c) for c in self.one_hot_.categories_)
 
     # --------------------------------------------------------------------- columns
+    def text_columns(self):
+        """Names of the columns of a table that hold text."""
+        names = self.schema.feature_names
+        levels = self.one_hot_.categories_ if len(self.categories_) else []
+        return [
+            names[position]
+            for position, known in zip(self.categories_, levels, strict=True)
+            if any(isinstance(level, str) for level in known)
+        ]
+
     @property
     def n_numbers(self):
         """Leading columns of encoded X that are numbers, each rank counted as one."""
@@ -112,7 +125,7 @@ class FeatureEncoder:
     # -------------------------------------------------------------------- encoding
     def read(self, X, *, owner=OWNER, allow_nd=False):
         """Read an X of the form of fit; see :func:`read_features`."""
-        return read_features(
+        features = read_features(
             X,
             encode=self.enabled,
             allow_nd=allow_nd or len(self.row_shape_) > 1,
@@ -120,6 +133,11 @@ class FeatureEncoder:
             category_positions=self.categories_,
             owner=owner,
         )
+        if features.categories is None:
+            return features
+        names = self.categories_ if features.names is None else features.names[self.categories_]
+        levels = match_levels(features.categories, self.one_hot_.categories_, names)
+        return replace(features, categories=levels)
 
     def encode(self, features):
         """float32 array of shape (n_samples, *output_shape_)."""

@@ -112,7 +112,8 @@ def _read(X, encode, allow_nd, schema, category_positions, owner):
     X = X if frame is None else frame
     if not encode:
         return _read_as_they_are(X, is_mixed, schema, owner)
-    if is_mixed:
+    has_categories = category_positions is not None and len(category_positions) > 0
+    if is_mixed or (frame is not None and has_categories):
         return _read_mixed(frame, schema, category_positions, owner)
     if frame is not None and X.shape[1] == 0:  # which has no dtype to convert
         X = X.to_numpy(dtype=np.float64)
