@@ -93,7 +93,7 @@ class FeatureEncoder:
     # --------------------------------------------------------------------- columns
     def text_columns(self):
         """Names of the columns of a table that hold text."""
-        names = self.schema.feature_names
+        names: np.ndarray = self.schema.feature_names  # type: ignore[assignment]
         levels = self.one_hot_.categories_ if len(self.categories_) else []
         return [
             names[position]

@@ -29,7 +29,7 @@ def said(entry):
     if isinstance(entry, (str, bool, np.bool_)):
         return str(entry)
     if isinstance(entry, Integral) or (isinstance(entry, Real) and entry == entry // 1):
-        return str(int(entry))
+        return str(int(entry))  # type: ignore[call-overload]
     return str(entry)
 
 

@@ -49,7 +49,8 @@ def is_count(value, least=0):
 
 
 def is_share(value):
-    return isinstance(value, Real) and not isinstance(value, bool) and 0 <= value <= 1
+    number = isinstance(value, (float, int, np.number)) and not isinstance(value, bool)
+    return number and 0 <= value <= 1
 
 
 # ------------------------------------------------------------------- the network

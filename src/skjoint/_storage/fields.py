@@ -22,7 +22,7 @@ def check_fields(value):
       ...
     ValueError: n_units of Embedding must be int. Got 'many' instead.
     """
-    for name, hint in hints_of(type(value)).items():
+    for name, hint in hints_of(type(value)).items():  # type: ignore[arg-type]
         if not conforms(getattr(value, name), hint):
             kind = getattr(hint, "__name__", str(hint))
             got = repr(getattr(value, name))[:100]
