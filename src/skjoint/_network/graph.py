@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skjoint._data.code_units import EMBEDDING_WIDTH, is_embedded, units_of
+
 INPUT = "input"  # name under which layers read encoded X
-# Both chosen by benchmarks/quality.py.
-MAX_ONE_HOT = 10  # levels of a category; more are embedded
-EMBEDDING_WIDTH = 8  # units of an embedded category
 
 
 @dataclass(frozen=True)
@@ -101,16 +100,6 @@ class Categories:
     def shapes(self):
         n_rows = sum(n for n in self.n_codes if is_embedded(n))
         return [(n_rows, EMBEDDING_WIDTH)] if n_rows else []
-
-
-def is_embedded(n_codes):
-    """Whether a category of so many codes has an embedding."""
-    return n_codes - 1 > MAX_ONE_HOT
-
-
-def units_of(n_codes):
-    """Units that the network makes of a category of so many codes."""
-    return EMBEDDING_WIDTH if is_embedded(n_codes) else n_codes - 1
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 
-from skjoint._network.graph import EMBEDDING_WIDTH
+from skjoint._data.code_units import EMBEDDING_WIDTH
 from skjoint._network.graph import Categories as Plan
 from skjoint._support.keras_import import import_keras
 
