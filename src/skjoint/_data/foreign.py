@@ -30,14 +30,19 @@ def is_foreign(data):
 
 
 def check_eager(data, name):
-    """Raise for a query that holds no rows yet, such as a LazyFrame."""
-    if isinstance(data, PLAIN) or hasattr(data, "__array__"):
+    """Raise for a query that holds no rows yet, such as a LazyFrame, and for unknown tables."""
+    if isinstance(data, PLAIN) or is_foreign(data):
         return
-    if isinstance(_wrapped(data), nw.LazyFrame):
+    if isinstance(_wrapped(data), nw.LazyFrame) and not hasattr(data, "__array__"):
         way_out = next((method for method in COLLECT if hasattr(data, method)), COLLECT[0])
         raise TypeError(
             f"{name} must be a table that holds its rows. Got a {type(data).__name__} instead, "
             f"which is a query: use {name}.{way_out}()."
+        )
+    if hasattr(data, "__dataframe__"):
+        raise TypeError(
+            f"{name} must be an array or a table of a library that narwhals reads, such as pandas, "
+            f"polars and pyarrow. Got a {type(data)} instead. Use {name}.to_pandas()."
         )
 
 
@@ -66,8 +71,11 @@ def series_of(data, position=0):
     return pd.Series(_entries(column), name=column.name or None)
 
 
-def as_pandas(data, name="X"):
-    """A table as a DataFrame, a column that stands alone as a Series."""
+def as_pandas(data, name):
+    """A foreign table as a DataFrame, a foreign column as a Series; all else as it is."""
+    check_eager(data, name)
+    if not is_foreign(data):
+        return data
     if not _is_table(data):
         return series_of(data)
     names = names_of(data, name)
