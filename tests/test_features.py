@@ -15,7 +15,6 @@ from skjoint._data import encoding as _encoding
 from skjoint._data import features as _features
 from skjoint._data.encoding import FeatureEncoder
 from skjoint._data.features import read_features
-from skjoint._data.read_y import read_table
 
 RNG = np.random.default_rng(0)
 NUMBERS = RNG.normal(5, 3, size=(30, 2))
@@ -291,5 +290,3 @@ def test_numbers_of_another_library_are_those_of_pandas_and_text_is_refused(libr
     assert_array_equal(found.numbers, frame)
     with pytest.raises(TypeError, match=r"X must be a pandas DataFrame.*X\.to_pandas\(\)"):
         read_features(as_table(frame.assign(text="x")), encode=True)
-    with pytest.raises(TypeError, match=r"y must be a pandas DataFrame.*y\.to_pandas\(\)"):
-        read_table(as_table(frame))

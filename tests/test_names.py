@@ -119,10 +119,6 @@ def test_names_that_are_foreign_or_ambiguous_are_refused(case):
 def test_other_tables_of_weights():
     with pytest.raises(ValueError, match=r"distinct names. Repeated: \['a'\]"):
         check_weights(pd.DataFrame(np.ones((N, 2)), columns=["a", "a"]), N)
-    polars = pytest.importorskip("polars")
-    with pytest.raises(TypeError, match="sample_weight must be .*to_pandas"):
-        check_weights(polars.DataFrame({"value": W, "class": V}), N)
-    assert check_weights(polars.Series(W), N).tolist() == W.tolist()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from sklearn.utils import check_consistent_length
 
 from skjoint._data.class_bins import codes_of_numbers
 from skjoint._data.exact import as_array, is_equal
+from skjoint._data.foreign import as_pandas
 from skjoint._data.read_y import read_table
 from skjoint._data.sample_weight import check_weights
 from skjoint._data.targets import ClassTarget, Targets
@@ -73,6 +74,7 @@ def joint_score(
     ]
     weights: list[NDArray[Any] | None] = [None] * len(targets)
     if sample_weight is not None:
+        sample_weight = as_pandas(sample_weight, "sample_weight")
         if isinstance(sample_weight, pd.DataFrame) and sample_weight.shape[1] > 1:
             raise ValueError(
                 "sample_weight must be an array here, with columns in the order of the targets, "
@@ -148,7 +150,8 @@ def agreement_score(
     1.0
     """
     check_consistent_length(value, label, sample_weight)
-    value, classes = np.asarray(value, dtype=np.float64), as_array(classes)
+    value = np.asarray(as_pandas(value, "value"), dtype=np.float64)
+    classes, sample_weight = as_array(classes), as_pandas(sample_weight, "sample_weight")
     if bin_edges is not None and len(bin_edges) != len(classes) - 1:
         raise ValueError(
             f"bin_edges must hold one edge less than there are classes, {len(classes) - 1}. "
@@ -216,7 +219,7 @@ def expected_calibration_error(
     """
     check_consistent_length(y_true, proba, sample_weight)
     y_true, classes = as_array(y_true), as_array(classes)
-    of_labels = np.asarray(proba, float)
+    of_labels = np.asarray(as_pandas(proba, "proba"), float)
     if of_labels.ndim != 2 or of_labels.shape[1] != len(classes):
         raise ValueError(
             f"proba must have shape (n_samples, {len(classes)}), one column for each of classes. "
@@ -225,7 +228,7 @@ def expected_calibration_error(
     labelled = ~pd.isna(y_true)
     if not labelled.any():
         raise ValueError("No row of y_true is labelled: there is nothing to score.")
-    n_samples = len(of_labels)
+    n_samples, sample_weight = len(of_labels), as_pandas(sample_weight, "sample_weight")
     weights = np.ones(n_samples) if sample_weight is None else np.asarray(sample_weight, float)
     of_labels, weights = of_labels[labelled], weights[labelled]
     confidence = of_labels.max(axis=1)

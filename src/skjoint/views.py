@@ -10,13 +10,14 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils import Tags
+from sklearn.utils import Tags, _safe_indexing
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_y, _num_samples, check_is_fitted, column_or_1d
 
 from skjoint._data.containers import warn_of_other_order
 from skjoint._data.exact import as_array, is_equal
+from skjoint._data.foreign import as_pandas
 from skjoint._data.labels import label_kind
 from skjoint._data.sample_weight import check_weights
 from skjoint._data.targets import Targets
@@ -137,7 +138,7 @@ class _View(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         -------
         self : ValueView or ClassView
         """
-        estimator = clone(self.estimator)
+        estimator, y = clone(self.estimator), as_pandas(y, "y")
         if _is_one_column(y):
             warn_of_other_order(X=X, y=y)
             y = self._own_kind(y)
@@ -188,6 +189,7 @@ class _View(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         A y of one column holds truth of the view's own kind. With ``is_joint`` it is a y of the
         form that the estimator was fitted on, where that had one column, too.
         """
+        y, sample_weight = as_pandas(y, "y"), as_pandas(sample_weight, "sample_weight")
         warn_of_other_order(X=X, y=y, sample_weight=sample_weight)
         joint = joint_estimator(self._fitted)
         targets = joint._model.targets
@@ -198,7 +200,7 @@ class _View(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         missing = pd.isna(truth)
         rows = np.flatnonzero(~(missing if missing.ndim == 1 else missing.any(axis=1)))
         if len(rows) < len(truth):
-            X = X.iloc[rows] if hasattr(X, "iloc") else np.asarray(X)[rows]
+            X = _safe_indexing(X, rows)
             truth = as_array(truth[rows])
             sample_weight = None if sample_weight is None else np.asarray(sample_weight)[rows]
         return X, self._as_known(targets, truth), sample_weight

@@ -31,6 +31,13 @@ def check_container(data, name, others=()):
         raise TypeError(f"{name} must be an array-like or a pandas DataFrame. {shown}.")
 
 
+def check_names(names, name):
+    """Raise unless the columns of a table have distinct names."""
+    if not names.is_unique:
+        repeated = list(names[names.duplicated()].unique())
+        raise ValueError(f"The columns of {name} must have distinct names. Repeated: {repeated}.")
+
+
 def is_foreign_frame(data):
     """Whether data is a table of polars, pyarrow or others."""
     is_table = hasattr(data, "__dataframe__") or (

@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from skjoint._data.foreign import as_pandas
+
 
 def is_exact(array, dtype=np.float64):
     """Whether every entry of an array of numbers is a number of a float dtype, too."""
@@ -65,6 +67,7 @@ def places(labels, known) -> NDArray[np.int32]:
 
 def as_array(labels: Any) -> NDArray[Any]:
     """Labels in any form as an array, which holds each of them as it is."""
+    labels = as_pandas(labels, "labels")
     if isinstance(labels, (pd.Series, pd.Index, pd.api.extensions.ExtensionArray)):
         labels = labels.to_numpy()
     elif isinstance(labels, (list, tuple)):

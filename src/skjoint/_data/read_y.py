@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from skjoint._data.containers import check_container, is_foreign_frame, rows_of_objects
+from skjoint._data.containers import check_container, check_names, rows_of_objects
 from skjoint._data.entries import column_of_objects, read_labels, read_numbers
+from skjoint._data.foreign import as_pandas
 from skjoint._support.warn import warn
 
 # What str() makes of a missing entry when numbers and labels are stacked into
@@ -86,13 +87,10 @@ def read_table(y):
         )
     if sparse.issparse(y):
         raise TypeError("Sparse y was passed, but dense y is required. Use y.toarray().")
+    y = as_pandas(y, "y")
     check_container(y, "y", (Mapping,))
-    if is_foreign_frame(y):
-        raise TypeError(
-            f"y must be a pandas DataFrame, an array or a dict of 1-D arrays. Got a {type(y)} "
-            "instead. Use y.to_pandas()."
-        )
     if isinstance(y, Mapping):
+        y = {name: as_pandas(column, f"y[{name!r}]") for name, column in y.items()}
         lengths = {name: np.shape(column) for name, column in y.items()}
         if len(set(lengths.values())) != 1 or any(len(shape) != 1 for shape in lengths.values()):
             raise ValueError(
@@ -134,9 +132,7 @@ def _column(entries):
 
 
 def _checked_frame(frame):
-    if not frame.columns.is_unique:
-        repeated = list(frame.columns[frame.columns.duplicated()].unique())
-        raise ValueError(f"The columns of y must have distinct names. Repeated: {repeated}.")
+    check_names(frame.columns, "y")
     if frame.shape[0] == 0 or frame.shape[1] == 0:
         raise ValueError(f"Found y with 0 sample(s) or column(s) (shape={frame.shape}).")
     for name, dtype in frame.dtypes.items():

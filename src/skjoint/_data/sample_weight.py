@@ -12,7 +12,8 @@ from scipy import sparse
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_array
 
-from skjoint._data.containers import check_container, is_foreign_frame
+from skjoint._data.containers import check_container, check_names
+from skjoint._data.foreign import as_pandas
 from skjoint._data.layout import by_target
 from skjoint._support.nearest_name import nearest_name
 from skjoint._support.warn import warn
@@ -25,7 +26,11 @@ def check_weights(sample_weight, n_samples):
     """
     if sample_weight is None:
         return None
-    names = _names_of_weights(sample_weight)
+    sample_weight = as_pandas(sample_weight, "sample_weight")
+    names = None
+    if isinstance(sample_weight, pd.DataFrame):
+        names = sample_weight.columns
+        check_names(names, "sample_weight")
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n_samples, float(sample_weight))
     elif not sparse.issparse(sample_weight):
@@ -56,23 +61,6 @@ def check_weights(sample_weight, n_samples):
     # Only ratios count, and sums of these would be infinite or 0.
     weights = weights / np.where(extreme, largest, 1.0)
     return weights if names is None else pd.DataFrame(weights, columns=names)
-
-
-def _names_of_weights(sample_weight):
-    """Names of the columns of a table, None of what has none."""
-    if is_foreign_frame(sample_weight):
-        raise TypeError(
-            "sample_weight must be an array, a pandas DataFrame or a Series. Got a "
-            f"{type(sample_weight)} instead. Use sample_weight.to_pandas()."
-        )
-    if not isinstance(sample_weight, pd.DataFrame):
-        return None
-    if not sample_weight.columns.is_unique:
-        repeated = list(sample_weight.columns[sample_weight.columns.duplicated()].unique())
-        raise ValueError(
-            f"The columns of sample_weight must have distinct names. Repeated: {repeated}."
-        )
-    return sample_weight.columns
 
 
 def drop_unweighted(features, table, sample_weight):

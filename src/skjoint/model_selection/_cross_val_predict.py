@@ -17,6 +17,7 @@ from sklearn.utils.validation import _num_samples
 
 from skjoint._data.containers import warn_of_other_order
 from skjoint._data.exact import concatenated, places
+from skjoint._data.foreign import as_pandas
 from skjoint._support.composition import best_predictor, joint_estimator, joint_prefix, weight_name
 from skjoint._support.typing import ArrayOrList, XLike, YLike
 from skjoint.model_selection._splitters import JointStratifiedKFold, Stratified
@@ -76,6 +77,7 @@ def joint_cross_val_predict(
     methods = ("predict", "predict_value", "predict_class", "predict_proba")
     if method not in methods:
         raise ValueError(f"method must be one of {methods}. Got {method!r} instead.")
+    y, sample_weight = as_pandas(y, "y"), as_pandas(sample_weight, "sample_weight")
     warn_of_other_order(X=X, y=y, sample_weight=sample_weight)
     if cv is None or isinstance(cv, Integral):
         declared = _declared_targets(estimator)

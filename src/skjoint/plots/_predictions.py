@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import confusion_matrix
 
 from skjoint._data.class_bins import codes_of_numbers
+from skjoint._data.foreign import as_pandas
 from skjoint._support.composition import best_predictor, joint_estimator
 from skjoint._support.typing import XLike, YLike
 from skjoint.plots._style import (
@@ -231,7 +232,7 @@ class JointPredictionDisplay:
         """
         given = [value_true, value_pred, class_true, class_pred]
         given += [] if class_of_value is None else [class_of_value]
-        columns = [np.asarray(column) for column in given]
+        columns = [np.asarray(as_pandas(column, "a column")) for column in given]
         lengths = [len(column) for column in columns]
         if len(set(lengths)) > 1:
             raise ValueError(
