@@ -26,7 +26,7 @@ def read(X, encode=True):
 
 
 def encoded(X, X_new=None):
-    encoder = FeatureEncoder(True).learn(read(X))
+    encoder = FeatureEncoder.learn(read(X))
     return encoder.encode(encoder.read(X if X_new is None else X_new))
 
 
@@ -74,8 +74,8 @@ def test_nullable_and_integer_columns():
 def test_weights_are_repeats():
     weights = np.arange(30) % 3
     kept, X = weights > 0, read(NUMBERS)
-    by_weight = FeatureEncoder(True).learn(X.take(kept), weights[kept].astype(float))
-    by_repeat = FeatureEncoder(True).learn(read(NUMBERS.repeat(weights, axis=0)))
+    by_weight = FeatureEncoder.learn(X.take(kept), weights[kept].astype(float))
+    by_repeat = FeatureEncoder.learn(read(NUMBERS.repeat(weights, axis=0)))
     assert_allclose(by_weight.encode(X), by_repeat.encode(X), rtol=1e-5)
 
 
@@ -88,7 +88,7 @@ def test_many_rows_are_encoded_in_parts(kind, monkeypatch):
     elif kind == "frame":  # with an index that slices by label would misread
         X = pd.DataFrame({"a": X[:, 1], "colour": COLOUR}, index=RNG.permutation(30) / 7)
     X = read_features(X, encode=True, allow_nd=True)
-    encoder = FeatureEncoder(True, ranks=kind != "images").learn(X)
+    encoder = FeatureEncoder.learn(X, ranks=kind != "images")
     whole = encoder.encode(X)
     monkeypatch.setattr(_encoding, "ENCODED_AT_ONCE", 7)
     assert_array_equal(encoder.encode(X), whole)
@@ -97,7 +97,7 @@ def test_many_rows_are_encoded_in_parts(kind, monkeypatch):
 def test_as_they_are():
     X = read(NUMBERS, encode=False)
     assert X.numbers.dtype == np.float32
-    assert FeatureEncoder(False).learn(X).encode(X) is X.numbers
+    assert FeatureEncoder.learn(X, enabled=False).encode(X) is X.numbers
 
 
 ERRORS = {
@@ -145,21 +145,20 @@ ERRORS = {
 def test_bad_x(case):
     X, encode, error, message = ERRORS[case]
     with pytest.raises(error, match=f"(?s){message}"):
-        encoder = FeatureEncoder(encode)
-        encoder.learn(read(X, encode)).encode(read(X, encode))
+        FeatureEncoder.learn(read(X, encode), enabled=encode).encode(read(X, encode))
 
 
 MIXED = pd.DataFrame({"a": NUMBERS[:, 0], "colour": COLOUR, "b": NUMBERS[:, 1]})
 
 
-def test_features_are_numbers_and_categories_with_their_places():
+def test_features_are_numbers_and_other_columns_with_their_places():
     X = read(MIXED)
     assert_array_equal(X.numbers, NUMBERS)
-    assert_array_equal(X.categories[:, 0], COLOUR)
-    assert (X.number_positions, X.category_positions) == ((0, 2), (1,))
+    assert_array_equal(X.others[1].spread(X.others[1].values, None), COLOUR)
+    assert (X.positions, list(X.others)) == ((0, 2), [1])
     assert list(X.names) == list(MIXED) == X.schema.feature_names.tolist()
     assert (len(X), X.row_shape, X.schema.n_features) == (30, (3,), 3)
-    assert read(NUMBERS).categories is None
+    assert not read(NUMBERS).others
     assert read(NUMBERS).schema.feature_names is None
 
 
@@ -176,7 +175,7 @@ def test_features_of_some_rows_are_those_rows_read(X):
 
 def test_columns_keep_the_kind_that_they_had_in_fit():
     X = pd.DataFrame({"a": NUMBERS[:, 0], "code": pd.Categorical(np.arange(30) % 3)})
-    encoder = FeatureEncoder(True).learn(read(X))
+    encoder = FeatureEncoder.learn(read(X))
     expected = encoder.encode(encoder.read(X))
     assert expected.shape == (30, 1 + 3)
     # an integer column of a table, and an array of floats: the same categories
@@ -206,23 +205,23 @@ def test_x_is_taken_apart_once(X, monkeypatch):
     for name in counts:
         monkeypatch.setattr(_features, name, counted(name))
     features = read(X)
-    first = FeatureEncoder(True, ranks=True).learn(features).encode(features)
+    first = FeatureEncoder.learn(features, ranks=True).encode(features)
     assert set(counts.values()) == ({1} if X is MIXED else {0, 1})
     assert counts["validate_data"] == 1
     monkeypatch.undo()
-    encoder = FeatureEncoder(True, ranks=True).learn(read(X))
+    encoder = FeatureEncoder.learn(read(X), ranks=True)
     assert_array_equal(encoder.encode(encoder.read(X)), first)
 
 
 def test_messages_are_scikit_learns_and_name_the_owner():
-    encoder = FeatureEncoder(True).learn(read(MIXED))
+    encoder = FeatureEncoder.learn(read(MIXED))
     with pytest.raises(ValueError, match="(?s)names should match those.*now missing:\n- b"):
         encoder.read(MIXED[["a", "colour"]])
     with pytest.raises(ValueError, match="same order as they were in fit"):
         encoder.read(MIXED[["colour", "a", "b"]])
     with pytest.warns(UserWarning, match="valid feature names, but Mine was fitted with feature"):
         encoder.read(MIXED.to_numpy(), owner="Mine")
-    encoder = FeatureEncoder(True).learn(read(NUMBERS))
+    encoder = FeatureEncoder.learn(read(NUMBERS))
     message = "X has 1 features, but {} is expecting 2 features as input"
     for owner in ("JointRegressorClassifier", "Mine"):
         with pytest.raises(ValueError, match=message.format(owner)):
@@ -234,7 +233,7 @@ def test_messages_are_scikit_learns_and_name_the_owner():
 
 
 def test_reading_x_writes_nothing_to_the_schema_of_fit():
-    encoder = FeatureEncoder(True).learn(read(MIXED))
+    encoder = FeatureEncoder.learn(read(MIXED))
     schema = encoder.schema
     assert encoder.read(MIXED).schema is schema
     with pytest.warns(UserWarning, match="valid feature names"):
@@ -245,7 +244,7 @@ def test_reading_x_writes_nothing_to_the_schema_of_fit():
 
 def test_rows_of_another_shape_than_in_fit_are_refused():
     X = NUMBERS.reshape(10, 3, 2)
-    encoder = FeatureEncoder(True).learn(read_features(X, encode=True, allow_nd=True))
+    encoder = FeatureEncoder.learn(read_features(X, encode=True, allow_nd=True))
     assert encoder.encode(encoder.read(X)).shape == (10, 3, 2)
     with pytest.raises(ValueError, match=r"rows of shape \(3, 2\), as in fit. Got \(3, 1\)"):
         encoder.encode(encoder.read(X[:, :, :1]))
@@ -255,7 +254,7 @@ def test_rows_of_another_shape_than_in_fit_are_refused():
 
 def test_text_where_numbers_were():
     X = pd.DataFrame({"a": NUMBERS[:, 0], "b": COLOUR})
-    encoder = FeatureEncoder(True).learn(read(X))
+    encoder = FeatureEncoder.learn(read(X))
     with pytest.raises(ValueError, match="'a' of X held numbers in fit. Got 'red'"):
         encoder.read(X.assign(a="red"))
 

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
+from skjoint._data.levels import UNKNOWN, match_levels, said
 
 from skjoint import JointRegressorClassifier
 from skjoint.__main__ import main
-from skjoint._data.levels import UNKNOWN, match_levels, said
 from skjoint.persistence import load, save
 
 CODES = np.array([101, 102, 103, 104] * 15)

@@ -5,7 +5,7 @@ Guesses, parsing and matching look at the distinct entries only; rows cost four 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from numbers import Integral, Real
 
@@ -25,10 +25,13 @@ class Distinct:
         In order of first appearance, without missing ones.
     codes : ndarray of int32, shape (n_samples,)
         Index into ``values`` of every row's entry, -1 where it is missing.
+    is_category : bool
+        Whether the column came as categories or truth values.
     """
 
     values: np.ndarray
     codes: np.ndarray
+    is_category: bool = False
 
     def __len__(self):
         return len(self.codes)
@@ -39,9 +42,9 @@ class Distinct:
         held = np.zeros(len(self.values) + 1, dtype=bool)
         held[codes] = True  # the last one stands for -1
         if held[:-1].all():
-            return Distinct(self.values, codes)
+            return Distinct(self.values, codes, self.is_category)
         place = np.append(np.cumsum(held[:-1], dtype=np.int32) - 1, np.int32(-1))
-        return Distinct(self.values[held[:-1]], place[codes])
+        return Distinct(self.values[held[:-1]], place[codes], self.is_category)
 
     @property
     def counts(self):
@@ -64,16 +67,20 @@ def distinct(column):
     if isinstance(column, pd.Series) and isinstance(column.dtype, pd.CategoricalDtype):
         categories = column.cat.categories.to_numpy(dtype=object)
         codes = column.cat.codes.to_numpy().astype(np.int32)
-        return Distinct(categories, codes).take(slice(None))
-    if len(column) <= FEW:
-        return _of_few(column)
+        return Distinct(categories, codes, True).take(slice(None))
+    if column.dtype.kind == "b" or column.dtype == "boolean":
+        return replace(_of_any(column.astype(object)), is_category=True)
+    return of_few(column.tolist()) if len(column) <= FEW else _of_any(column)
+
+
+def _of_any(column):
     codes, values = pd.factorize(column, use_na_sentinel=True)
     values = np.asarray(values, dtype=object)
     return Distinct(values, codes.astype(np.int32, copy=False))
 
 
-def _of_few(column):
-    entries = column.tolist()
+def of_few(entries):
+    """The :class:`Distinct` of a list."""
     place, codes = {}, []
     for entry in entries:
         code = -1

@@ -313,9 +313,7 @@ def _checked(X):
         check_container(X, "X")
     if isinstance(X, (list, tuple)):
         X = rows_of_objects(X, "X")
-    elif not (
-        isinstance(X, (np.ndarray, pd.DataFrame)) or sparse.issparse(X) or is_foreign(X)
-    ):
+    elif not (isinstance(X, (np.ndarray, pd.DataFrame)) or sparse.issparse(X) or is_foreign(X)):
         X = np.asarray(X)
     kind = getattr(getattr(X, "dtype", None), "kind", "")
     if kind in ("m", "M"):

@@ -141,9 +141,9 @@ class ChannelEncoder:
         np.copyto(encoded, 0.0, where=np.isnan(encoded))
 
 
-def are_mostly_zeros(numbers):
+def are_mostly_zeros(columns):
     """Which columns are mostly zeros: all of them where the table as a whole is."""
-    zeros = np.count_nonzero(numbers == 0, axis=0) / max(1, len(numbers))
-    if numbers.shape[1] > WIDE and zeros.mean() > MANY_ZEROS:
-        return np.ones(numbers.shape[1], dtype=bool)
+    zeros = np.array([np.count_nonzero(column == 0) / max(1, len(column)) for column in columns])
+    if len(zeros) > WIDE and zeros.mean() > MANY_ZEROS:
+        return np.ones(len(zeros), dtype=bool)
     return zeros >= MOSTLY_ZEROS
