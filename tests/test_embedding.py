@@ -170,11 +170,11 @@ def test_few_values_have_a_column_each():
     X = np.column_stack([np.arange(60.0), LEVELS, np.arange(60) % 2])
     encoder = learned(X)
     encoded = encoded_by(encoder, X)
-    assert encoder.output_shape_ == encoded.shape[1:] == (3 + 3 + 3,)
+    assert encoder.output_shape == encoded.shape[1:] == (3 + 3 + 3,)
     np.testing.assert_array_equal(encoded[:, 6:], LEVELS == [3.0, 5.0, 9.0])
     assert encoder.n_numbers == 6  # of which there are waves
     plain = learned(X, ranks=False)
-    assert plain.output_shape_ == (3,)
+    assert plain.output_shape == (3,)
 
 
 def test_new_values_belong_to_the_nearest_level():
@@ -215,7 +215,7 @@ def test_wild_numbers_bend_to_a_bound():
 @pytest.mark.parametrize(("n_values", "n_columns"), [(2, 0), (3, 3), (10, 10), (11, 0)])
 def test_how_many_values_are_few(n_values, n_columns):
     X = np.arange(n_values * 8.0)[:, None] % n_values
-    assert learned(X).output_shape_ == (2 + n_columns,)
+    assert learned(X).output_shape == (2 + n_columns,)
 
 
 def test_it_bends_where_a_plain_network_of_that_size_cannot():

@@ -94,7 +94,7 @@ def of_few(entries):
 
 def is_missing(entry):
     """Whether an entry is None, NaN, NaT or NA."""
-    return entry is None or entry is pd.NA or entry is pd.NaT or entry != entry
+    return entry is None or entry is pd.NA or entry is pd.NaT or bool(entry != entry)
 
 
 def said(entry):

@@ -1,14 +1,13 @@
 """From parsed X to one table of float32 for the network.
 
-Numbers come first: their ranks, the standardised numbers, columns for numbers of few values. Parts of
-dates are numbers like any others. Then numbers that are mostly zeros, then texts. The last columns
-hold codes of categories, as whole numbers. Sequences and images (3-D and 4-D X) keep their shape;
-each channel is standardised.
+Numbers come first: their ranks, the standardised numbers, columns for numbers of few values.
+Parts of dates are numbers like any others. Then numbers that are mostly zeros, then texts. The
+last columns hold codes of categories, as whole numbers. Sequences and images (3-D and 4-D X) keep
+their shape; each channel is standardised.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -21,7 +20,7 @@ from skjoint._data.dates import parts_of, seconds_of
 from skjoint._data.distinct import Distinct, distinct
 from skjoint._data.features import OWNER, Schema, check_size, read_features
 from skjoint._data.few_rows import read_few
-from skjoint._data.kinds import Guess
+from skjoint._data.kinds import Guess, of_column
 from skjoint._data.numbers import (
     ChannelEncoder,
     NumberEncoder,
@@ -156,7 +155,7 @@ class FeatureEncoder:
                 dates[position] = DateEncoder.learn(seconds, zone, sample_weight)
             elif guess.kind == "text":
                 column = _entries(features.column(position))
-                with _about(features, position):
+                with of_column(features.name(position)):
                     texts[position] = TextEncoder.learn(column.values, SEED)
             elif guess.kind == "category":
                 column = _entries(features.column(position))
@@ -234,7 +233,6 @@ class FeatureEncoder:
         names = self.schema.feature_names
         return position if names is None else names[position]
 
-    @property
     def text_columns(self):
         """Names of the columns of a table that held text."""
         names = self.schema.feature_names
@@ -369,7 +367,7 @@ class FeatureEncoder:
         column = features.column(position)
         if isinstance(column, np.ndarray):
             return column
-        with _about(features, position):
+        with of_column(features.name(position)):
             if isinstance(column, pd.Series):
                 raise ValueError(
                     f"must hold numbers. Got the date {str(column.iloc[0])!r} instead."
@@ -383,23 +381,15 @@ class FeatureEncoder:
         column, zone = features.column(position), None
         if position in self.dates:
             zone = self.dates[position].zone
-        with _about(features, position):
+        with of_column(features.name(position)):
             if isinstance(column, pd.Series):
                 return seconds_of(column, zone)
             if isinstance(column, np.ndarray) and not np.isnan(column).all():
-                raise ValueError(f"must hold dates. Got the number {column[0]:g} instead.")
+                number = column[~np.isnan(column)][0]
+                raise ValueError(f"must hold dates, as in fit. Got the number {number:g} instead.")
             column = _entries(column)
             seconds, zone = seconds_of(column.values, zone)
             return column.spread(seconds, np.nan), zone
-
-
-@contextmanager
-def _about(features, position):
-    """Errors of a column that name it."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"Column {features.name(position)!r} of X {error}") from None
 
 
 def _entries(column):

@@ -20,7 +20,7 @@ from sklearn.utils.validation import validate_data
 
 from skjoint._data.containers import check_container, check_names, rows_of_objects
 from skjoint._data.distinct import Distinct, distinct
-from skjoint._data.foreign import as_pandas, check_eager, is_foreign, names_of, series_of
+from skjoint._data.foreign import WHOLE, as_pandas, check_eager, is_foreign, names_of, series_of
 from skjoint._data.written_numbers import numbers_of
 
 OWNER = "JointRegressorClassifier"  # the class that messages name
@@ -165,9 +165,9 @@ def _read_as_they_are(X, schema, owner):
     X = as_pandas(X, "X")
     is_mixed = _is_mixed(X) and not _holds_numbers(_as_frame(X))
     try:
+        X, schema = _validated(X, schema, owner, dtype=np.float32)
         if is_mixed:
             raise ValueError("Got text or categories instead.")
-        X, schema = _validated(X, schema, owner, dtype=np.float32)
         check_size(X)
         return _from_array(X, schema)
     except (ValueError, TypeError) as error:
@@ -233,7 +233,16 @@ def read_column(column, name):
     if dtype.kind == "M" or isinstance(dtype, (pd.DatetimeTZDtype, pd.PeriodDtype)):
         return column
     if pd.api.types.is_bool_dtype(dtype) or not pd.api.types.is_numeric_dtype(dtype):
-        return distinct(column)
+        try:
+            return distinct(column)
+        except TypeError:  # entries that cannot be hashed
+            types = sorted({type(entry).__name__ for entry in column[column.notna()]})
+            raise ValueError(
+                f"Column {name!r} of X must hold numbers, text or dates. Got entries of type "
+                f"{', '.join(types)}; convert it first, for example with astype(str)."
+            ) from None
+    if _is_beyond_float64(column.dropna()):
+        return distinct(column.astype(object))
     return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
@@ -247,17 +256,22 @@ def _days(column):
 
 def _as_frame(X):
     """X, a DataFrame or an array that may hold anything but numbers, as a DataFrame."""
-    if isinstance(X, pd.DataFrame):
-        check_names(X.columns, "X")
-        return X
-    return pd.DataFrame(np.asarray(X).astype(object))
+    return X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X).astype(object))
 
 
 def _is_mixed(X):
     """Whether columns have to be looked at one by one."""
     if isinstance(X, pd.DataFrame):
-        return not all(isinstance(d, np.dtype) and d.kind in "iuf" for d in X.dtypes)
-    return getattr(X, "dtype", None) is not None and X.dtype.kind in "OUST"
+        plain = all(isinstance(d, np.dtype) and d.kind in "iuf" for d in X.dtypes)
+        return not plain or any(_is_beyond_float64(column) for _, column in X.items())
+    return X.dtype.kind in "OUST" or (isinstance(X, np.ndarray) and _is_beyond_float64(X))
+
+
+def _is_beyond_float64(numbers):
+    """Whether these are whole numbers that float64 cannot tell apart."""
+    if numbers.dtype.kind not in "iu" or numbers.dtype.itemsize < 8 or len(numbers) == 0:
+        return False
+    return bool(np.max(numbers) > WHOLE or np.min(numbers) < -WHOLE)
 
 
 def _holds_numbers(frame):
@@ -315,6 +329,8 @@ def _checked(X):
         X = rows_of_objects(X, "X")
     elif not (isinstance(X, (np.ndarray, pd.DataFrame)) or sparse.issparse(X) or is_foreign(X)):
         X = np.asarray(X)
+    if isinstance(X, pd.DataFrame):
+        check_names(X.columns, "X")
     kind = getattr(getattr(X, "dtype", None), "kind", "")
     if kind in ("m", "M"):
         X = pd.DataFrame(X)

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 from threadpoolctl import ThreadpoolController
 
-from skjoint._data.levels import said
+from skjoint._data.distinct import said
 
 # Prose, by means over a sample of the distinct texts:
 LOOKED_AT = 1000  # texts of the sample
@@ -134,6 +134,11 @@ class TextEncoder:
         encoded -= self.center
         encoded[[value is None for value in values]] = 0
         return encoded
+
+    def encode_into(self, encoded, column):
+        """Fill columns of float32 from a column of distinct texts; 0 where one is missing."""
+        of_values = np.vstack([self.encode(column.values), np.zeros((1, self.width), np.float32)])
+        encoded[:] = of_values[column.codes]
 
     def weights(self, values):
         """Sparse TF-IDF of texts, as scikit-learn's TfidfVectorizer has it."""

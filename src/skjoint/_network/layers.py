@@ -155,7 +155,7 @@ def categories():
 
     @keras.saving.register_keras_serializable("skjoint")
     class Categories(keras.layers.Layer):
-        """``[x, one-hot units, rows of a table]``; see :class:`skjoint._network.graph.Categories`."""
+        """``[x, one-hot units, rows of a table]``, as ``Categories`` of ``graph.py``."""
 
         def __init__(self, n_codes, **kwargs):
             super().__init__(**kwargs)
