@@ -226,7 +226,8 @@ def check_preprocess(preprocess, names, n_columns):
 def _position(key, names, n_columns):
     if key in names:
         return names.index(key)
-    if isinstance(key, Integral) and not isinstance(key, bool) and 0 <= key < n_columns:
+    is_position = isinstance(key, Integral) and not isinstance(key, bool)
+    if is_position and 0 <= int(key) < n_columns:
         return int(key)
     known = [str(name) for name in names]
     columns = f"Columns: {known}" if names else f"X has columns 0 to {n_columns - 1}"
