@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skjoint._data.dates import PARTS, are_dates, parts_of, seconds_of
+from skjoint._data.dates import PARTS, are_dates, days_of, parts_of, seconds_of
 
 DATES = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999))
 NAMED = ("year", "month", "day", "weekday", "hour", "minute")
@@ -209,3 +209,11 @@ def test_the_origin_moves_the_seconds_alone():
     assert_array_equal(here[:, 0], seconds - 1e9)
     assert_array_equal(here[:, 1:], there[:, 1:])
     assert not re.search(r"[A-Z]", "".join(PARTS))
+
+
+@pytest.mark.parametrize("dtype", ["m8[s]", "m8[ms]", "m8[us]", "m8[ns]", "duration[us][pyarrow]"])
+def test_durations_are_days(dtype):
+    if "pyarrow" in dtype:
+        pytest.importorskip("pyarrow")
+    column = pd.Series([timedelta(hours=36), None, timedelta(days=-3)]).astype(dtype)
+    assert_array_equal(days_of(column), [1.5, np.nan, -3])

@@ -212,9 +212,13 @@ def test_entries_must_be_what_is_declared():
 
 
 def test_warnings_name_the_column_and_what_to_do():
-    said = id_warning("mail", guess(COLUMNS["mails"][2]))
+    said = id_warning("mail", guess(COLUMNS["mails"][2]), "user0@example.com")
     assert "Column 'mail' of X is left out" in said
+    assert "such as 'user0@example.com'" in said
     assert "preprocess={'mail': 'category'} keeps it" in said
+    assert "dates" not in said
+    said = id_warning("day", guess([f"{i} x" for i in range(100)]), "31.05.2024 18:30")
+    assert "Are they dates? Use pandas.to_datetime first." in said
     said = numbers_warning("price", Guess("number", "decimal comma", ","), "1.234,5")
     assert "Column 'price' of X is text and read as numbers (decimal comma)" in said
     assert "'1.234,5' is 1234.5" in said

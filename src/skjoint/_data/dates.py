@@ -160,6 +160,21 @@ def _civil(days):
     return year, month, day, day_of_year
 
 
+def days_of(durations):
+    """Durations as days, float64 and NaN where missing: of a column or array of their dtypes.
+
+    >>> days_of(np.array(["36", "NaT"], dtype="timedelta64[h]"))
+    array([1.5, nan])
+    """
+    if not isinstance(durations, np.ndarray):
+        column = pd.Series(durations)
+        durations = column.to_numpy(
+            f"timedelta64[{column.dt.unit}]", na_value=np.timedelta64("NaT")
+        )
+    days = durations / np.timedelta64(1, "D")
+    return np.where(np.isnat(durations), np.nan, days)
+
+
 # ----------------------------------------------------------------------- reading
 def _read(values):
     """Whole seconds as datetime64 (UTC where there is a zone), the fraction, and the zone."""
@@ -202,19 +217,27 @@ def _read_objects(values):
 def _read_text(texts):
     parts = [_up_to_seconds(text) for text in texts]
     whole = _stamps([head for head, _ in parts], texts)
-    end_of = {end: END.fullmatch(end) for end in {end for _, end in parts}}
-    if not all(end_of.values()):
-        raise _no_date(next(t for t, (_, end) in zip(texts, parts, strict=True) if not end_of[end]))
-    fraction_of = {end: float(f"0.{m['fraction'] or 0}") for end, m in end_of.items()}
-    fraction = np.array([fraction_of[end] for _, end in parts])
-    offset_of = {end: _offset(m["zone"]) for end, m in end_of.items()}
-    offsets = [offset_of[end] for _, end in parts]
-    if set(offsets) == {None}:
+    ends = {}
+    for text, (_, end) in zip(texts, parts, strict=True):
+        if end not in ends:
+            ends[end] = _read_end(end, text)
+    fraction = np.array([ends[end][0] for _, end in parts])
+    offsets = [ends[end][1] for _, end in parts]
+    found = set(offsets)
+    if found == {None}:
         return whole, fraction, ""
-    if None in offset_of.values():
+    if None in found:
         raise _no_zone(texts[offsets.index(None)])
-    zone = _common(str(timezone(timedelta(seconds=offset))) for offset in set(offsets))
+    zone = _common(str(timezone(timedelta(seconds=offset))) for offset in found)
     return whole - np.array(offsets, dtype="timedelta64[s]"), fraction, zone
+
+
+def _read_end(end, text):
+    """The fraction of a second, and the seconds that the zone is ahead of UTC or None."""
+    match = END.fullmatch(end)
+    if match is None:
+        raise _no_date(text)
+    return float(f"0.{match['fraction'] or 0}"), _offset(match["zone"])
 
 
 def _up_to_seconds(text):
@@ -310,8 +333,10 @@ def _common(names):
 
 def _offset(end):
     """Seconds that '+02:00' is ahead of UTC, None without a zone."""
-    if end is None or end == "Z":
-        return None if end is None else 0
+    if end is None:
+        return None
+    if end == "Z":
+        return 0
     digits = end[1:].replace(":", "").ljust(4, "0")
     ahead = 3600 * int(digits[:2]) + 60 * int(digits[2:])
     if ahead >= DAY:

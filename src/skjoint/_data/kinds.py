@@ -5,6 +5,7 @@ Functions that raise end a sentence about the column; :func:`of_column` begins i
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +23,7 @@ KINDS = ("number", "category", "text", "date", "drop")
 ID_ROWS = 100  # a table of fewer has no ids
 ID_SHARE = 0.95  # of the rows that hold an entry of their own
 DECLARED = "declared"
+DATE_LIKE = re.compile(r"[0-9]{1,4}[./-][0-9]{1,2}[./-][0-9]{2,4}")
 MARKS = {".": "point", ",": "comma"}
 
 
@@ -113,9 +115,7 @@ def guess_kind(values, counts, n_rows, may_drop=True):
         return constant
     guess = _of_entries(values, counts)
     if guess is None and may_drop and n_rows >= ID_ROWS and len(values) > ID_SHARE * n_rows:
-        return Guess(
-            "drop", f"distinct in {len(values) / n_rows:.0%} of the rows".replace("%", " %")
-        )
+        return Guess("drop", f"distinct in {100 * len(values) / n_rows:.0f} % of the rows")
     return guess or Guess("category", _category_of(values))
 
 
@@ -127,8 +127,9 @@ def _of_entries(values, counts):
         why = "ISO dates" if isinstance(values[0], str) else "date objects"
         return Guess("date", why, zone=seconds_of(values)[1])
     if is_number(values[0]) and all(map(is_number, values)):
-        is_duration = isinstance(values[0], (timedelta, np.timedelta64))
-        return Guess("number", "durations, in days" if is_duration else "numbers")
+        durations = {isinstance(value, (timedelta, np.timedelta64)) for value in values}
+        if len(durations) == 1:
+            return Guess("number", "durations, in days" if durations == {True} else "numbers")
     if not all(isinstance(value, str) for value in values):
         return None
     decimal = convention(values)
@@ -146,6 +147,8 @@ def _written(texts, decimal):
 
 
 def _category_of(values):
+    if len(values) == 0:
+        return "nothing but gaps"
     if all(isinstance(value, (bool, np.bool_)) for value in values):
         return "booleans"
     if not all(isinstance(value, str) for value in values):
@@ -226,7 +229,8 @@ def check_preprocess(preprocess, names, n_columns):
 def _position(key, names, n_columns):
     if key in names:
         return names.index(key)
-    if isinstance(key, Integral) and not isinstance(key, bool) and 0 <= key < n_columns:
+    is_position = isinstance(key, Integral) and not isinstance(key, bool)
+    if is_position and 0 <= int(key) < n_columns:
         return int(key)
     known = [str(name) for name in names]
     columns = f"Columns: {known}" if names else f"X has columns 0 to {n_columns - 1}"
@@ -245,12 +249,15 @@ def of_column(name):
         raise ValueError(f"Column {name!r} of X {error}") from None
 
 
-def id_warning(name, guess):
+def id_warning(name, guess, example):
     """What a warning says of a column that is left out as an id."""
+    convert = (
+        " Are they dates? Use pandas.to_datetime first." if DATE_LIKE.match(str(example)) else ""
+    )
     return (
-        f"Column {name!r} of X is left out: its entries are {guess.why}, as those of ids are, and "
-        f"say nothing about new rows. preprocess={{{name!r}: 'category'}} keeps it; "
-        f"preprocess={{{name!r}: 'drop'}} says that you agree."
+        f"Column {name!r} of X is left out: its entries, such as {example!r}, are {guess.why}, as "
+        f"ids are, and say nothing about new rows.{convert} preprocess={{{name!r}: 'category'}} "
+        f"keeps it; preprocess={{{name!r}: 'drop'}} says that you agree."
     )
 
 

@@ -28,6 +28,7 @@ NGRAMS = (3, 4)  # characters
 N_TERMS = 10_000
 N_COMPONENTS = 100
 TEXTS_EACH = 4  # texts that a component needs
+VARIANCE = 10.0  # of all coordinates together: a text weighs as much as ten numbers
 LEARNED_FROM = 20_000  # texts
 LEARNED_CHARACTERS = 5_000_000  # in all of them
 SMALLEST = 1e-6  # spread of coordinates that is more than rounding
@@ -107,7 +108,8 @@ class TextEncoder:
         else:  # one text or one term
             components = np.ones((weights.shape[1], 1))
         coordinates = weights @ components
-        scale = np.sqrt(coordinates.var(axis=0).mean())
+        variance = min(VARIANCE, components.shape[1])
+        scale = np.sqrt(coordinates.var(axis=0).sum() / variance)
         components = components / (scale if scale > SMALLEST else 1.0)
         return cls(
             vocabulary=tuple(map(str, vectorizer.get_feature_names_out())),
