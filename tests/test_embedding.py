@@ -46,12 +46,13 @@ def test_it_is_what_the_formula_says():
     n = 8  # ranks of a, c, d, e, then these; then the categories of b
     assert est.network_.embedding == Embedding(n)
     waves, maps, kernel, bias, *rest = (w.astype(np.float64) for w in est._model.network.weights)
+    one_hot = encoded[:, [-1]] == [1, 2]
     features = []
     for j in range(n):
         x = encoded[:, [j]]
         cosines = np.cos(2 * np.pi * waves[0, j] * x + waves[1, j])
         features += [x, cosines @ maps[j, :-1] + maps[j, -1]]
-    features = np.hstack([*features, encoded[:, n:]])
+    features = np.hstack([*features, encoded[:, n:-1], one_hot])
     hidden = np.maximum(features @ kernel + bias, 0)
     value = hidden @ rest[0] + rest[1]
     np.testing.assert_allclose(
@@ -157,10 +158,15 @@ def test_ranks_of_weighted_rows_are_those_of_repeated_ones():
     np.testing.assert_allclose(encoded_by(weighted, gaps), encoded_by(repeated, gaps), atol=1e-6)
 
 
-def test_ranks_of_columns_that_hold_one_number_or_none():
+def test_columns_that_hold_one_number_or_none_are_left_out():
     flat = np.column_stack([np.full(20, 3.0), np.full(20, np.nan), np.arange(20.0)])
-    ranks = ranks_of(flat)
-    np.testing.assert_array_equal(ranks[:, :2], 0)
+    encoder = learned(flat)
+    assert encoder.output_shape == (2,)
+    np.testing.assert_array_equal(
+        encoded_by(encoder, flat), encoded_by(learned(flat[:, 2:]), flat[:, 2:])
+    )
+    only = encoded_by(learned(flat[:, :2]), flat[:, :2])  # the last column left stays
+    np.testing.assert_array_equal(only, np.zeros((20, 2)))
 
 
 LEVELS = np.array([[3.0], [5.0], [np.nan], [5.0], [9.0], [3.0]] * 10)
@@ -189,7 +195,7 @@ def test_levels_come_before_categories_and_do_not_know_the_precision():
     encoder = learned(frame)
     encoded = encoded_by(encoder, frame)
     np.testing.assert_array_equal(encoded[:, 2:5], LEVELS == [3.0, 5.0, 9.0])
-    np.testing.assert_array_equal(encoded[:, 5:].sum(axis=1), 1)
+    np.testing.assert_array_equal(encoded[:, 5], [1, 2] * 30)
     single = encoded_by(encoder, frame.astype({"level": np.float32}))
     np.testing.assert_array_equal(encoded[:, 2:], single[:, 2:])
 
@@ -264,12 +270,12 @@ def test_auto_is_ranks_but_for_trunks_and_the_plain_network():
     default = JointRegressorClassifier(epochs=1, random_state=0).fit(MIXED, Y)
     assert default.network_.hidden == (256, 64)
     assert default.network_.embedding is None
-    assert default.network_.input_shape == (4 + 4 + 2,)
+    assert default.network_.input_shape == (4 + 4 + 1,)
     named = JointRegressorClassifier((12,), epochs=1, random_state=0).fit(MIXED, Y)
     assert named.network_.input_shape == default.network_.input_shape
     trunk = JointRegressorClassifier(epochs=1, random_state=0, trunk=dense_trunk)
     for own in (trunk, JointRegressorClassifier.plain((256, 64), epochs=1, random_state=0)):
-        assert own.fit(MIXED, Y).network_.input_shape == (4 + 2,)
+        assert own.fit(MIXED, Y).network_.input_shape == (4 + 1,)
 
 
 def test_members_take_their_embeddings_in_turn():

@@ -47,6 +47,19 @@ def table():
     return X
 
 
+def columns():
+    """A column of every kind: a number that is mostly zeros, many levels, dates, prose."""
+    X = table()[["a", "town"]]
+    X["rare"] = np.where(np.arange(N_ROWS) % 29 == 7, X["a"], 0.0)
+    X["code"] = [f"c{i % 13:02}" for i in range(N_ROWS)]
+    X.loc[2, "code"] = "once"
+    X["when"] = pd.Timestamp("2024-02-28 12:00") + pd.to_timedelta(np.arange(N_ROWS) * 31, "h")
+    words = np.array(["bread", "butter", "cheese", "honey", "apple", "water", "orange"])
+    picks = np.arange(N_ROWS)[:, None] * [1, 2, 3, 5, 8, 13, 21] // [1, 2, 2, 3, 3, 4, 5]
+    X["note"] = [" ".join(words[row % 7]) + f" {i}" for i, row in enumerate(picks)]
+    return X
+
+
 def targets():
     """A number and a label of text."""
     X = numbers()
@@ -97,6 +110,7 @@ def plain(**parameters):
 # Estimator, X, y, calls of fit
 ESTIMATORS = {
     "plain": lambda: (plain(), table(), targets().assign(sign=table()["d"] > 0), 1),
+    "columns": lambda: (plain(), columns(), targets(), 1),
     # histograms, members, refits, companions, calibration, errors on held-out rows
     "accurate": lambda: (accurate(), table(), targets(), 1),
     # a label that is cut from the number, which in turn is read from the label's distribution
