@@ -27,7 +27,7 @@ from skjoint._parameters import presets
 from skjoint._parameters.constraints import CONSTRAINTS, check_numbers
 from skjoint._parameters.copies import check_copies
 from skjoint._parameters.names import hint, is_routed
-from skjoint._prediction.attributes import FittedAttributes, one_or_list
+from skjoint._prediction.attributes import FittedAttributes, one_or_list, report_html
 from skjoint._prediction.decoding import Decoding
 from skjoint._prediction.fitted_model import FittedModel
 from skjoint._support.fit_context import checks_parameters
@@ -229,10 +229,13 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         What ``predict_class`` answers where the label is cut from the number:
         the most probable label, or the label of the predicted number, so that
         number and label never contradict each other.
-    preprocess : "auto" or None, default="auto"
-        "auto": numbers are standardised and then imputed by their mean, text
-        and categories become one-hot, unknown categories are tolerated. None:
-        X holds numbers that enter the network as they are.
+    preprocess : "auto", dict or None, default="auto"
+        "auto": every column of X is a number, a category, text or a date, or left out, by its
+        entries; ``feature_report_`` shows which and why. Numbers are standardised and imputed by
+        their mean, categories become one-hot units or learned embeddings, and those that ``fit``
+        has not met are tolerated. A dict ``{column: kind}`` declares kinds out of "number",
+        "category", "text", "date" and "drop", by name or position; the other columns are
+        guessed. None: X holds numbers that enter the network as they are.
     optimizer : str, Keras optimizer class or instance, default="adam"
         Instances are copied, never trained. ``optimizer__momentum=0.9``
         reaches the arguments of a name or class.
@@ -709,11 +712,16 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         tags.estimator_type = None
         tags.target_tags.required = True
         tags.target_tags.multi_output = True
-        encodes = self.preprocess == "auto"
+        encodes = self.preprocess is not None
         tags.input_tags.allow_nan = encodes
         tags.input_tags.categorical = encodes
         tags.input_tags.string = encodes
         return tags
+
+    def _html_repr(self) -> str:
+        html: str = super()._html_repr()
+        guesses = "_model" in vars(self) and self._model.features.guesses
+        return html + report_html(self.feature_report_) if guesses else html
 
     def __sklearn_is_fitted__(self) -> bool:
         return "_model" in vars(self)
@@ -742,8 +750,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
-            Numbers; with ``preprocess="auto"`` also text, categories and
-            missing entries.
+            Numbers; but with ``preprocess=None`` also text, categories, dates and missing
+            entries. A NumPy array, or a table of pandas, polars or pyarrow.
         y : array-like, DataFrame or dict
             Number and label of each row, in any form of the table in the class
             notes. NaN and None mean "not labelled".

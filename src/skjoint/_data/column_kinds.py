@@ -84,6 +84,6 @@ def _counts(column):
 def _warn_of(features, position, guess):
     column, name = features.column(position), features.name(position)
     if guess.is_id:
-        warn(id_warning(name, guess))
+        warn(id_warning(name, guess, column.values[0]))
     elif guess.decimal:
         warn(numbers_warning(name, guess, column.values[0]))

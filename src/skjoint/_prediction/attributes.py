@@ -162,6 +162,12 @@ class FittedAttributes:
         return self._fitted().network.build()
 
 
+def report_html(report: pd.DataFrame) -> str:
+    """The feature report to be opened below the diagram of an estimator."""
+    table = report.to_html(index=False, max_rows=100, na_rep="", float_format="{:.2g}".format)
+    return f"<details><summary>Columns of X</summary>{table}</details>"
+
+
 def one_or_list(entries: list[Any]) -> Any:
     """The list of one entry for each target, or its only entry."""
     return entries[0] if len(entries) == 1 else entries

@@ -69,8 +69,9 @@ def check_texts(encoder):
     n_terms = len(encoder.vocabulary)
     require(n_terms, "texts have terms")
     require(is_array(encoder.idf, "f", (n_terms,)), "terms have weights")
-    require(is_array(encoder.components, "f", (None, n_terms)), "texts have components")
-    require(len(encoder.components), "texts have components")
+    components, center = encoder.components, encoder.center
+    require(is_array(components, "f", (n_terms, None)), "texts have components")
+    require(is_array(center, "f", components.shape[1:]) and len(center), "texts have a mean")
 
 
 # ------------------------------------------------------------------- the encoder
