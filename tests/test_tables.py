@@ -19,22 +19,7 @@ N = 240
 RNG = np.random.default_rng(0)
 EFFECTS = RNG.normal(size=40)
 TOWNS = np.arange(N) % 40
-WORDS = np.array(
-    "network printer paper login password screen keyboard mouse cable email".split()  # noqa: SIM905
-)
-    [
-        "network",
-        "printer",
-        "paper",
-        "login",
-        "password",
-        "screen",
-        "keyboard",
-        "mouse",
-        "cable",
-        "email",
-    ]
-)
+WORDS = np.array(["network", "printer", "paper", "login", "screen", "mouse", "cable", "email"])
 
 
 def notes():
