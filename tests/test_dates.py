@@ -13,6 +13,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skjoint._data.dates import PARTS, are_dates, days_of, parts_of, seconds_of
 
+QUICK = settings(max_examples=40, deadline=None)  # a busy machine is slow
+
 DATES = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59, 999999))
 NAMED = ("year", "month", "day", "weekday", "hour", "minute")
 ZONES = ("UTC", "Europe/Paris", "America/St_Johns", "Asia/Kathmandu")
@@ -27,6 +29,7 @@ def of_pandas(column, name):
     return getattr(column.dt, "day_of_week" if name == "weekday" else name)
 
 
+@QUICK
 @given(st.lists(DATES, min_size=1, max_size=5), st.sampled_from(["s", "ms", "us"]))
 @example([datetime(2024, 2, 29, 23, 59, 59, 999999), datetime(1900, 3, 1)], "us")
 @example([datetime(1969, 12, 31, 23, 59, 59, 999999), datetime(1, 1, 1)], "us")
@@ -42,6 +45,7 @@ def test_parts_are_those_of_pandas(dates, unit):
     )
 
 
+@QUICK
 @given(st.lists(DATES, min_size=1, max_size=5))
 def test_text_and_objects_are_the_same_dates(dates):
     expected = seconds_of(np.array(dates, dtype="datetime64[us]"))[0]
@@ -117,6 +121,7 @@ def test_what_is_no_date(entry):
         assert "99:00" in str(caught.value) or repr(entry) in str(caught.value)
 
 
+@QUICK
 @given(st.text(max_size=30))
 def test_any_text_has_an_answer(text):
     are_dates([text, text])

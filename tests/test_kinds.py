@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skjoint._data.kinds import (
@@ -22,6 +22,8 @@ from skjoint._data.kinds import (
     numbers_warning,
     of_column,
 )
+
+QUICK = settings(max_examples=50, deadline=None)  # a busy machine is slow
 
 N = 200
 RNG = np.random.default_rng(0)
@@ -115,6 +117,7 @@ def test_what_was_read_is_kept():
     assert guess(COLUMNS["dates"][2]).zone == ""
 
 
+@QUICK
 @given(st.lists(st.one_of(st.none(), st.text(), st.integers(), st.booleans(), st.dates())))
 def test_any_column_has_a_kind(entries):
     assert guess(entries).kind in KINDS

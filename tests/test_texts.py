@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import TruncatedSVD
@@ -14,6 +14,8 @@ from threadpoolctl import threadpool_limits
 
 from skjoint._data import texts
 from skjoint._data.texts import TextEncoder, is_prose, mean_words
+
+QUICK = settings(max_examples=30, deadline=None)  # a busy machine is slow
 
 WORDS = [
     "printer",
@@ -65,6 +67,7 @@ def test_weights_are_those_of_scikit_learn(encoder, vectorizer):
     assert_same_weights(encoder, vectorizer, [*NOTES, *OTHERS])
 
 
+@QUICK
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=4))
 @example(["\x1c", "ŉ", "printer\u00a0printer"])
 def test_weights_of_any_text_are_those_of_scikit_learn(encoder, vectorizer, values):
@@ -173,6 +176,7 @@ def test_a_few_texts_are_no_prose():
     assert not is_prose([PROSE["notes"](i) for i in range(10)], [1] * 10)
 
 
+@QUICK
 @given(st.lists(st.text(alphabet="ab ", max_size=20), min_size=1))
 def test_words_are_counted(values):
     expected = np.mean([len(re.findall("[ab]+", value)) for value in values])

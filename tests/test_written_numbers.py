@@ -5,11 +5,13 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from skjoint._data.written_numbers import convention, decimal_of, numbers_of
+
+QUICK = settings(max_examples=60, deadline=None)  # a busy machine is slow
 
 SEPARATORS = {".": ("", ",", " ", "\u00a0", "\u202f", "'", "\u2019")}
 SEPARATORS[","] = tuple("." if mark == "," else mark for mark in SEPARATORS["."])
@@ -28,6 +30,7 @@ def conventions(draw):
     return decimal, draw(st.sampled_from(SEPARATORS[decimal]))
 
 
+@QUICK
 @given(st.lists(NUMBERS, min_size=1, max_size=8), conventions())
 @example([1234.5], (",", "."))
 def test_what_is_written_is_read_back(numbers, how):
@@ -36,6 +39,7 @@ def test_what_is_written_is_read_back(numbers, how):
     assert_array_equal(numbers_of(texts, how[0]), [float(f"{n:.6f}") for n in numbers])
 
 
+@QUICK
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=8))
 def test_what_python_writes_is_read_back(numbers):
     texts = [repr(number) for number in numbers]
@@ -44,12 +48,14 @@ def test_what_python_writes_is_read_back(numbers):
     assert_array_equal(numbers_of([text.replace(".", ",") for text in texts], ","), numbers)
 
 
+@QUICK
 @given(st.lists(st.text(alphabet="0123456789", min_size=1, max_size=12), min_size=1))
 def test_digits_alone_are_codes(texts):
     assert convention(texts) is None
     assert_array_equal(numbers_of(texts), [float(text) for text in texts])
 
 
+@QUICK
 @given(st.lists(st.text(max_size=8), max_size=8))
 def test_any_text_has_an_answer(texts):
     decimal = convention(texts)
