@@ -112,7 +112,7 @@ class Ridge:
 
     def reads(self, n_inputs):
         """Whether it predicts from rows of so many columns."""
-        if self.levels is None:
+        if self.numbers is None or self.levels is None:
             return len(self.waves) == n_inputs
         return max(self.numbers.max(initial=-1), self.levels[:, 0].max(initial=-1)) < n_inputs
 

@@ -175,7 +175,7 @@ class Trees:
         """Tests of sets: whether codes are outside of each, one behind the other; the first entry
         of every node, where a node with a threshold has a set with all codes; the columns whose
         codes are looked up; the number of codes."""
-        if self.sets is None:
+        if self.sets is None or self.set_of is None:
             return None, None, None, 0
         outside = ~self.unpacked_sets()
         n_codes, is_test = outside.shape[1], self.set_of >= 0
@@ -184,13 +184,14 @@ class Trees:
         return outside.ravel(), start, np.unique(self.feature[is_test]), n_codes
 
     def unpacked_sets(self):
-        """Whether a set has a code: bool (n_sets, n_codes)."""
-        return np.unpackbits(self.sets, axis=1, bitorder="little").astype(bool)
+        """Whether a set has a code: bool (n_sets, n_codes). There must be sets."""
+        sets: np.ndarray = self.sets  # type: ignore[assignment]
+        return np.unpackbits(sets, axis=1, bitorder="little").astype(bool)
 
     def _read(self, X):
         """What the rows have in the columns that nodes read, flat: numbers, and codes or None."""
         numbers, codes = X[:, self.columns], None
-        if self.starts is not None:
+        if self.tables is not None and self.starts is not None:
             place = numbers[:, -len(self.starts) :].astype(np.intp) + self.starts
             numbers[:, -len(self.starts) :] = self.tables.take(place, mode="clip")
         if self.sets is not None:
