@@ -16,6 +16,8 @@ RIDGE_BLOCK = 16  # rows of a product
 class Ridge:
     """``[x, sin(x W + b)] C + c`` for one head, in scaled units.
 
+    With categories x are some columns of encoded X, then a 0 or 1 for each of some levels.
+
     Parameters
     ----------
     head : str
@@ -28,6 +30,10 @@ class Ridge:
         C.
     intercept : ndarray of float, shape (n_units,)
         c.
+    numbers : ndarray of int, default=None
+        Columns of encoded X that are numbers in x; None for all, where there are no levels.
+    levels : ndarray of int, shape (n_levels, 2), default=None
+        Column of encoded X, and code in it, whose levels are in x.
     """
 
     head: str
@@ -36,6 +42,8 @@ class Ridge:
     phases: np.ndarray
     coef: np.ndarray
     intercept: np.ndarray
+    numbers: np.ndarray | None = None
+    levels: np.ndarray | None = None
 
     kind = "ridge"
 
@@ -55,16 +63,46 @@ class Ridge:
             not isinstance(self.head, str)
             or not n_features
             or shapes != expected
+            or not self._has_levels(n_columns)
             or not all(array.dtype.kind == "f" and np.isfinite(array).all() for array in arrays)
         ):
             raise ValueError("these arrays are no ridge regression")
-        kernels = (self.waves.T, self.coef[:n_columns].T, self.coef[n_columns:].T)
+        n_numbers = n_columns if self.numbers is None else len(self.numbers)
+        kernels = (self.waves[:n_numbers].T, self.coef[:n_numbers].T, self.coef[n_columns:].T)
         products = [Product(kernel, RIDGE_BLOCK) for kernel in kernels]
         object.__setattr__(self, "_products", products)
+        object.__setattr__(self, "_tables", self._tables_of_levels(n_numbers, n_columns))
+
+    def _has_levels(self, n_columns):
+        numbers, levels = self.numbers, self.levels
+        if numbers is None or levels is None:
+            return numbers is levels
+        return (
+            numbers.ndim == 1
+            and levels.shape == (n_columns - len(numbers), 2)
+            and all(array.dtype.kind == "i" for array in (numbers, levels))
+            and all(array.min(initial=0) >= 0 for array in (numbers, levels))
+            and len(np.unique(levels, axis=0)) == len(levels)
+        )
+
+    def _tables_of_levels(self, n_numbers, n_columns):
+        """For each column of categories its codes, ascending, and what each adds to the waves and
+        to the output, with a row of zeros for all other codes."""
+        if self.levels is None:
+            return []
+        tables, (columns, codes) = [], self.levels.T
+        for column in np.unique(columns):
+            here = np.flatnonzero(columns == column)
+            here = here[np.argsort(codes[here])]
+            parts = self.waves[n_numbers:][here], self.coef[n_numbers:n_columns][here]
+            with_zeros = [np.vstack([p, np.zeros((1, p.shape[1]))]).astype(float) for p in parts]
+            tables.append((column, codes[here], *with_zeros))
+        return tables
 
     def arrays(self):
         """Fields by name, from which ``Ridge(**fields)`` is made again."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: value for name, value in fields.items() if value is not None}
 
     __getstate__ = arrays
 
@@ -74,18 +112,26 @@ class Ridge:
 
     def reads(self, n_inputs):
         """Whether it predicts from rows of so many columns."""
-        return len(self.waves) == n_inputs
+        if self.numbers is None or self.levels is None:
+            return len(self.waves) == n_inputs
+        return max(self.numbers.max(initial=-1), self.levels[:, 0].max(initial=-1)) < n_inputs
 
     def predict(self, X):
         """Numbers of the head, float64 (n_samples, n_units)."""
 
         def answer(X):
             project, linear, smooth = self._products  # type: ignore[attr-defined]
-            columns = as_columns(X, RIDGE_BLOCK)
+            columns = as_columns(X if self.numbers is None else X[:, self.numbers], RIDGE_BLOCK)
             waves = project(columns)
             waves += self.phases[:, None]
-            numbers = linear(columns) + smooth(np.sin(waves, out=waves))
-            return [numbers.T[: len(X)] + self.intercept]
+            output = linear(columns)
+            for column, codes, of_waves, of_output in self._tables:  # type: ignore[attr-defined]
+                row = np.searchsorted(codes, X[:, column])
+                row[codes.take(row, mode="clip") != X[:, column]] = len(codes)
+                waves[:, : len(X)] += of_waves.take(row, axis=0).T
+                output[:, : len(X)] += of_output.take(row, axis=0).T
+            output += smooth(np.sin(waves, out=waves))
+            return [output.T[: len(X)] + self.intercept]
 
         (found,) = in_chunks(answer, X, RIDGE_CHUNK)
         return found

@@ -27,6 +27,9 @@ class Task:
     where : ndarray of int
         Places of the rows that need held-out predictions, ascending.
     seed : int
+    n_codes : dict of {int: int}, default={}
+        Those of ``columns`` that hold categories, and the number of codes of each. Code 0 stands
+        for all levels that are not told apart; the others are 1, 2, ...
     """
 
     rows: Rows
@@ -34,6 +37,7 @@ class Task:
     columns: np.ndarray
     where: np.ndarray
     seed: int
+    n_codes: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
