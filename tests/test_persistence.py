@@ -406,8 +406,8 @@ TAMPERED = {
         "are those of its network",
     ),
     "other features": (
-        set_at(*MODEL, "features", "fields", "output_shape_", {"is": "tuple", "items": [3]}),
-        "it is not so that columns are encoded",
+        set_at(*MODEL, "features", "fields", "dense", {"is": "tuple", "items": [0, 1]}),
+        "it is not so that columns of kind number are encoded",
     ),
     "unknown parameter": (set_at("params", "shell", "rm"), "does not fit together"),
     "former parameter": (set_at("params", "validation_fraction", 0.1), "does not fit together"),

@@ -201,6 +201,11 @@ class FeatureEncoder:
         return tuple(encoder.n_codes for encoder in self.categories.values())
 
     @property
+    def code_columns(self):
+        """Numbers of codes by column of encoded X."""
+        return dict(enumerate(self.n_codes, start=self.output_shape[0] - len(self.n_codes)))
+
+    @property
     def n_numbers(self):
         """Leading columns of encoded X that are numbers, each rank counted as one."""
         return 0 if self.numbers is None else self.numbers.n_ranks + self.numbers.n_columns

@@ -36,6 +36,7 @@ def fit_auxiliary_models(plans, data, features, settings):
         features.distinct_columns,
         settings.seed,
         held_out,
+        features.code_columns,
     )
 
 
