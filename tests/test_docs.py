@@ -92,10 +92,14 @@ DONE = {
         X,
         y,
     ),
-    "a DataFrame of polars": lambda X, y: ({}, of_polars(X), y),
+    '`preprocess={"ag"': lambda X, y: ({"preprocess": {"ag": "drop"}}, X, y),
     "a sparse X": lambda X, y: ({}, sparse.csr_array(X), y),
     "rows of unequal length": lambda X, y: ({}, [[1.0], [1.0, 2.0]], y[:2]),
-    "a column of dates": lambda X, y: ({}, X.assign(day=pd.Timestamp("2020")), y),
+    "a column of text": lambda X, y: (
+        {"preprocess": {"day": "number"}},
+        X.assign(day="monday"),
+        y,
+    ),
     "a loss without": lambda X, y: ({"value_loss": lambda true, pred: (pred - true)[0, 0]}, X, y),
     "numbers beyond": lambda X, y: ({}, X, y.assign(progression=1e31)),
 }
