@@ -233,6 +233,14 @@ def test_onnx_is_exact_or_names_the_column(tmp_path):
     value, label, _ = session.run(None, feed)
     assert_array_equal(value.ravel(), est.predict_value(X[columns]))
     assert_array_equal(label.ravel().astype(str), est.predict_class(X[columns]).astype(str))
+    codes = pd.DataFrame({"x": X["x"], "code": np.where(TOWNS == 3, np.nan, TOWNS)})
+    est = small(preprocess={"code": "category"}).fit(codes, Y)
+    to_onnx(est, tmp_path / "c.onnx")
+    session = ort.InferenceSession(str(tmp_path / "c.onnx"))
+    later = codes.assign(code=np.where(TOWNS < 5, 0.5, codes["code"]))
+    for rows in (codes, later):
+        feed = {name: rows[[name]].to_numpy() for name in rows}
+        assert_array_equal(session.run(None, feed)[0].ravel(), est.predict_value(rows))
     for name, kind in (("when", "date"), ("note", "text")):
         est = small().fit(X[["x", name]], Y)
         with pytest.raises(NotImplementedError, match=f"kind '{kind}', here \\['{name}'\\]"):

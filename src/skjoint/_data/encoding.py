@@ -349,6 +349,9 @@ class FeatureEncoder:
         """Function from rows to dense numbers and, behind them, the parts of dates."""
         if not self.dates and features.positions == self.dense:
             return lambda rows: features.numbers[rows]
+        if not self.dates and set(self.dense) <= set(features.positions):
+            places = [features.positions.index(position) for position in self.dense]
+            return lambda rows: features.numbers[rows][:, places]
         columns = [self._number(features, position) for position in self.dense]
         dates = [(encoder, self._seconds(features, p)[0]) for p, encoder in self.dates.items()]
 

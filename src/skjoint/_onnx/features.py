@@ -6,9 +6,10 @@ from numbers import Real
 
 import numpy as np
 
+from skjoint._data.code_units import MAX_ONE_HOT
 from skjoint._data.columns import LARGE
 from skjoint._data.distinct import said
-from skjoint._onnx.graph import DOUBLE, ML, STRING, as_double
+from skjoint._onnx.graph import DOUBLE, INT64, ML, STRING, as_double
 
 
 # ---------------------------------------------------------------------- inputs
@@ -192,9 +193,35 @@ def codes_of(graph, column, levels):
             default_int64=0,
         )
         return graph.cast(found, DOUBLE)
+    if len(levels) > MAX_ONE_HOT and all(map(_is_whole, levels.tolist())):
+        return _codes_of_whole(graph, column, levels.tolist())
     marks = [_is_category(graph, column, level) for level in levels.tolist()]
     marks = graph.cast(graph.side_by_side(marks), DOUBLE)
     return graph("MatMul", marks, codes.astype(np.float64)[:, None])
+
+
+def _is_whole(level):
+    if is_missing(level):
+        return True
+    return isinstance(level, Real) and level == level // 1 and abs(level) < 2**53
+
+
+def _codes_of_whole(graph, column, levels):
+    """Codes of many whole numbers: one table instead of a comparison for each."""
+    codes = {level: code for code, level in enumerate(levels, start=1)}
+    gap = next((code for level, code in codes.items() if is_missing(level)), 0)
+    keys = [level for level in levels if not is_missing(level)]
+    is_whole = graph("Equal", column, graph("Floor", column))
+    found = graph(
+        "LabelEncoder",
+        graph.cast(graph("Where", is_whole, column, 0.0), INT64),
+        domain=ML,
+        keys_int64s=[int(key) for key in keys],
+        values_int64s=[codes[key] for key in keys],
+        default_int64=0,
+    )
+    found = graph("Where", is_whole, graph.cast(found, DOUBLE), 0.0)
+    return graph("Where", graph("IsNaN", column), float(gap), found)
 
 
 def one_hot(graph, column, categories):
