@@ -12,6 +12,7 @@ import re
 import sys
 import warnings
 from collections.abc import Sequence
+from functools import partial
 
 from skjoint._cli.parser import check_arguments, make_parser
 from skjoint._cli.predict import predict_table
@@ -32,11 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = make_parser().parse_args(argv)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("once")
+            warnings.simplefilter("always")
             # pandas' words for fields that it leaves out, an error here
             warnings.filterwarnings("error", "Length of header or names does not match")
             warnings.filterwarnings("ignore", "X has feature names, but .* without feature names")
-            warnings.showwarning = _show_warning
+            warnings.showwarning = partial(_show_warning, set())
             _run(arguments)
     except KeyboardInterrupt:
         print("skjoint: interrupted", file=sys.stderr)
@@ -74,8 +75,13 @@ def _run(arguments: argparse.Namespace) -> None:
         run_main_job(arguments)
 
 
-def _show_warning(message, category, filename, lineno, file=None, line=None):
-    print(f"skjoint: warning: {_in_one_line(message)}", file=sys.stderr)
+def _show_warning(shown, message, category, filename, lineno, file=None, line=None):
+    """Show a warning once, however many rows it counts in the chunks of a table."""
+    text = _in_one_line(message)
+    key = re.sub(r"\d+ (?=entries|rows)", "", text)
+    if key not in shown:
+        shown.add(key)
+        print(f"skjoint: warning: {text}", file=sys.stderr)
 
 
 def _in_one_line(message: object) -> str:

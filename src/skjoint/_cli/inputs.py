@@ -92,7 +92,9 @@ class Inputs:
             if self._refusal(row.assign(**{column: 0.0 if is_number else None})) is None:
                 if is_number:
                     return self._table.no_number(place, column, entry)
-                return self._table.at(place, column, f"holds {entry!r}: {reason}")
+                if column not in str(reason):
+                    return self._table.at(place, column, f"holds {entry!r}: {reason}")
+                break
         return ValueError(f"{self._table.name}, {self._table.place(place)}: {reason}")
 
     def _refusal(self, X):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 from pathlib import Path
 from typing import NoReturn
 
@@ -180,7 +181,7 @@ def _separator(text):
 
 def _encoding(text):
     try:
-        b"".decode(text)
+        io.TextIOWrapper(io.BytesIO(), text)
     except LookupError as error:
         raise argparse.ArgumentTypeError(f"{error}. Others are utf-16, latin-1, cp1250.") from None
     return text

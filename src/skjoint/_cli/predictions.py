@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import pandas as pd
 
@@ -29,6 +28,7 @@ class Predictions:
     def __init__(self, est: JointRegressorClassifier, kept: list[str]) -> None:
         self._est = est
         targets = est._model.targets
+        self._n_values = len(targets.values)
         values = [name for target in targets.values for name in _names_of_value(target, targets)]
         classes = [_name_of_class(target, targets) for target in targets.classes]
         classes = [f"{name}_class" if name in values else name for name in classes]
@@ -53,14 +53,14 @@ class Predictions:
 
     def of(self, X: pd.DataFrame) -> pd.DataFrame:
         """The predictions of some rows."""
-        est, parts = self._est, []
-        if self.values:
-            parts += list(est.predict_value(X).reshape(len(X), -1).T)
-        if self.labels:
-            labels = est.predict_class(X).reshape(len(X), -1)
-            probas: Any = est.predict_proba(X)
-            for i, proba in enumerate(probas if len(self.labels) > 1 else [probas]):
-                parts += [labels[:, i], *proba.T]
+        model, parts = self._est._fitted(), []
+        answers = model.answers(X, self._est._decoding(model))
+        probas = model.probabilities(X) if self.labels else []
+        for i in sorted(answers):
+            answer = answers[i]
+            parts += list(answer.T) if answer.ndim > 1 else [answer]
+            if i >= self._n_values:
+                parts += list(probas[i - self._n_values].T)
         return pd.DataFrame(
             {
                 name: pd.Series(part, X.index, object if part.dtype.kind in "OUT" else part.dtype)

@@ -64,6 +64,7 @@ class Table(ABC):
     def __init__(self, name: str, columns: list[str], header: list[str]) -> None:
         self.name = name
         self.columns = columns
+        self._written = dict(zip(columns, header, strict=True))
         # Those without a name are empty or number the rows.
         self.named = [c for c, written in zip(columns, header, strict=True) if written]
         self.repeated = {name for name, count in Counter(header).items() if count > 1}
@@ -80,6 +81,11 @@ class Table(ABC):
                 raise ValueError(
                     f"{self.name} has several columns {name!r}: give each a name of its own."
                 )
+
+    def called(self, names: Iterable[str]) -> list[str]:
+        """All columns that have one of these names in the file, or here."""
+        wanted = set(names)
+        return [c for c in self.columns if wanted & {c, self._written[c]}]
 
     @abstractmethod
     def read(
@@ -279,7 +285,7 @@ class CsvTable(Table):
                 "encoding."
             ) from error
         # pandas warns where it leaves out what is beyond the last field, an error here
-        except (ValueError, UserWarning, csv.Error, *DAMAGED) as error:
+        except (ValueError, Warning, csv.Error, *DAMAGED) as error:
             problem = self._long_row() or f"{self.name} is not a readable CSV table: {error}"
             raise ValueError(problem) from error
 

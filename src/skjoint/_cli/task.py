@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from skjoint._cli.tables import Table, open_table
+
+NEARLY_NONE = 0.1  # of the distinct entries
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,8 +82,9 @@ def csv_task(arguments: argparse.Namespace) -> Task:
             numbers=[value, *(c for c, kind in kinds.items() if kind == "number")],
         )
         frame[value] = _numbers(table, frame[value])
-        frame = frame.drop(columns=arguments.drop, errors="ignore")
+        frame = frame.drop(columns=table.called(arguments.drop), errors="ignore")
         _check_finite(table, frame)
+        _warn_of_text(table, frame.drop(columns=[label, *kinds], errors="ignore"))
     frame = frame.dropna(how="all").reset_index(drop=True)
     if not len(frame):
         raise ValueError(f"{table.name} has no rows.")
@@ -99,7 +103,7 @@ def _check_columns(arguments, table, targets, kinds):
     """Raise for names that name no column, or a target as a feature."""
     table.check([*targets, *kinds])
     table.check([name for name in arguments.drop if name not in table.repeated])
-    features = [c for c in table.named if c not in {*targets, *arguments.drop}]
+    features = [c for c in table.named if c not in {*targets, *table.called(arguments.drop)}]
     for option, named in (("--drop", arguments.drop), ("--kind", kinds)):
         if set(targets) & set(named):
             raise ValueError(f"{option} must not name a target. Got {', '.join(named)} instead.")
@@ -134,3 +138,16 @@ def _check_finite(table, frame):
         if infinite.any():
             row = int(infinite.argmax())
             raise table.no_number(row, name, float(column[row]))
+
+
+def _warn_of_text(table, frame):
+    """Warn of columns that are numbers but for an entry in ten or fewer."""
+    import pandas as pd
+
+    for name, column in frame.select_dtypes(["object", "str"]).items():
+        entries = pd.Series(column.dropna().unique(), dtype=object)
+        others = entries[pd.to_numeric(entries, errors="coerce").isna()]
+        if 0 < len(others) <= NEARLY_NONE * len(entries):
+            row = int((column == others.iloc[0]).idxmax())
+            problem = f"holds {others.iloc[0]!r} among numbers and is taken for text"
+            warnings.warn(str(table.at(row, name, problem)), stacklevel=2)
