@@ -8,12 +8,8 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from skjoint import JointRegressorClassifier
-from skjoint._cli.tables import Table
+from skjoint._cli.tables import BOOLEANS, Table
 from skjoint._support.nearest_name import nearest_name
-
-# What pandas reads as booleans.
-BOOLEANS = {"TRUE": True, "True": True, "true": True}
-BOOLEANS |= {"FALSE": False, "False": False, "false": False}
 
 
 class Inputs:

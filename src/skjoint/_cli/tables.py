@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 LABEL_GAPS = ["", "?"]
 GAPS = [*LABEL_GAPS, "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None"]
+# What pandas reads as booleans.
+BOOLEANS = {"TRUE": True, "True": True, "true": True}
+BOOLEANS |= {"FALSE": False, "False": False, "false": False}
 PARQUET = (".parquet", ".pq")
 ZERO_LED = re.compile(r"\s*[-+]?0\d")
 CHUNK = 2**24  # bytes that are read at once
@@ -215,6 +218,8 @@ class CsvTable(Table):
         column = column.where(~column.isin(GAPS))
         if is_text:
             return column
+        if column.dropna().isin(list(BOOLEANS)).all():
+            return column.map(BOOLEANS)
         numbers = column.str.replace(self._form.decimal, ".", regex=False)
         numbers = pd.to_numeric(numbers, errors="coerce")
         return numbers if (numbers.isna() <= column.isna()).all() else column
