@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.request import urlopen
 
-ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
-PACKED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+PACKED: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 DAMAGED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile)
 BLOCK = 2**20  # bytes read at once
 
@@ -57,7 +57,7 @@ def local_file(name: str, allow_url: bool) -> Iterator[Path]:
 
 
 def _open_address(address):
-    if ADDRESS.match(address)[1].lower() in ("http", "https", "ftp", "file", "data"):
+    if address.partition(":")[0].lower() in ("http", "https", "ftp", "file", "data"):
         return urlopen(address)
     try:
         return importlib.import_module("fsspec").open(address, "rb")
@@ -77,8 +77,7 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
                 raise ValueError(f"A .zip file must hold one table. Got {names} instead.")
             yield stack.enter_context(archive.open(names[0]))
         else:
-            opened: Any = PACKED.get(suffix, open)(path, "rb")
-            yield stack.enter_context(opened)
+            yield stack.enter_context(PACKED.get(suffix, open)(path, "rb"))
 
 
 def blocks_of(path: Path) -> Iterator[bytes]:

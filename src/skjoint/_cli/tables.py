@@ -173,7 +173,8 @@ class CsvTable(Table):
         with self._readable(), self._rows(labels, dtype=as_written) as rows:
             table = rows.read()
         read = {*labels, *texts, *numbers}
-        codes = self._zero_led([c for c in table if c not in read and _is_whole(table[c])])
+        columns = table.items()
+        codes = self._zero_led([c for c, column in columns if c not in read and _is_whole(column)])
         if codes:
             options = {"usecols": codes, "dtype": object}
             with self._readable(), self._rows(**options) as rows:
@@ -311,12 +312,15 @@ class CsvTable(Table):
 
 def _is_whole(column):
     """Whether a column was read as whole numbers."""
+    import numpy as np
     import pandas as pd
 
     if column.dtype == object:  # beyond 64 bits
         return pd.api.types.infer_dtype(column, skipna=True) == "integer"
-    is_number = column.dtype.kind in "iuf"
-    return is_number and bool((column.dropna() % 1 == 0).all())
+    if column.dtype.kind != "f":
+        return column.dtype.kind in "iu"
+    numbers = column.to_numpy()
+    return bool((np.isnan(numbers) | (numbers == np.floor(numbers))).all())
 
 
 def _rows_at_once(bytes_per_row, width):

@@ -85,7 +85,9 @@ def csv_task(arguments: argparse.Namespace) -> Task:
         frame = frame.drop(columns=table.called(arguments.drop), errors="ignore")
         _check_finite(table, frame)
         _warn_of_text(table, frame.drop(columns=[label, *kinds], errors="ignore"))
-    frame = frame.dropna(how="all").reset_index(drop=True)
+    is_empty = frame.isna().all(axis=1)
+    if is_empty.any():
+        frame = frame[~is_empty].reset_index(drop=True)
     if not len(frame):
         raise ValueError(f"{table.name} has no rows.")
     return Task(
@@ -103,7 +105,8 @@ def _check_columns(arguments, table, targets, kinds):
     """Raise for names that name no column, or a target as a feature."""
     table.check([*targets, *kinds])
     table.check([name for name in arguments.drop if name not in table.repeated])
-    features = [c for c in table.named if c not in {*targets, *table.called(arguments.drop)}]
+    others = {*targets, *table.called(arguments.drop)}
+    features = [c for c in table.named if c not in others]
     for option, named in (("--drop", arguments.drop), ("--kind", kinds)):
         if set(targets) & set(named):
             raise ValueError(f"{option} must not name a target. Got {', '.join(named)} instead.")
