@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from conftest import small
 from skjoint._cli import main
 from skjoint._cli.parser import make_parser
-from skjoint._cli.tables import csv_task
+from skjoint._cli.task import csv_task
 from skjoint._data.exact import as_array, common_dtype, concatenated, is_equal, places
 from skjoint._data.read_y import read_table
 from skjoint._data.targets import ClassTarget, Column, Targets
@@ -213,11 +213,11 @@ def test_onnx_of_a_pipeline(kind, tmp_path):
 
 # ------------------------------------------------------------------- command line
 REFUSED_BY_CSV = {
-    "empty": r"Label '' of target 'class'",
-    "a question mark": r"Label '?' of target 'class'",
-    "NUL at the end": r"Label 'a\x00' of target 'class'",
-    "NUL inside": r"Label 'a\x00b' of target 'class'",
-    "lone surrogates": r"Label '\ud800' of target 'class'",
+    "empty": r"Label '' of target 'k'",
+    "a question mark": r"Label '?' of target 'k'",
+    "NUL at the end": r"Label 'a\x00' of target 'k'",
+    "NUL inside": r"Label 'a\x00b' of target 'k'",
+    "lone surrogates": r"Label '\ud800' of target 'k'",
 }
 
 
@@ -244,7 +244,7 @@ def test_predictions_as_csv(fitted, table, tmp_path, capsys):
     assert read == [str(label) for label in expected]
 
 
-def read_labels_back(path, value="value", label="class"):
+def read_labels_back(path, value="number", label="k"):
     """Labels of a file as ``train`` reads them, as text."""
     command = ["train", str(path), "--value", value, "--class", label, "-o", "model"]
     task = csv_task(make_parser().parse_args(command))
@@ -277,7 +277,7 @@ def with_labels(path, labels):
 @pytest.mark.parametrize("kind", TRAINED)
 def test_labels_are_read_as_they_are_written(kind, table):
     labels = with_labels(table, TRAINED[kind])
-    assert read_labels_back(table, "number", "k") == labels
+    assert read_labels_back(table) == labels
 
 
 @pytest.mark.parametrize("kind", ["large", "codes", "formulas"])

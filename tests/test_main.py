@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from conftest import make_data
-from skjoint import __version__, _cli
+from skjoint import __version__
 from skjoint._cli import main
 from skjoint.persistence import load
 
@@ -89,8 +89,11 @@ def errors(csv):
             "Cut them into bands with --class-bins 3, or name another column with --class.",
         ),
         "no features": ([only_targets, *usual], "no column left to predict from"),
-        "infinite": ([infinite, *usual], "infinity"),
-        "one band": ([csv, "--value", "value", "--class-bins", "1"], "'class_bins' parameter"),
+        "infinite": (
+            [infinite, *usual],
+            "infinite.csv, line 2: column 'a' must hold finite numbers. Got inf instead.",
+        ),
+        "one band": ([csv, "--value", "value", "--class-bins", "1"], "--class-bins must be at"),
         "drops its target": ([csv, *usual, "--drop", "value"], "must not name a target"),
         "a folder as picture": ([csv, *usual, "--plot", csv.parent], "is a folder"),
         "too many test rows": ([csv, *usual, "--test-size", "500"], "test_size=500"),
@@ -143,7 +146,7 @@ def test_interruption(monkeypatch, capsys):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_cli, "run_main_job", interrupt)
+    monkeypatch.setattr("skjoint._cli.main_job.run_main_job", interrupt)
     assert main([]) == 130
     assert capsys.readouterr().err == "skjoint: interrupted\n"
 
@@ -186,11 +189,12 @@ def test_train_and_predict(csv, tmp_path, capsys, target):
     assert main(predict) == 0
     table, found = pd.read_csv(csv), pd.read_csv(answers)
     est = load(model)
-    assert list(found)[:2] == ["value", "class"]
-    assert [c for c in found if "proba" in c] == [f"class_proba_{c}" for c in est.classes_]
+    label = "label" if "--class" in target else "value_class"
+    assert list(found)[:2] == ["value", label]
+    assert [c for c in found if "proba" in c] == [f"{label}_proba_{c}" for c in est.classes_]
     X = table[list("abcd")]
     np.testing.assert_allclose(found["value"], est.predict_value(X))
-    assert (found["class"] == est.predict_class(X)).all()
+    assert (found[label] == est.predict_class(X)).all()
     np.testing.assert_allclose(found.filter(like="proba").sum(axis=1), 1)
     # neither file is replaced unasked, and nothing else is written
     before = model.read_bytes(), answers.read_bytes()

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from conftest import make_data, small
-from skjoint._cli.predict import _predictions
+from skjoint._cli.predictions import Predictions
 from skjoint._data.containers import warn_of_other_order
 from skjoint._data.sample_weight import check_weights
 from skjoint._data.targets import Targets
@@ -237,8 +237,8 @@ def test_columns_of_predictions_with_one_name_are_refused():
     X, y = make_data(40)
     y = pd.DataFrame({"k": y["label"], "k_proba_low": y["label"], "v": y["value"]})
     est = small(epochs=1).fit(X, y)
-    with pytest.raises(ValueError, match="two columns|Two columns.*'class_k_proba_low'"):
-        _predictions(est, X)
+    with pytest.raises(ValueError, match="two columns|Two columns.*'k_proba_low'"):
+        Predictions(est, [])
 
 
 # ---------------------------------------------------------------------- order of rows

@@ -1,7 +1,9 @@
 """Tables of the command line: what a spreadsheet would run, and what is opened."""
 
 import csv
+import gzip
 import http.server
+import io
 import threading
 
 import numpy as np
@@ -9,10 +11,11 @@ import pandas as pd
 import pytest
 
 from conftest import small
-from skjoint import _cli
 from skjoint._cli import main
-from skjoint._cli.predict import _predictions
-from skjoint._cli.tables import NEUTRALISED, _labels, neutralised, read_csv
+from skjoint._cli.cells import NEUTRALISED, labels_as_written, neutralised
+from skjoint._cli.output import CsvOutput
+from skjoint._cli.parser import make_parser
+from skjoint._cli.tables import open_table
 from skjoint.persistence import save
 
 X = np.random.default_rng(0).normal(size=(30, 2))
@@ -56,9 +59,9 @@ def test_two_texts_are_told_apart():
 def test_labels_are_read_without_the_apostrophe_that_the_command_line_writes():
     """Where every such text has one; beside one that has none, an apostrophe is the user's."""
     written = pd.Series(["'=a", "''=a", "'b", None], dtype=object)
-    assert _labels(written)[:3].tolist() == ["=a", "'=a", "'b"]
+    assert labels_as_written(written)[:3].tolist() == ["=a", "'=a", "'b"]
     foreign = pd.Series(["'=a", "=a", "b"], dtype=object)
-    assert _labels(foreign).tolist() == ["'=a", "=a", "b"]
+    assert labels_as_written(foreign).tolist() == ["'=a", "=a", "b"]
 
 
 def test_cells_and_headers_of_predictions(tmp_path):
@@ -75,10 +78,10 @@ def test_cells_and_headers_of_predictions(tmp_path):
     with (tmp_path / "out.csv").open(newline="") as stream:
         header, *rows = csv.reader(stream)
     columns = dict(zip(header, zip(*rows, strict=True), strict=True))
-    assert set(columns["class_k"]) <= {"'=cmd", "'@x", "plain"}
-    assert all(float(number) < 0 for number in columns["value_v"])
-    assert set(columns["class_n"]) <= {"-1", "-2", "3"}
-    assert "class_k_proba_=cmd" in header  # begins with a letter
+    assert set(columns["k"]) <= {"'=cmd", "'@x", "plain"}
+    assert all(float(number) < 0 for number in columns["v"])
+    assert set(columns["n"]) <= {"-1", "-2", "3"}
+    assert "k_proba_=cmd" in header  # begins with a letter
     risky = ("=", "+", "-", "@", "\t", "\r")
     cells = [*header, *(cell for row in rows for cell in row)]
     assert not [
@@ -86,10 +89,20 @@ def test_cells_and_headers_of_predictions(tmp_path):
     ]
 
 
-def test_headers_are_neutralised(monkeypatch):
-    """They begin with "value" or "class" today; whatever they begin with, none is run."""
-    monkeypatch.setattr("skjoint._cli.predict._columns", lambda *_: [("=a", np.zeros(1))])
-    assert list(_predictions(None, None)) == ["'=a"]
+def test_headers_are_neutralised():
+    stream = io.StringIO()
+    kept, predicted = pd.DataFrame({"@a": ["1"]}), pd.DataFrame({"=b": [2.0]})
+    CsvOutput(stream).write(kept, predicted)
+    assert stream.getvalue() == "'@a,'=b\n1,2.0\n"
+
+
+def test_kept_numbers_are_what_they_are():
+    """They are text here, so that 007 stays 007, and no formula."""
+    stream = io.StringIO()
+    cells = ["-1", "+1.5", "-1,5", "-1e-3", "007", "-a", "=1", "+1 2", ""]
+    CsvOutput(stream).write(pd.DataFrame({"id": cells}), pd.DataFrame(index=range(9)))
+    lines = list(csv.reader(io.StringIO(stream.getvalue())))[1:]
+    assert [cell for (cell,) in lines[:8]] == [*cells[:5], "'-a", "'=1", "'+1 2"]
 
 
 @pytest.mark.parametrize("command", ["predict", "train", "compare"])
@@ -140,8 +153,17 @@ def test_predict_opens_no_address(tmp_path, capsys):
     assert not (tmp_path / "out.csv").exists()
 
 
-def test_an_address_on_request(tmp_path, monkeypatch):
+def read(path, *options):
+    """A table as ``train`` reads it."""
+    command = ["train", str(path), "--value", "a", "--class", "b", "-o", "m", *options]
+    with open_table(make_parser().parse_args(command)) as table:
+        return table.read()
+
+
+def test_an_address_on_request(tmp_path):
     (tmp_path / "x.csv").write_text("a,b\n1,2\n")
+    with gzip.open(tmp_path / "y.csv.gz", "wb") as stream:
+        stream.write(b"a;b\n1;2\n")
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *args):
@@ -153,9 +175,10 @@ def test_an_address_on_request(tmp_path, monkeypatch):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        address = f"http://127.0.0.1:{server.server_address[1]}/x.csv"
-        assert read_csv(address, allow_url=True).to_dict("list") == {"a": [1], "b": [2]}
-        assert read_csv((tmp_path / "x.csv").as_uri(), allow_url=True).shape == (1, 2)
+        for name in ("x.csv", "y.csv.gz", "y.csv.gz?download=1"):
+            address = f"http://127.0.0.1:{server.server_address[1]}/{name}"
+            assert read(address, "--allow-url").to_dict("list") == {"a": [1], "b": [2]}
+        assert read((tmp_path / "x.csv").as_uri(), "--allow-url").shape == (1, 2)
     finally:
         server.shutdown()
         server.server_close()
@@ -173,20 +196,25 @@ def test_errors_of_addresses_are_one_line(capsys):
 def test_a_file_that_is_called_like_an_address(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "http:x.csv").write_text("a,b\n1,2\n")
-    assert read_csv("http:x.csv").shape == (1, 2)
+    assert read("http:x.csv").shape == (1, 2)
 
 
-def test_the_request_reaches_every_command(monkeypatch):
-    """Each hands the option on to the reader."""
-    asked = []
+def test_the_request_reaches_every_command(monkeypatch, tmp_path, capsys):
+    """Each hands the option on to what opens addresses."""
+    (tmp_path / "m").write_text("")
 
-    def read(path, *args, allow_url=False, **_):
-        asked.append(allow_url)
-        raise ValueError("enough")
+    def opened(address):
+        raise ValueError("opened")
 
-    monkeypatch.setattr("skjoint._cli.tables.read_csv", read)
-    for command in (["train", "-o", "nowhere"], ["compare"]):
-        arguments = [command[0], "http://x", "--value", "v", "--class", "k", *command[1:]]
-        assert _cli.main([*arguments, "--allow-url"]) == 2
-        assert _cli.main(arguments) == 2
-    assert asked == [True, False] * 2
+    monkeypatch.setattr("skjoint._cli.sources._open_address", opened)
+    target = ["http://x", "--value", "v", "--class", "k"]
+    commands = [
+        ["train", *target, "-o", "nowhere"],
+        ["compare", *target],
+        ["predict", str(tmp_path / "m"), "http://x"],
+    ]
+    for command in commands:
+        assert main([*command, "--allow-url"]) == 2
+        assert capsys.readouterr().err == "skjoint: error: opened\n"
+        assert main(command) == 2
+        assert "Add --allow-url" in capsys.readouterr().err

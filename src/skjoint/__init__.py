@@ -1,22 +1,19 @@
 """One row of input, two kinds of answer: a number and a class label.
 
 Importing skjoint loads neither TensorFlow nor matplotlib; both come with the
-first ``fit`` or plot that needs them.
+first ``fit`` or plot that needs them. What it offers is imported when it is asked for.
 """
 
 from __future__ import annotations
 
 import importlib
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from skjoint._support.keras_import import untouched_random
 
-with untouched_random():  # importing scikit-learn draws from Python's global generator
-    from skjoint.estimator import JointRegressorClassifier
-
-if TYPE_CHECKING:  # else they are imported when they are asked for
+if TYPE_CHECKING:
     from skjoint import datasets, metrics, model_selection, persistence, plots, views
+    from skjoint.estimator import JointRegressorClassifier
 
 __version__ = "0.1.0"
 
@@ -32,10 +29,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> ModuleType:
-    if name in __all__:
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'skjoint' has no attribute {name!r}")
+    if name != "JointRegressorClassifier":
         return importlib.import_module(f"skjoint.{name}")
-    raise AttributeError(f"module 'skjoint' has no attribute {name!r}")
+    with untouched_random():  # importing scikit-learn draws from Python's global generator
+        found = importlib.import_module("skjoint.estimator").JointRegressorClassifier
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:

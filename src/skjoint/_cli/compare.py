@@ -16,7 +16,7 @@ from sklearn.model_selection import train_test_split
 
 from skjoint import JointRegressorClassifier, __version__
 from skjoint._cli.parser import path_of_plot
-from skjoint._cli.tables import Task
+from skjoint._cli.task import Task
 from skjoint._support.keras_import import import_keras
 from skjoint.metrics import agreement_score
 from skjoint.plots import JointPredictionDisplay, TrainingCurveDisplay
@@ -58,7 +58,7 @@ def compare_models(task: Task, arguments: argparse.Namespace) -> None:
     )
     import_seconds = seconds_of_import()
     joint = JointRegressorClassifier(
-        early_stopping=True, random_state=arguments.seed, **task.target_parameters
+        early_stopping=True, random_state=arguments.seed, **task.parameters
     )
     metrics = {
         "joint model": measure([joint], split, task),

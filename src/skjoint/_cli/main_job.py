@@ -31,7 +31,7 @@ from skjoint._cli.compare import (
     table_of_metrics,
 )
 from skjoint._cli.parser import path_of_plot
-from skjoint._cli.tables import Task, diabetes_task
+from skjoint._cli.task import Task, diabetes_task
 
 N_SPLITS = 5
 SHARE_KNOWN = 0.1  # of the training rows, in the first comparison

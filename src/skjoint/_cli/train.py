@@ -5,31 +5,32 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
 from skjoint import JointRegressorClassifier, __version__
-from skjoint._cli.parser import path_of_output
-from skjoint._cli.tables import Task
+from skjoint._cli.task import Task
 from skjoint.model_selection import JointStratifiedKFold
 from skjoint.persistence import save
+
+REPORTED = 60  # features; of more, the first and the last are shown
 
 
 def train_model(task: Task, arguments: argparse.Namespace) -> None:
     """Cross-validate and train a joint model, save it, print its card."""
-    path = path_of_output(arguments)
-    if arguments.folds < 2:
-        raise ValueError(f"--folds must be at least 2. Got {arguments.folds} instead.")
-    settings = {**task.target_parameters, "random_state": arguments.seed}
+    path = Path(arguments.output)
+    settings = {**task.parameters, "random_state": arguments.seed}
     if arguments.accurate:
         est = JointRegressorClassifier.accurate(**settings)
     else:
         est = JointRegressorClassifier(early_stopping=True, **settings)
     scores = _cross_validate(est, task, arguments.folds, arguments.seed)
     save(est.fit(task.X, task.y), path)
-    for line in [*_card(est, task), "", *_score_lines(scores), "", _place(path)]:
+    report = feature_report_lines(est)
+    for line in [*_card(est, task), "", *report, *_score_lines(scores), "", _place(path)]:
         print(line)
 
 
@@ -66,6 +67,18 @@ def _card(est: JointRegressorClassifier, task: Task) -> Iterator[str]:
     changed = {n: v for n, v in est.get_params().items() if v != defaults.get(n)}
     yield f"  settings    {', '.join(f'{name}={value!r}' for name, value in changed.items())}"
     yield f"  versions    skjoint {__version__}, numpy {np.__version__}, pandas {pd.__version__}"
+
+
+def feature_report_lines(est: Any) -> list[str]:
+    """What became of each feature: ``feature_report_`` as text, and an empty line."""
+    report = getattr(est, "feature_report_", None)
+    if report is None:
+        return []
+    shown = report.assign(missing=[f"{share:.1%}" for share in report["missing"]])
+    texts = {c: shown[c].astype(str).str.len().max() for c in ("column", "kind", "why")}
+    left = {c: (lambda width: lambda entry: f"{entry!s:{width}}")(w) for c, w in texts.items()}
+    table = shown.to_string(index=False, max_rows=REPORTED, formatters=left)
+    return ["Features:", "", *(f"  {line}" for line in table.splitlines()), ""]
 
 
 def _score_lines(scores):
