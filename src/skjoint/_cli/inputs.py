@@ -106,7 +106,4 @@ class Inputs:
 
 def number_positions(est: JointRegressorClassifier) -> set[int]:
     """Positions of the features that are numbers for a model."""
-    report = getattr(est, "feature_report_", None)
-    if report is None:
-        return set(est._model.features.numbers_.tolist())
-    return {i for i, kind in enumerate(report["kind"]) if kind == "number"}
+    return {i for i, kind in enumerate(est.feature_report_["kind"]) if kind == "number"}

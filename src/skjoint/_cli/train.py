@@ -71,9 +71,7 @@ def _card(est: JointRegressorClassifier, task: Task) -> Iterator[str]:
 
 def feature_report_lines(est: Any) -> list[str]:
     """What became of each feature: ``feature_report_`` as text, and an empty line."""
-    report = getattr(est, "feature_report_", None)
-    if report is None:
-        return []
+    report = est.feature_report_
     shown = report.assign(missing=[f"{share:.1%}" for share in report["missing"]])
     texts = {c: shown[c].astype(str).str.len().max() for c in ("column", "kind", "why")}
     left = {c: (lambda width: lambda entry: f"{entry!s:{width}}")(w) for c, w in texts.items()}
