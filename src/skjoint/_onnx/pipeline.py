@@ -221,9 +221,9 @@ def _converter(write):
         for name, array in graph.constants.items():
             kind, flat = entries(array)
             container.add_initializer(name, kind, list(array.shape), flat)
-        for name, domain, names, output, attributes in graph.nodes:
+        for name, domain, names, outputs, attributes in graph.nodes:
             versions = {"op_domain": domain, "op_version": OPSETS[domain]}
-            container.add_node(name, names, [output], name=output, **versions, **attributes)
+            container.add_node(name, names, outputs, name=outputs[0], **versions, **attributes)
         for tensor, variable in zip(tensors, operator.outputs, strict=True):
             ends = ([tensor], [variable.full_name])
             container.add_node("Cast", *ends, to=_kind(variable), op_version=OPSETS[""])
