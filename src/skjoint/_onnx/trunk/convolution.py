@@ -1,6 +1,7 @@
 """Layers over neighbouring steps or pixels: convolutions, pooling, padding.
 
 ONNX Runtime convolves, and takes means of windows, in float32 only, and wants the channels first.
+Numbers become float64 before axes are turned back: it crashes on some Casts behind a Transpose.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def _convolved(graph, layer, name, kernel, groups):
 
 def _finished(graph, layer, x, name, bias):
     """Bias and activation, in float64 as all that follows."""
-    found = as_double(graph, _back(graph, layer, x, name))
+    found = _back(graph, layer, x, as_double(graph, name))
     if layer.use_bias:
         bias = np.asarray(bias, dtype=np.float64)
         if layer.data_format == "channels_first":
@@ -129,8 +130,7 @@ def _pooling(operator, is_mean):
             auto_pad=SAME[layer.padding],
             **settings,
         )
-        name = _back(graph, layer, x, name)
-        return as_double(graph, name) if is_mean else name
+        return _back(graph, layer, x, as_double(graph, name) if is_mean else name)
 
     return pool
 

@@ -16,16 +16,18 @@ LAYERS = {
     **recurrent.LAYERS,
 }
 
+# Where there is no row, ONNX Runtime's operators behind these layers end the process.
+WITHOUT_ROWS = {*recurrent.LAYERS, "EinsumDense", "MultiHeadAttention"}
+
 
 def write_trunk(graph, trunk, weights, x):
     """The tensor of features of a trunk."""
     model = trunk.build()
     model.set_weights(weights)
     shape = tuple(model.inputs[0].shape)
-    if not any(type(layer).__name__ in recurrent.LAYERS for layer in model._flatten_layers()):
+    if WITHOUT_ROWS.isdisjoint(type(layer).__name__ for layer in model._flatten_layers()):
         return _model(graph, model, [Tensor(x, shape)])[0]
-    # Without any row ONNX Runtime's Scan ends the process: one of zeros comes and goes.
-    more = graph("Pad", x, [0, 1], 0.0, [0])
+    more = graph("Pad", x, [0, 1], 0.0, [0])  # a row of zeros comes and goes
     features = _model(graph, model, [Tensor(more, shape)])[0]
     return graph("Slice", features, [0], [-1], [0])
 
