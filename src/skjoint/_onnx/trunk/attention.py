@@ -14,7 +14,7 @@ def _attention(graph, layer, inputs):
     query, value, key = [*inputs, inputs[1]][:3]
     if layer.score_mode != "dot":
         raise refused(layer, "like this must have score_mode='dot'")
-    scores = graph("MatMul", query.name, graph("Transpose", key.name, perm=[0, 2, 1]))
+    scores = graph("Einsum", query.name, key.name, equation="bqd,bkd->bqk")
     if layer.scale is not None:
         scores = graph("Mul", scores, double(layer.scale))
     return _mixed(graph, scores, value)

@@ -9,7 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 from skjoint._onnx.graph import DOUBLE
-from skjoint._onnx.trunk.tensor import activated, as_double, known_sizes, refused, single
+from skjoint._onnx.trunk.tensor import (
+    activated,
+    as_double,
+    known_sizes,
+    refused,
+    single,
+    transposed,
+)
 
 SAME = {"valid": "VALID", "same": "SAME_UPPER"}
 
@@ -24,7 +31,7 @@ def _back(graph, layer, x, name):
     """Channels where the layer has them."""
     if layer.data_format == "channels_first":
         return name
-    return graph("Transpose", name, perm=[0, *range(2, x.ndim), 1])
+    return transposed(graph, name, [0, *range(2, x.ndim), 1])
 
 
 def _spatial(layer, x):

@@ -6,7 +6,7 @@ import numpy as np
 
 from skjoint._network.keras_names import names
 from skjoint._onnx.graph import BOOL, DOUBLE, INT64
-from skjoint._onnx.trunk.tensor import activated, double, known_sizes, refused
+from skjoint._onnx.trunk.tensor import activated, double, known_sizes, refused, transposed
 
 
 def vanishes(layer, x=None, *_):
@@ -174,7 +174,7 @@ def _flatten(graph, layer, x):
 
 
 def _permute(graph, layer, x):
-    return graph("Transpose", x.name, perm=[0, *layer.dims])
+    return transposed(graph, x.name, [0, *layer.dims])
 
 
 def _repeat_vector(graph, layer, x):

@@ -9,7 +9,7 @@ import numpy as np
 
 from skjoint._onnx.activations import ACTIVATIONS
 from skjoint._onnx.graph import BOOL, DOUBLE
-from skjoint._onnx.trunk.tensor import MORE, Tensor, refused
+from skjoint._onnx.trunk.tensor import MORE, Tensor, refused, transposed
 
 LAST = np.iinfo(np.int64).max
 
@@ -70,7 +70,7 @@ def _transpose(graph, op, x):
     axes = op.axes if op.axes is not None else range(x.ndim)[::-1]
     if next(iter(axes)) != 0:
         raise refused(op, "must leave rows where they are")
-    return graph("Transpose", x.name, perm=list(axes))
+    return transposed(graph, x.name, axes)
 
 
 def _expand_dims(graph, op, x):

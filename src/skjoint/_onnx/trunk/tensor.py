@@ -56,6 +56,18 @@ def double(weight):
     return np.asarray(weight, dtype=np.float64)
 
 
+def transposed(graph, name, axes):
+    """The tensor with its axes in this order.
+
+    ONNX Runtime 1.19 joins two exchanged axes and a product to what it cannot run in float64.
+    """
+    axes, n = list(axes), len(axes)
+    if axes != [*range(n - 2), n - 1, n - 2]:
+        return graph("Transpose", name, perm=axes)
+    letters = "abcdefgh"[:n]
+    return graph("Einsum", name, equation=f"{letters}->{''.join(letters[i] for i in axes)}")
+
+
 def single(graph, name):
     """The tensor in float32, in which ONNX Runtime convolves."""
     return graph.cast(name, FLOAT)

@@ -16,8 +16,9 @@ LAYERS = {
     **recurrent.LAYERS,
 }
 
-# Where there is no row, ONNX Runtime's operators behind these layers end the process.
-WITHOUT_ROWS = {*recurrent.LAYERS, "EinsumDense", "MultiHeadAttention"}
+# Of other kinds are some whose operators end the process where ONNX Runtime has no row.
+WITHOUT_ROWS = {*dense.LAYERS, *dense.ONLY_IN_TRAINING, "InputLayer", "Functional", "Sequential"}
+WITHOUT_ROWS -= {"EinsumDense", "Permute"}
 
 
 def write_trunk(graph, trunk, weights, x):
@@ -25,16 +26,29 @@ def write_trunk(graph, trunk, weights, x):
     model = trunk.build()
     model.set_weights(weights)
     shape = tuple(model.inputs[0].shape)
-    if WITHOUT_ROWS.isdisjoint(type(layer).__name__ for layer in model._flatten_layers()):
+    if all(type(operation).__name__ in WITHOUT_ROWS for operation in _operations(model)):
         return _model(graph, model, [Tensor(x, shape)])[0]
     more = graph("Pad", x, [0, 1], 0.0, [0])  # a row of zeros comes and goes
     features = _model(graph, model, [Tensor(more, shape)])[0]
     return graph("Slice", features, [0], [-1], [0])
 
 
+def _function(model):
+    """The graph of a functional or sequential model."""
+    return getattr(model, "_functional", None) or model
+
+
+def _operations(model):
+    """Layers and operations of a model, and of models inside."""
+    for operation in _function(model).operations:
+        yield operation
+        if isinstance(operation, import_keras().Model):
+            yield from _operations(operation)
+
+
 def _model(graph, model, inputs):
     """Names of a model's outputs."""
-    function = getattr(model, "_functional", None) or model  # of a Sequential
+    function = _function(model)
     tensors = {id(tensor): x for tensor, x in zip(function.inputs, inputs, strict=True)}
     for depth in sorted(function._nodes_by_depth, reverse=True):
         for node in function._nodes_by_depth[depth]:
