@@ -6,6 +6,8 @@ Numbers become float64 before axes are turned back: it crashes on some Casts beh
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from skjoint._onnx.graph import DOUBLE
@@ -56,14 +58,15 @@ def _by_channel(kernel):
 def _convolved(graph, layer, name, kernel, groups):
     """By the layer's strides, padding and dilation; the channels come first."""
     size = kernel.shape[2:]
+    settings: dict[str, Any] = {}
     around = [d * (k - 1) for d, k in zip(layer.dilation_rate, size, strict=True)]
     if layer.padding == "causal":
-        settings = {"pads": [*around, *[0] * len(size)]}
+        settings["pads"] = [*around, *[0] * len(size)]
     elif layer.padding == "same" and all(stride == 1 for stride in layer.strides):
         # ONNX Runtime's own does not go with dilation, Keras' strides do not either
-        settings = {"pads": [*[n // 2 for n in around], *[n - n // 2 for n in around]]}
+        settings["pads"] = [*[n // 2 for n in around], *[n - n // 2 for n in around]]
     else:
-        settings = {"auto_pad": SAME[layer.padding]}
+        settings["auto_pad"] = SAME[layer.padding]
     return graph(
         "Conv",
         name,
