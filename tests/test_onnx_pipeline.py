@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.compose import ColumnTransformer, make_column_transformer
+from sklearn.cross_decomposition import PLSRegression
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import StackingClassifier
+from sklearn.feature_selection import RFE, SelectFromModel, SelectKBest, f_regression
 from sklearn.impute import SimpleImputer
-from sklearn.model_selection import GridSearchCV
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -15,12 +20,14 @@ from sklearn.preprocessing import (
     PolynomialFeatures,
     PowerTransformer,
     StandardScaler,
+    TargetEncoder,
 )
 
 from conftest import make_data
 from onnx_checks import SMALL, TOLERANCE, answers, assert_equal, assert_refused, mixed_data
 from skjoint import JointRegressorClassifier
 from skjoint.persistence import register_onnx_converter
+from skjoint.views import on_class, on_value
 
 onnxruntime = pytest.importorskip("onnxruntime")
 skl2onnx = pytest.importorskip("skl2onnx")
@@ -73,6 +80,36 @@ def test_pipeline(name, tmp_path):
     if name == "the rest":  # columns that are dropped are no inputs
         inputs = onnxruntime.InferenceSession(tmp_path / "model.onnx").get_inputs()
         assert [entry.name for entry in inputs] == ["a", "b", "level"]
+
+
+SUPERVISED = {
+    "k best": on_value(SelectKBest(f_regression, k=1)),
+    "from model": on_class(SelectFromModel(LogisticRegression())),
+    "recursive": on_value(RFE(Ridge(), n_features_to_select=2)),
+    "pipeline": on_class(make_pipeline(StandardScaler(), SelectKBest(k=2))),
+    "discriminants": on_class(LinearDiscriminantAnalysis()),
+    "one discriminant": on_class(LinearDiscriminantAnalysis(solver="eigen", n_components=1)),
+    "latent": on_value(PLSRegression(2)),
+    "union": make_union(on_value(SelectKBest(f_regression, k=1)), on_class(SelectKBest(k=2))),
+}
+
+
+@pytest.mark.parametrize("name", SUPERVISED)
+def test_steps_that_learn_from_one_kind(name, tmp_path):
+    X, y = make_data()
+    y.loc[::7, "value"] = np.nan
+    pipeline = make_pipeline(SUPERVISED[name], JointRegressorClassifier.plain(**SMALL)).fit(X, y)
+    assert_equal(pipeline, X, tmp_path)
+
+
+def test_means_of_the_target_by_category(tmp_path):
+    X, y = mixed_data()
+    numbers, labels = TargetEncoder(cv=KFold(3)), TargetEncoder(cv=KFold(3))
+    encode = make_column_transformer((on_value(numbers), ["kind"]), (on_class(labels), ["town"]))
+    pipeline = make_pipeline(encode, JointRegressorClassifier.plain(**SMALL)).fit(X, y)
+    new = X.copy()
+    new.loc[:3, "town"] = "never seen"
+    assert_equal(pipeline, new, tmp_path)
 
 
 def test_steps_that_count_in_float32_only(tmp_path):
@@ -139,6 +176,11 @@ def numbers_beside_text():
 
 EST = JointRegressorClassifier.plain(**SMALL)
 REFUSED = {
+    "a predictor as a step": (
+        make_pipeline(on_class(StackingClassifier([("a", LogisticRegression())], cv=2)), EST),
+        "bc",
+        "StackingClassifier as a transformer",
+    ),
     "unknown step": (make_pipeline(FunctionTransformer(np.exp), EST), "ab", "Function"),
     "rare labels": (
         make_pipeline(OneHotEncoder(min_frequency=9, sparse_output=False), EST),

@@ -170,7 +170,8 @@ def to_onnx(estimator: Any, path: str | os.PathLike[str]) -> None:
     an input of its name and shape (n_samples, 1), or ``x0``, ``x1``, ... where X
     was an array: text as strings, missing ones ``""``, everything else as
     float64. Columns that a Pipeline drops are no inputs. Predictions are made in
-    float64, too, so that they are those of the estimator but for rounding.
+    float64, too, so that they are those of the estimator but for rounding. Of a ``trunk``
+    convolutions, means of windows and recurrent layers run in float32, as in Keras.
 
     The checks that ``predict`` makes of X are not in the graph. In the file's
     metadata ``features``, ``targets`` and ``classes`` list, in JSON, the columns of
@@ -192,9 +193,9 @@ def to_onnx(estimator: Any, path: str | os.PathLike[str]) -> None:
         If there is no joint estimator at the end, as in a view.
     NotImplementedError
         If a part cannot be exported: an activation that is not among the usual
-        names, a layer of a ``trunk`` that is not dense, normalising, reshaping or
-        pooling over all, a companion of your own, a step that skl2onnx cannot convert, a column of
-        X that has the name of an output. The message names it.
+        names, a layer of a ``trunk`` that is not one of Keras' usual ones, a companion of
+        your own, a step that skl2onnx cannot convert, a column of X that has the name of an
+        output. The message names it.
     ImportError
         If onnx, or skl2onnx for a Pipeline, is not installed.
     OSError

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, TargetEncoder
 
 import skjoint
 from skjoint import JointRegressorClassifier
@@ -23,7 +23,7 @@ from skjoint.model_selection import (
 )
 from skjoint.persistence import load, save
 from skjoint.plots import JointPredictionDisplay, TrainingCurveDisplay, plot_network
-from skjoint.views import as_classifier, as_regressor
+from skjoint.views import as_classifier, as_regressor, on_value
 
 
 def fit_and_predict(X: pd.DataFrame, y: pd.DataFrame) -> NDArray[np.float64]:
@@ -97,6 +97,8 @@ def views(est: JointRegressorClassifier, X: pd.DataFrame, y: pd.DataFrame) -> No
     values: NDArray[np.float64] = regressor.predict(X)
     print(values.mean(), regressor.score(X, y), classifier.predict_proba(X)[:, 0].mean())
     print(as_classifier(est).classes_.tolist())
+    encoded = on_value(TargetEncoder(), value_columns=["progression"]).fit(X, y).transform(X)
+    print(encoded.shape)
 
 
 def keep(est: JointRegressorClassifier, folder: Path) -> JointRegressorClassifier:

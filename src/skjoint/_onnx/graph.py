@@ -27,20 +27,25 @@ class Graph:
     """
 
     def __init__(self, unique_name=None):
-        self.nodes = []  # (operator, domain, inputs, output, attributes)
+        self.nodes = []  # (operator, domain, inputs, outputs, attributes)
         self.constants = {}  # arrays by name
-        self._unique_name = unique_name or (
+        self.unique_name = unique_name or (
             lambda name: f"{name}_{len(self.nodes) + len(self.constants)}"
         )
 
     def __call__(self, operator, *inputs, domain="", **attributes):
+        return self.several(operator, *inputs, n_outputs=1, domain=domain, **attributes)[0]
+
+    def several(self, operator, *inputs, n_outputs, domain="", **attributes):
+        """Names of the outputs of an operator that has several."""
         names = [x if isinstance(x, str) else self.constant(x) for x in inputs]
-        output = self._unique_name(f"skjoint/{operator}")
-        self.nodes.append((operator, domain, names, output, attributes))
-        return output
+        output = self.unique_name(f"skjoint/{operator}")
+        outputs = [output, *[f"{output}/{i}" for i in range(1, n_outputs)]]
+        self.nodes.append((operator, domain, names, outputs, attributes))
+        return outputs
 
     def constant(self, array):
-        name = self._unique_name("skjoint/constant")
+        name = self.unique_name("skjoint/constant")
         self.constants[name] = np.asarray(array)
         return name
 
@@ -103,6 +108,26 @@ def entries(array):
         return STRING, [str(text).encode() for text in array.ravel()]
     types = {"f4": FLOAT, "f8": DOUBLE, "i8": INT64, "u8": UINT64, "b1": BOOL}
     return types[array.dtype.str[1:]], array.ravel()
+
+
+def as_graph(graph, inputs, outputs, tensors):
+    """The ``onnx.GraphProto`` of a graph whose ``tensors`` become the outputs."""
+    helper = import_onnx().helper
+    nodes = [
+        helper.make_node(operator, names, given, domain=domain, **attributes)
+        for operator, domain, names, given, attributes in graph.nodes
+    ]
+    for name, tensor in zip(outputs, tensors, strict=True):
+        nodes.append(helper.make_node("Identity", [tensor], [name]))
+    constants = []
+    for name, array in graph.constants.items():
+        kind, flat = entries(array)
+        constants.append(helper.make_tensor(name, kind, array.shape, flat))
+    ends = [
+        [helper.make_tensor_value_info(name, *type_) for name, type_ in types.items()]
+        for types in (inputs, outputs)
+    ]
+    return helper.make_graph(nodes, "skjoint", *ends, constants)
 
 
 def as_double(graph, inputs):

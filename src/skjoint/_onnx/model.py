@@ -19,7 +19,7 @@ from skjoint._onnx.features import (
     text_columns,
     write_features,
 )
-from skjoint._onnx.graph import IR_VERSION, OPSETS, Graph, entries, import_onnx
+from skjoint._onnx.graph import IR_VERSION, OPSETS, Graph, as_graph, import_onnx
 from skjoint._onnx.network import write_outputs
 from skjoint._prediction.decoding import Decoding
 from skjoint._prediction.fitted_model import FittedModel
@@ -63,22 +63,8 @@ def write_model(graph, model, decoding, inputs):
 def as_proto(graph, inputs, outputs, tensors):
     """The model of a graph whose ``tensors`` become the outputs."""
     helper = import_onnx().helper
-    nodes = [
-        helper.make_node(operator, names, [output], domain=domain, **attributes)
-        for operator, domain, names, output, attributes in graph.nodes
-    ]
-    for name, tensor in zip(outputs, tensors, strict=True):
-        nodes.append(helper.make_node("Identity", [tensor], [name]))
-    constants = []
-    for name, array in graph.constants.items():
-        kind, flat = entries(array)
-        constants.append(helper.make_tensor(name, kind, array.shape, flat))
-    ends = [
-        [helper.make_tensor_value_info(name, *type_) for name, type_ in types.items()]
-        for types in (inputs, outputs)
-    ]
     return helper.make_model(
-        helper.make_graph(nodes, "skjoint", *ends, constants),
+        as_graph(graph, inputs, outputs, tensors),
         opset_imports=[helper.make_opsetid(*pair) for pair in OPSETS.items()],
         ir_version=IR_VERSION,
     )

@@ -6,8 +6,11 @@ estimator at the end, which are ours.
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 import pandas as pd
+from sklearn.base import is_classifier, is_regressor
 from sklearn.pipeline import Pipeline
 
 from skjoint._onnx.answers import output_types
@@ -28,6 +31,7 @@ from skjoint._onnx.graph import (
 from skjoint._onnx.model import check, check_names, describe, fitted_parts, write_model
 from skjoint._onnx.steps import STEPS, imputes_text
 from skjoint._support.composition import best_predictor, joint_estimator
+from skjoint.views import OnClass, OnValue
 
 ALIAS = "SkjointJointRegressorClassifier"
 
@@ -69,11 +73,31 @@ def pipeline_model(pipeline):
 
 
 def _plain(pipeline):
-    """The same steps without searches and without steps that do nothing."""
+    """The same steps without searches, without steps that do nothing, and what steps wrap."""
     steps = [(name, step) for name, step in pipeline.steps if step not in (None, "passthrough")]
     name, last = steps[-1]
     last = best_predictor(last)
-    return Pipeline([*steps[:-1], (name, _plain(last) if hasattr(last, "steps") else last)])
+    before = [(name, _unwrapped(step)) for name, step in steps[:-1]]
+    return Pipeline([*before, (name, _plain(last) if hasattr(last, "steps") else last)])
+
+
+def _unwrapped(step):
+    """A step with the fitted transformers themselves in place of what hands them their y."""
+    if step is None or isinstance(step, str):
+        return step
+    if isinstance(step, (OnClass, OnValue)):
+        return _unwrapped(step.step_)
+    for parts in ("steps", "transformer_list", "transformers_"):
+        if hasattr(step, parts):
+            step, inside = copy(step), getattr(step, parts)
+            setattr(step, parts, [(name, _unwrapped(part), *rest) for name, part, *rest in inside])
+            return step
+    if (is_classifier(step) or is_regressor(step)) and type(step) not in STEPS:
+        raise NotImplementedError(
+            f"to_onnx cannot write a {type(step).__name__} as a transformer: skl2onnx would write "
+            "its predictions. Use another transformer, or export the joint estimator alone."
+        )
+    return step
 
 
 # ---------------------------------------------------------------------- inputs
@@ -137,6 +161,7 @@ def _convert(pipeline, inputs, outputs, number):
         target_opset=OPSETS,
         custom_conversion_functions={cls: _converter(write) for cls, write in STEPS.items()},
         custom_shape_calculators=dict.fromkeys(STEPS, _shape_calculator(number)),
+        custom_parsers=dict.fromkeys(STEPS, _parse_step),
     )
     _put_ends(proto, inputs, kinds, outputs)
     check(proto)
@@ -196,14 +221,22 @@ def _converter(write):
         for name, array in graph.constants.items():
             kind, flat = entries(array)
             container.add_initializer(name, kind, list(array.shape), flat)
-        for name, domain, names, output, attributes in graph.nodes:
+        for name, domain, names, outputs, attributes in graph.nodes:
             versions = {"op_domain": domain, "op_version": OPSETS[domain]}
-            container.add_node(name, names, [output], name=output, **versions, **attributes)
+            container.add_node(name, names, outputs, name=outputs[0], **versions, **attributes)
         for tensor, variable in zip(tensors, operator.outputs, strict=True):
             ends = ([tensor], [variable.full_name])
             container.add_node("Cast", *ends, to=_kind(variable), op_version=OPSETS[""])
 
     return convert
+
+
+def _parse_step(scope, step, inputs, custom_parsers=None):
+    """One output, whatever else the step can do; without it one that predicts had others."""
+    operator = scope.declare_local_operator(f"Skjoint{type(step).__name__}", step)
+    operator.inputs = inputs
+    operator.outputs.append(scope.declare_local_variable("variable", inputs[0].type))
+    return operator.outputs
 
 
 def _shape_calculator(number):

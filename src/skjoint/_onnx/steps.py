@@ -1,15 +1,19 @@
 """Steps of scikit-learn that skl2onnx does not convert as we need them.
 
-skl2onnx 1.20 encodes missing text as unknown text, and imputes and transforms by powers in
-float32 only. ``STEPS`` has a writer for every class: a function of (graph, step,
-inputs), where inputs are pairs of name and type, that returns output tensors.
+skl2onnx 1.20 encodes missing text as unknown text, imputes and transforms by powers in
+float32 only, and takes what also predicts for a predictor. ``STEPS`` has a writer for every
+class: a function of (graph, step, inputs), where inputs are pairs of name and type, that
+returns output tensors.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from sklearn import feature_selection as selection
+from sklearn.cross_decomposition import CCA, PLSCanonical, PLSRegression
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, PowerTransformer
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, PowerTransformer, TargetEncoder
 
 from skjoint._onnx.features import is_missing, one_hot
 from skjoint._onnx.graph import STRING, as_double
@@ -67,6 +71,18 @@ def _encode_ordinal(graph, encoder, inputs):
     return [graph.side_by_side(parts)]
 
 
+def _encode_by_target(graph, encoder, inputs):
+    """The learned means of each category, for unknown ones the mean of all, by class of y."""
+    means = np.atleast_1d(encoder.target_mean_)
+    columns, parts = _columns(graph, inputs, len(encoder.categories_)), []
+    for i, (column, known) in enumerate(zip(columns, encoder.categories_, strict=True)):
+        learned = encoder.encodings_[i * len(means) : (i + 1) * len(means)]
+        marks = one_hot(graph, column, known)
+        beside_mean = graph("MatMul", marks, np.column_stack(learned) - means)
+        parts.append(graph("Add", beside_mean, means))
+    return [graph.side_by_side(parts)]
+
+
 def _impute(graph, imputer, inputs):
     if imputer.add_indicator:
         raise NotImplementedError("SimpleImputer with add_indicator=True is not supported.")
@@ -109,9 +125,43 @@ def _transform_power(graph, transformer, inputs):
     return [X]
 
 
+def _select(graph, selector, inputs):
+    X = graph.side_by_side(as_double(graph, inputs))
+    return [graph.columns(X, selector.get_support(indices=True))]
+
+
+def _discriminate(graph, analysis, inputs):
+    X, scalings = graph.side_by_side(as_double(graph, inputs)), analysis.scalings_
+    if analysis.solver == "svd":
+        X = graph("Sub", X, analysis.xbar_.astype(np.float64))
+    return [graph("MatMul", X, scalings[:, : analysis._max_components].astype(np.float64))]
+
+
+def _rotate(graph, pls, inputs):
+    X = graph.side_by_side(as_double(graph, inputs))
+    X = graph("Div", graph("Sub", X, pls._x_mean), pls._x_std)
+    return [graph("MatMul", X, pls.x_rotations_)]
+
+
+SELECTORS = (
+    selection.GenericUnivariateSelect,
+    selection.RFE,
+    selection.RFECV,
+    selection.SelectFdr,
+    selection.SelectFpr,
+    selection.SelectFromModel,
+    selection.SelectFwe,
+    selection.SelectKBest,
+    selection.SelectPercentile,
+    selection.SequentialFeatureSelector,
+)
 STEPS = {
     SimpleImputer: _impute,
     OneHotEncoder: _encode_one_hot,
     OrdinalEncoder: _encode_ordinal,
     PowerTransformer: _transform_power,
+    TargetEncoder: _encode_by_target,
+    LinearDiscriminantAnalysis: _discriminate,
+    **dict.fromkeys((CCA, PLSCanonical, PLSRegression), _rotate),
+    **dict.fromkeys(SELECTORS, _select),
 }
