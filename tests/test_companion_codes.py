@@ -13,18 +13,20 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.preprocessing import TargetEncoder
 from threadpoolctl import threadpool_limits
 
-from conftest import class_head, value_head
+from conftest import class_head, small, value_head
 from skjoint._data.rows import Rows
 from skjoint._ensemble.companions import boosting, codes, forest, ridge
 from skjoint._ensemble.companions.boosting import N_FOLDS
 from skjoint._ensemble.companions.contract import Task
-from skjoint._ensemble.companions.registry import COMPANIONS
+from skjoint._ensemble.companions.registry import COMPANIONS, fit_companions
 from skjoint._onnx import companions as onnx_companions
 from skjoint._onnx.companions import WRITERS
 from skjoint._onnx.graph import DOUBLE, Graph
 from skjoint._onnx.model import as_proto
 from skjoint._prediction import ridge as ridge_prediction
 from skjoint._prediction import trees as tree_prediction
+from skjoint._prediction.stacked import Stacked
+from skjoint.persistence import load, save, to_onnx
 
 NAMES = ["forest", "boosting", "ridge"]
 FEW = {"n_trees": 15, "n_features": 20}
@@ -244,6 +246,15 @@ def test_categories_are_learned_from(name):
     assert np.mean((with_codes - number) ** 2) < 0.8 * np.mean((alone - number) ** 2)
 
 
+def test_columns_of_codes_are_passed_on():
+    arguments = {name: {key: FEW[key] for key in COMPANIONS[name].arguments} for name in NAMES}
+    losses = [VALUE.output.loss("mse"), LABEL.output.loss("crossentropy")]
+    heads, every = list(HEADS.values()), np.arange(ROWS.X.shape[1])
+    found = fit_companions(arguments, ROWS, heads, losses, every, 0, EVERY, N_CODES)
+    for one, other in zip(found, [a for name in NAMES for a in fit(name)], strict=True):
+        assert_array_equal(one.answers, other.answers)
+
+
 @every_companion
 def test_without_codes_nothing_is_added(name):
     for one in fit(name, n_codes={}):
@@ -366,3 +377,23 @@ def test_few_trees_answer_the_rows_that_they_have_not_seen():
         assert one.model.n_trees == 2
         answered = np.isfinite(one.answers).all(axis=1)
         assert answered.sum() == 2 * 300 // forest.N_GROUPS
+
+
+# ------------------------------------------------------ through the estimator
+def test_they_are_in_pickles_files_and_onnx(fitted, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    label = np.array(["x", "y", "z"])[ROWS.targets[1]]
+    y = pd.DataFrame({"value": ROWS.targets[0].ravel(), "label": label})
+    est = small(preprocess=None, epochs=1).fit(ROWS.X, y)
+    models = [one.model for name in NAMES for one in fitted[name] if len(one.where) == len(EVERY)]
+    network = Stacked(est._model.network, models, [0.3] * len(models))
+    est._model = dataclasses.replace(est._model, network=network, companions=tuple(NAMES))
+    assert {field for model in models for field in model.arrays()} >= OF_CODES
+    save(est, tmp_path / "m")
+    for again in (pickle.loads(pickle.dumps(est)), load(tmp_path / "m")):
+        assert_array_equal(again.predict(ROWS.X), est.predict(ROWS.X))
+        assert_array_equal(again.predict_proba(ROWS.X), est.predict_proba(ROWS.X))
+    to_onnx(est, tmp_path / "m.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
+    found = session.run(["value"], {"X": ROWS.X.astype(float)})[0]
+    assert_allclose(found.ravel(), est.predict_value(ROWS.X), rtol=1e-5, atol=1e-5)

@@ -87,7 +87,7 @@ class Ridge:
 
     def _tables_of_levels(self, n_numbers, n_columns):
         """For each column of categories its codes, ascending, and what each adds to the waves and
-        to the output, with a row of zeros for all other codes."""
+        to the output, with zeros for all other codes."""
         if self.levels is None:
             return []
         tables, (columns, codes) = [], self.levels.T
@@ -95,7 +95,7 @@ class Ridge:
             here = np.flatnonzero(columns == column)
             here = here[np.argsort(codes[here])]
             parts = self.waves[n_numbers:][here], self.coef[n_numbers:n_columns][here]
-            with_zeros = [np.vstack([p, np.zeros((1, p.shape[1]))]).astype(float) for p in parts]
+            with_zeros = [np.vstack([p, np.zeros((1, p.shape[1]))]) for p in parts]
             tables.append((column, codes[here], *with_zeros))
         return tables
 
@@ -128,10 +128,15 @@ class Ridge:
             for column, codes, of_waves, of_output in self._tables:  # type: ignore[attr-defined]
                 row = np.searchsorted(codes, X[:, column])
                 row[codes.take(row, mode="clip") != X[:, column]] = len(codes)
-                waves[:, : len(X)] += of_waves.take(row, axis=0).T
-                output[:, : len(X)] += of_output.take(row, axis=0).T
+                waves[:, : len(X)] += _as_columns_of(of_waves, row)
+                output[:, : len(X)] += _as_columns_of(of_output, row)
             output += smooth(np.sin(waves, out=waves))
             return [output.T[: len(X)] + self.intercept]
 
         (found,) = in_chunks(answer, X, RIDGE_CHUNK)
         return found
+
+
+def _as_columns_of(table, row):
+    """Some rows of a table side by side as columns: the same either way, in half the time."""
+    return table.take(row, axis=0).T if len(row) <= RIDGE_BLOCK else table.T.take(row, axis=1)
