@@ -127,7 +127,8 @@ def test_features_of_a_frame_are_checked_by_name():
         est.predict(X.rename(columns={"a": "z"}))
     with pytest.raises(ValueError, match="feature names should match"):
         est.predict(X[["b", "a", "c", "d", "colour"]])
-    assert len(est.predict(X.assign(colour="violet"))) == 120
+    with pytest.warns(UserWarning, match="None of the 120 entries of column 'colour'"):
+        assert len(est.predict(X.assign(colour="violet"))) == 120
 
 
 def test_several_targets_in_every_method(data):

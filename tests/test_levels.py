@@ -7,7 +7,8 @@ from numpy.testing import assert_array_equal
 
 from skjoint import JointRegressorClassifier
 from skjoint.__main__ import main
-from skjoint._data.levels import UNKNOWN, match_levels, said
+from skjoint._data.categories import CategoryEncoder
+from skjoint._data.distinct import distinct, said
 from skjoint.persistence import load, save
 
 CODES = np.array([101, 102, 103, 104] * 15)
@@ -80,10 +81,10 @@ def test_codes_beyond_what_float64_tells_apart():
 
 
 def test_leading_zeros_and_truth_values_are_levels_of_their_own():
-    known = [np.array(["0101", "1", "True"], dtype=object)]
-    entries = np.array([[101], [1], [True], [1.0], [None], ["1"], [0.5]], dtype=object)
-    matched = match_levels(entries, known, ["code"])
-    assert matched[:, 0].tolist() == [UNKNOWN, "1", "True", "1", None, "1", UNKNOWN]
+    known = CategoryEncoder.learn(distinct(pd.Series(["0101", "1", "True"], dtype=object)))
+    for entries, codes in (([101, 1, 1.0, None, "1", 0.5], [0, 2, 2, 0, 2, 0]), ([True], [3])):
+        column = distinct(pd.Series(entries, dtype=object))
+        assert known.encode(column, "code").tolist() == codes
 
 
 @pytest.mark.parametrize(

@@ -257,7 +257,7 @@ def test_gaps_and_scales_in_sequences():
     assert_allclose(encoded.std(axis=(0, 1)), 1, rtol=0.01)
     assert encoded.dtype == np.float32
     weighted = JointRegressorClassifier(trunk=sequences, epochs=1).fit(X, y, np.arange(len(X)) > 10)
-    assert weighted._model.features.scaler_.n_samples_seen_ is not None
+    assert weighted._model.features.channels is not None
     with pytest.raises(ValueError, match=r"rows of shape \(10, 2\), as in fit. Got \(10, 1\)"):
         est.predict(X[:, :, :1])
 

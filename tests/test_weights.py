@@ -84,7 +84,7 @@ def test_rows_without_any_weight_are_as_if_they_were_not_there(weights):
     weights = np.array(weights, dtype=float)
     features, table, kept = drop_unweighted(read_features(X, encode=True), Y, weights)
     assert features.numbers[:, 0].tolist() == [1.0, 3.0]
-    assert features.categories[:, 0].tolist() == ["a", "c"]
+    assert features.others[1].values.tolist() == ["a", "c"]
     assert table.numbers(0).tolist() == [0.5, 2.5]
     assert_array_equal(kept, weights[[0, 2]])
 

@@ -512,7 +512,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         scale_value: bool = True,
         value_from: ValueFrom = "head",
         class_from: ClassFrom = "head",
-        preprocess: Literal["auto"] | None = "auto",
+        preprocess: Literal["auto"] | dict[Any, str] | None = "auto",
         optimizer: Optimizer = "adam",
         learning_rate: float | None = None,
         learning_rate_schedule: Literal["auto", "constant", "cosine"] = "auto",

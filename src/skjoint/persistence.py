@@ -144,7 +144,7 @@ def _with_trunk(estimator: JointRegressorClassifier, model: FittedModel) -> Fitt
     """The model as one that was built from the estimator's trunk, which is made of its own."""
     spec = model.network.spec
     if spec.trunk is not None:
-        shapes = spec.trunk.declared_shapes(spec.input_shape)
+        shapes = spec.trunk.declared_shapes(spec.trunk_shape)
         check_trunk(model.network, shapes)
         trunk = spec.trunk.build()
         trunk.set_weights(model.network.member(0).weights[: len(shapes)])

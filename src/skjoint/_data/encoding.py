@@ -1,203 +1,410 @@
-"""From parsed X to float32 for the network.
+"""From parsed X to one table of float32 for the network.
 
-Numbers are standardised, then missing ones become 0, which is imputation by
-the column's mean that honours sample weights. Text and categories become
-one-hot columns; a missing category is a category of its own; one that
-fit has not met gives zeros only. Sequences and images (3-D and 4-D X) keep
-their shape; each channel, the last axis, is standardised over all others.
+Numbers come first: their ranks, the standardised numbers, columns for numbers of few values.
+Parts of dates are numbers like any others. Then numbers that are mostly zeros, then texts. The
+last columns hold codes of categories, as whole numbers. Sequences and images (3-D and 4-D X) keep
+their shape; each channel is standardised.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from sklearn.preprocessing import OneHotEncoder
+import pandas as pd
 
-from skjoint._data.columns import LARGE, check_categories, knots_of, levels_of, scaler_of
+from skjoint._data.categories import CategoryEncoder
+from skjoint._data.code_units import units_of
+from skjoint._data.column_kinds import kinds_of
+from skjoint._data.dates import parts_of, seconds_of
+from skjoint._data.distinct import Distinct, distinct
 from skjoint._data.features import OWNER, Schema, check_size, read_features
-from skjoint._data.levels import match_levels
+from skjoint._data.few_rows import read_few
+from skjoint._data.kinds import Guess, of_column
+from skjoint._data.numbers import (
+    ChannelEncoder,
+    NumberEncoder,
+    SparseEncoder,
+    are_mostly_zeros,
+)
+from skjoint._data.texts import TextEncoder
+from skjoint._data.written_numbers import numbers_of
 
-BEND = 5.0  # standard deviations that clipped numbers stay within
 # float64 on the way takes several times the size of what is kept
 ENCODED_AT_ONCE = 2**14  # rows
+SEED = 0  # of what is learned of texts, so that it is the same in every fit
 
 
-class FeatureEncoder:
-    """Numbers standardised, categories one-hot, side by side as float32.
+@dataclass(frozen=True)
+class DateEncoder:
+    """A column of dates: what its seconds count from, and the parts that differ in fit.
 
     Parameters
     ----------
-    enabled : bool
-        False passes the numbers on as they are.
-    ranks : bool, default=False
-        Put the rank of every number before the standardised numbers, and a column of 0 and 1
-        for each value of those that have few behind them; clip what is standardised.
+    zone : str
+        Of the clock on the wall, "" without one.
+    origin : float
+        Mean of fit, in seconds since 1970.
+    parts : tuple of int
+        Places in :data:`skjoint._data.dates.PARTS`.
     """
 
-    def __init__(self, enabled, ranks=False):
-        self.enabled = enabled
-        self.ranks = ranks
-        self.schema: Schema = None  # type: ignore[assignment]  # until learn
-        self.numbers_ = self.categories_ = np.empty(0, dtype=np.intp)
-        self.levels_ = np.empty((3, 0))
-        self.bend_ = None  # where numbers are not clipped
+    zone: str
+    origin: float
+    parts: tuple[int, ...]
+
+    @classmethod
+    def learn(cls, seconds, zone, sample_weight=None):
+        present = ~np.isnan(seconds)
+        weights = None if sample_weight is None else sample_weight[present]
+        origin = float(np.average(seconds[present], weights=weights)) if present.any() else 0.0
+        parts = parts_of(seconds[present], origin)
+        kept = np.flatnonzero(np.ptp(parts, axis=0) > 0) if present.any() else []
+        return cls(zone, origin, tuple(int(i) for i in kept) or (0,))
+
+    def encode(self, seconds):
+        """Numbers, (n_samples, n_parts)."""
+        return parts_of(seconds, self.origin)[:, list(self.parts)]
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureEncoder:
+    """What each column of X becomes; learned by :meth:`learn`.
+
+    Parameters
+    ----------
+    schema : Schema
+    row_shape : tuple of int
+        Shape of one row of X.
+    enabled : bool
+        False passes the numbers on as they are.
+    guesses : tuple of Guess
+        Kind of every column; empty for rows with a shape and where nothing is encoded.
+    channels : ChannelEncoder or None
+        Of rows with a shape.
+    dense, sparse : tuple of int
+        Positions of columns of numbers, and of those that are mostly zeros.
+    dates, texts, categories : dict
+        Encoders by position.
+    numbers : NumberEncoder or None
+        Of the dense columns and, behind them, of all parts of dates.
+    zeros : SparseEncoder or None
+        Of the columns that are mostly zeros.
+    missing : tuple of float
+        Share of missing entries in each column of fit.
+    """
+
+    schema: Schema
+    row_shape: tuple[int, ...]
+    enabled: bool = True
+    guesses: tuple[Guess, ...] = ()
+    channels: ChannelEncoder | None = None
+    dense: tuple[int, ...] = ()
+    sparse: tuple[int, ...] = ()
+    dates: dict[int, DateEncoder] = field(default_factory=dict)
+    texts: dict[int, TextEncoder] = field(default_factory=dict)
+    categories: dict[int, CategoryEncoder] = field(default_factory=dict)
+    numbers: NumberEncoder | None = None
+    zeros: SparseEncoder | None = None
+    missing: tuple[float, ...] = ()
 
     # -------------------------------------------------------------------- learning
-    def learn(self, features, sample_weight=None):
-        """Learn from :class:`Features`; a row's weight counts it that often."""
-        self.schema = features.schema
-        self.row_shape_ = self.output_shape_ = features.row_shape
-        if not self.enabled:
-            return self
-        if len(self.row_shape_) > 1:
-            self._learn_channels(features.numbers, sample_weight)
-            return self
-        n_outputs = self._learn_numbers(features, sample_weight) + self._learn_categories(features)
-        self.output_shape_ = (n_outputs,)
-        return self
+    @classmethod
+    def learn(
+        cls,
+        features,
+        sample_weight=None,
+        *,
+        enabled=True,
+        ranks=False,
+        preprocess=None,
+        may_drop=True,
+    ):
+        """Learn from :class:`Features`; a row's weight counts it that often.
 
-    def _learn_channels(self, X, sample_weight):
-        n_inside = int(np.prod(X.shape[1:-1]))
-        weights = None if sample_weight is None else np.repeat(sample_weight, n_inside)
-        self.scaler_ = scaler_of(_channels(X), weights)
+        Parameters
+        ----------
+        features : Features
+        sample_weight : ndarray of shape (n_samples,), default=None
+        enabled : bool, default=True
+        ranks : bool, default=False
+            Put the rank of every number before the standardised numbers, and a column of 0 and
+            1 for each value of those that have few behind them; clip what is standardised.
+        preprocess : dict, default=None
+            Kinds by name or position, which are not guessed.
+        may_drop : bool, default=True
+            Whether a column may be left out unasked.
+        """
+        like = cls(features.schema, features.row_shape, enabled)
+        if not enabled:
+            return like
+        if features.numbers.ndim > 2:
+            return replace(like, channels=ChannelEncoder.learn(features.numbers, sample_weight))
+        guesses = kinds_of(features, preprocess, may_drop)
+        like = replace(like, guesses=guesses, missing=_shares_missing(features))
+        return like._with_columns(features, sample_weight, ranks)
 
-    def _learn_numbers(self, features, sample_weight):
-        """Scales and ranks; the number of columns that come of them."""
-        numbers = features.numbers
-        self.numbers_ = np.array(features.number_positions, dtype=np.intp)
-        if not len(self.numbers_):
-            return 0
-        self.scaler_ = scaler_of(numbers, sample_weight)
-        if not self.ranks:
-            return len(self.numbers_)
-        weights = np.ones(len(numbers)) if sample_weight is None else sample_weight
-        self.knots_ = [knots_of(column, weights) for column in numbers.T]
-        self.levels_ = levels_of(numbers)
-        self.bend_ = BEND
-        return 2 * len(self.numbers_) + self.levels_.shape[1]
+    def _with_columns(self, features, sample_weight, ranks):
+        """The encoders of all columns, whose kinds are known."""
+        dates, texts, categories, numbers = {}, {}, {}, []
+        for position, guess in enumerate(self.guesses):
+            if guess.kind == "number":
+                numbers.append(position)
+            elif guess.kind == "date":
+                seconds, zone = self._seconds(features, position)
+                dates[position] = DateEncoder.learn(seconds, zone, sample_weight)
+            elif guess.kind == "text":
+                column = _entries(features.column(position))
+                with of_column(features.name(position)):
+                    texts[position] = TextEncoder.learn(column.values, SEED)
+            elif guess.kind == "category":
+                column = _entries(features.column(position))
+                categories[position] = CategoryEncoder.learn(column, sample_weight)
+        zeros = are_mostly_zeros([self._number(features, position) for position in numbers])
+        found = replace(
+            self,
+            dense=tuple(p for p, zero in zip(numbers, zeros, strict=True) if not zero),
+            sparse=tuple(p for p, zero in zip(numbers, zeros, strict=True) if zero),
+            dates=dates,
+            texts=texts,
+            categories=categories,
+        )
+        return found._with_numbers(features, sample_weight, ranks)
 
-    def _learn_categories(self, features):
-        """Categories; the number of columns that come of them."""
-        positions, names = features.category_positions, features.names
-        self.categories_ = np.array(positions, dtype=np.intp)
-        if not positions:
-            return 0
-        for position, column in zip(positions, features.categories.T, strict=True):
-            check_categories(position if names is None else names[position], column)
-        self.one_hot_ = OneHotEncoder(
-            handle_unknown="ignore", sparse_output=False, dtype=np.float32
-        ).fit(features.categories)
-        return sum(len(c) for c in self.one_hot_.categories_)
+    def _with_numbers(self, features, sample_weight, ranks):
+        """The encoders of columns of numbers, which are told apart."""
+        found, whole = self, slice(None)
+        if self.sparse:
+            columns = self._zeros_of(features)(whole)
+            found = replace(found, zeros=SparseEncoder.learn(columns, sample_weight))
+        if self.dense or self.dates:
+            columns = self._numbers_of(features)(whole)
+            found = replace(found, numbers=NumberEncoder.learn(columns, sample_weight, ranks))
+        return found
 
     # --------------------------------------------------------------------- columns
-    def text_columns(self):
-        """Names of the columns of a table that hold text."""
-        names: np.ndarray = self.schema.feature_names  # type: ignore[assignment]
-        levels = self.one_hot_.categories_ if len(self.categories_) else []
-        return [
-            names[position]
-            for position, known in zip(self.categories_, levels, strict=True)
-            if any(isinstance(level, str) for level in known)
-        ]
+    @property
+    def output_shape(self):
+        """Shape of one encoded row."""
+        if not self.enabled or self.channels is not None:
+            return self.row_shape
+        return (self._n_before_codes + len(self.categories),)
+
+    @property
+    def _n_before_codes(self):
+        parts = [self.numbers, self.zeros, *self.texts.values()]
+        return sum(part.width for part in parts if part is not None)
+
+    @property
+    def n_codes(self):
+        """Numbers of codes of the last columns, the code of what fit has not met included."""
+        return tuple(encoder.n_codes for encoder in self.categories.values())
 
     @property
     def n_numbers(self):
         """Leading columns of encoded X that are numbers, each rank counted as one."""
-        if not self.enabled or len(self.row_shape_) > 1:
-            return 0
-        return len(self.numbers_) * (2 if self.ranks else 1)
+        return 0 if self.numbers is None else self.numbers.n_ranks + self.numbers.n_columns
 
     @property
     def n_ranks(self):
         """Leading columns of encoded X that are ranks."""
-        return self.n_numbers // 2 if self.ranks else 0
+        return 0 if self.numbers is None else self.numbers.n_ranks
+
+    @property
+    def n_units(self):
+        """Numbers in a row as the first hidden layer reads it, but for ranks."""
+        n_columns = self.output_shape[0] - self.n_ranks - len(self.categories)
+        return n_columns + sum(map(units_of, self.n_codes))
 
     @property
     def distinct_columns(self):
         """Columns of encoded X without those of ranks and levels, which repeat the numbers."""
-        columns = np.arange(self.output_shape_[0])
-        if not self.enabled or not self.ranks:
+        columns = np.arange(self.output_shape[0])
+        if self.numbers is None:
             return columns
-        n_levels = self.levels_.shape[1]
-        return np.delete(columns[self.n_ranks :], np.arange(n_levels) + self.n_ranks)
+        return np.delete(columns[self.n_ranks :], slice(self.numbers.n_columns, self._n_repeated))
+
+    @property
+    def _n_repeated(self):
+        return self.numbers.width - self.n_ranks
+
+    def name(self, position):
+        """Name of a column, or its position where it has none."""
+        names = self.schema.feature_names
+        return position if names is None else names[position]
+
+    def text_columns(self):
+        """Names of the columns of a table that held text."""
+        names = self.schema.feature_names
+        return [] if names is None else [names[p] for p in self.text_positions]
+
+    @property
+    def text_positions(self):
+        """Positions of the columns that held text."""
+        of_text = [
+            position
+            for position, encoder in self.categories.items()
+            if any(isinstance(level, str) for level in encoder.levels)
+        ]
+        return sorted([*of_text, *self.texts])
+
+    def report(self):
+        """What each column is and becomes, a DataFrame."""
+        names = self.schema.feature_names
+        names = range(self.schema.n_features) if names is None else names
+        rows = [
+            (name, guess.kind, guess.why, self._n_levels(p), self._width(p), missing)
+            for p, (name, guess, missing) in enumerate(
+                zip(names, self.guesses, self.missing, strict=True)
+            )
+        ]
+        report = pd.DataFrame(rows, columns=["column", "kind", "why", "levels", "width", "missing"])
+        return report.astype({"levels": "Int64", "width": int, "missing": float})
+
+    def _n_levels(self, position):
+        if position not in self.categories:
+            return pd.NA
+        return len(self.categories[position].levels)
+
+    def _width(self, position):
+        """Numbers that the network reads of a column."""
+        if position in self.categories:
+            return units_of(self.categories[position].n_codes)
+        if position in self.texts:
+            return self.texts[position].width
+        if position in self.sparse:
+            return 1
+        if position in self.dense:
+            return int(self.numbers.widths()[self.dense.index(position)])
+        if position not in self.dates:
+            return 0
+        start = len(self.dense)
+        for other, encoder in self.dates.items():
+            if other == position:
+                break
+            start += len(encoder.parts)
+        return int(self.numbers.widths()[start:][: len(self.dates[position].parts)].sum())
 
     # -------------------------------------------------------------------- encoding
     def read(self, X, *, owner=OWNER, allow_nd=False):
         """Read an X of the form of fit; see :func:`read_features`."""
-        features = read_features(
+        if self.guesses:
+            few = read_few(X, self.schema, [guess.kind for guess in self.guesses])
+            if few is not None:
+                return few
+        return read_features(
             X,
             encode=self.enabled,
-            allow_nd=allow_nd or len(self.row_shape_) > 1,
+            allow_nd=allow_nd or len(self.row_shape) > 1,
             schema=self.schema,
-            category_positions=self.categories_,
+            unread=[p for p, guess in enumerate(self.guesses) if guess.kind == "drop"],
             owner=owner,
         )
-        if features.categories is None:
-            return features
-        names = self.categories_ if features.names is None else features.names[self.categories_]
-        levels = match_levels(features.categories, self.one_hot_.categories_, names)
-        return replace(features, categories=levels)
 
     def encode(self, features):
-        """float32 array of shape (n_samples, *output_shape_)."""
+        """float32 array of shape (n_samples, *output_shape)."""
         row_shape = features.row_shape
-        if row_shape != self.row_shape_:
+        if row_shape != self.row_shape:
             raise ValueError(
-                f"X must have rows of shape {self.row_shape_}, as in fit. Got {row_shape} instead."
+                f"X must have rows of shape {self.row_shape}, as in fit. Got {row_shape} instead."
             )
         if not self.enabled:
             return features.numbers
-        return self._encoded(features.numbers, features.categories)
-
-    @np.errstate(over="ignore", invalid="ignore")
-    def _encoded(self, numbers, categories):
-        encode_into = self._encode_channels if numbers.ndim > 2 else self._encode_columns
-        encoded = np.empty((len(numbers), *self.output_shape_), np.float32)
-        if len(numbers) <= ENCODED_AT_ONCE:
-            encode_into(encoded, numbers, categories)
-            return encoded
-        for start in range(0, len(numbers), ENCODED_AT_ONCE):
-            rows = slice(start, start + ENCODED_AT_ONCE)
-            part = None if categories is None else categories[rows]
-            encode_into(encoded[rows], numbers[rows], part)
+        encoded = np.empty((len(features), *self.output_shape), np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self.channels is not None:
+                for rows in _chunks(len(features)):
+                    self.channels.encode_into(encoded[rows], features.numbers[rows])
+                    check_size(encoded[rows])
+            else:
+                self._encode_columns(encoded, features)
         return encoded
 
-    def _encode_channels(self, encoded, X, _):
-        scaled = self.scaler_.transform(_channels(X)).reshape(X.shape)
-        np.copyto(encoded, scaled, casting="same_kind")
-        np.copyto(encoded, 0.0, where=np.isnan(encoded))
-        check_size(encoded)
+    def _encode_columns(self, encoded, features):
+        parts = []  # pairs of an encoder and a function from a slice of rows to what it reads
+        if self.numbers is not None:
+            parts.append((self.numbers, self._numbers_of(features)))
+        if self.zeros is not None:
+            parts.append((self.zeros, self._zeros_of(features)))
+        for position, encoder in self.texts.items():
+            parts.append((encoder, _entries(features.column(position)).take))
+        for rows in _chunks(len(features)):
+            filled = 0
+            for encoder, read in parts:
+                end = filled + encoder.width
+                encoder.encode_into(encoded[rows, filled:end], read(rows))
+                filled = end
+            check_size(encoded[rows, :filled])
+        first = encoded.shape[1] - len(self.categories)
+        for i, (position, encoder) in enumerate(self.categories.items(), start=first):
+            column = _entries(features.column(position))
+            encoded[:, i] = encoder.encode(column, features.name(position))
 
-    def _encode_columns(self, encoded, numbers, categories):
-        filled = self._encode_numbers(encoded, numbers) if len(self.numbers_) else 0
-        if categories is not None:
-            encoded[:, filled:] = self.one_hot_.transform(categories)
-        check_size(encoded)
+    def _numbers_of(self, features):
+        """Function from rows to dense numbers and, behind them, the parts of dates."""
+        if not self.dates and features.positions == self.dense:
+            return lambda rows: features.numbers[rows]
+        columns = [self._number(features, position) for position in self.dense]
+        dates = [(encoder, self._seconds(features, p)[0]) for p, encoder in self.dates.items()]
 
-    def _encode_numbers(self, encoded, numbers):
-        """Fill the leading columns; how many they are."""
-        n_numbers, n_levels = len(self.numbers_), self.levels_.shape[1]
-        filled = 2 * n_numbers if self.ranks else n_numbers
-        if self.ranks:
-            for i, (knots, ranks) in enumerate(self.knots_):
-                encoded[:, i] = np.interp(numbers[:, i], knots, ranks)
-        # What its transform does, without checks that take longer than a row's prediction.
-        scaled = numbers - self.scaler_.mean_
-        scaled /= self.scaler_.scale_
-        if self.bend_ is not None:
-            # Smooth clipping of Holzmüller et al. 2024: z / sqrt(1 + (z / bend)**2).
-            np.clip(scaled, -LARGE, LARGE, out=scaled)  # whose square is a float64
-            scaled /= np.sqrt(1 + np.square(scaled / self.bend_))
-        encoded[:, filled - n_numbers : filled] = scaled
-        of_numbers = encoded[:, :filled]
-        np.copyto(of_numbers, 0.0, where=np.isnan(of_numbers))
-        if n_levels:
-            column, lower, upper = self.levels_
-            level = numbers[:, column.astype(np.intp)]
-            encoded[:, filled : filled + n_levels] = (level >= lower) & (level < upper)
-        return filled + n_levels
+        def numbers(rows):
+            parts = [encoder.encode(seconds[rows]) for encoder, seconds in dates]
+            if columns:
+                parts.insert(0, np.stack([column[rows] for column in columns], axis=1))
+            return np.concatenate(parts, axis=1)
+
+        return numbers
+
+    def _zeros_of(self, features):
+        """Function from rows to numbers that are mostly zeros."""
+        if features.positions == self.sparse:
+            return lambda rows: features.numbers[rows]
+        columns = [self._number(features, position) for position in self.sparse]
+        return lambda rows: np.stack([column[rows] for column in columns], axis=1)
+
+    def _number(self, features, position):
+        """A column of numbers, whatever it comes as."""
+        column = features.column(position)
+        if isinstance(column, np.ndarray):
+            return column
+        with of_column(features.name(position)):
+            if isinstance(column, pd.Series):
+                raise ValueError(
+                    f"must hold numbers. Got the date {str(column.iloc[0])!r} instead."
+                )
+            values = [float(v) if isinstance(v, (bool, np.bool_)) else v for v in column.values]
+            numbers = numbers_of(values, self.guesses[position].decimal)
+            return column.spread(np.asarray(numbers, dtype=np.float64), np.nan)
+
+    def _seconds(self, features, position):
+        """Seconds of a column of dates, and their zone."""
+        column, zone = features.column(position), None
+        if position in self.dates:
+            zone = self.dates[position].zone
+        with of_column(features.name(position)):
+            if isinstance(column, pd.Series):
+                return seconds_of(column, zone)
+            if isinstance(column, np.ndarray) and not np.isnan(column).all():
+                number = column[~np.isnan(column)][0]
+                raise ValueError(f"must hold dates, as in fit. Got the number {number:g} instead.")
+            column = _entries(column)
+            seconds, zone = seconds_of(column.values, zone)
+            return column.spread(seconds, np.nan), zone
 
 
-def _channels(X):
-    return X.reshape(-1, X.shape[-1])
+def _entries(column):
+    """A column as ``Distinct`` entries."""
+    return column if isinstance(column, Distinct) else distinct(pd.Series(column))
+
+
+def _shares_missing(features):
+    shares = []
+    for position in range(features.schema.n_features):
+        column = features.column(position)
+        gaps = column.codes < 0 if isinstance(column, Distinct) else pd.isna(column)
+        shares.append(float(np.mean(gaps)))
+    return tuple(shares)
+
+
+def _chunks(n_samples):
+    return [slice(start, start + ENCODED_AT_ONCE) for start in range(0, n_samples, ENCODED_AT_ONCE)]

@@ -1,12 +1,14 @@
-"""X read and checked, once: columns of numbers and columns of categories.
+"""X read and checked, once: numbers side by side, every other column as its distinct entries.
 
-The checks are scikit-learn's own wherever it has such.
-:class:`skjoint._data.encoding.FeatureEncoder` makes float32 of the result.
+Reading takes the columns as they come; what each becomes is decided by
+:class:`skjoint._data.encoding.FeatureEncoder`. The checks are scikit-learn's own wherever it has
+such.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -16,11 +18,13 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import validate_data
 
-from skjoint._data.containers import check_container, is_foreign_frame, rows_of_objects
+from skjoint._data.containers import check_container, check_names, rows_of_objects
+from skjoint._data.distinct import Distinct, distinct
+from skjoint._data.foreign import WHOLE, as_pandas, check_eager, is_foreign, names_of, series_of
+from skjoint._data.written_numbers import numbers_of
 
 OWNER = "JointRegressorClassifier"  # the class that messages name
 FARTHEST = 1e30
-DATES = "holds dates or durations. Convert them to numbers first, for example to days since a date."
 # What pandas.api.types.infer_dtype returns for columns of objects that are numbers or missing.
 NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
@@ -34,51 +38,63 @@ class Schema:
     feature_names: np.ndarray | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Features:
-    """X, parsed.
+    """X, as it came.
 
-    ``numbers`` are the columns of numbers side by side, NaN where missing, or rows of any
-    shape; ``categories`` the other columns as objects, None where missing; without any it is
-    None. ``names`` are those of all columns, None where they are their positions.
+    Parameters
+    ----------
+    numbers : ndarray
+        The columns that came as numbers side by side, NaN where missing, or rows of any shape.
+    schema : Schema
+    positions : tuple of int
+        Of these columns in X.
+    others : dict of {int: Distinct or Series}
+        All other columns by position, dates as a Series; not those that nobody reads.
+    names : sequence or None
+        Of all columns, None where they are their positions.
     """
 
     numbers: np.ndarray
     schema: Schema
-    categories: np.ndarray | None = None
-    category_positions: tuple[int, ...] = ()
-    names: pd.Index | None = None
+    positions: tuple[int, ...] = ()
+    others: Mapping[int, Distinct | pd.Series] = field(default_factory=dict)
+    names: tuple | None = None
 
     def __len__(self):
         return len(self.numbers)
 
     @property
-    def number_positions(self):
-        """Columns of X that are numbers."""
-        rest = set(self.category_positions)
-        return tuple(p for p in range(self.schema.n_features) if p not in rest)
-
-    @property
     def row_shape(self):
         """The shape of one row of X."""
-        shape = self.numbers.shape[1:]
-        return shape if self.categories is None else (shape[0] + self.categories.shape[1],)
+        return self.numbers.shape[1:] if self.numbers.ndim > 2 else (self.schema.n_features,)
+
+    def name(self, position):
+        """The name of a column for messages."""
+        return position if self.names is None else self.names[position]
 
     def take(self, rows):
         """Some of the rows."""
-        categories = None if self.categories is None else self.categories[rows]
-        return Features(
-            self.numbers[rows], self.schema, categories, self.category_positions, self.names
-        )
+        others = {
+            p: c.iloc[rows] if isinstance(c, pd.Series) else c.take(rows)
+            for p, c in self.others.items()
+        }
+        return replace(self, numbers=self.numbers[rows], others=others)
+
+    def column(self, position):
+        """A column: an array of numbers, ``Distinct`` entries or a Series of dates."""
+        if position in self.others:
+            return self.others[position]
+        return self.numbers[:, self.positions.index(position)]
 
 
 # ----------------------------------------------------------------------- reading
-def read_features(X, *, encode, allow_nd=False, schema=None, category_positions=None, owner=OWNER):
+def read_features(X, *, encode, allow_nd=False, schema=None, unread=(), owner=OWNER):
     """Check X and take it apart.
 
     Parameters
     ----------
-    X : array-like or DataFrame
+    X : array-like or table
     encode : bool
         False where the numbers are for the network as they are: text and missing entries
         are errors then.
@@ -86,8 +102,8 @@ def read_features(X, *, encode, allow_nd=False, schema=None, category_positions=
         Whether rows may have a shape.
     schema : Schema, default=None
         That of fit, which X must have; None in fit.
-    category_positions : sequence of int, default=None
-        Columns that were categories in fit; None for those that hold anything but numbers.
+    unread : collection of int, default=()
+        Positions of columns that are left out.
     owner : str
         Name of the class in scikit-learn's messages.
 
@@ -97,30 +113,32 @@ def read_features(X, *, encode, allow_nd=False, schema=None, category_positions=
     """
     if schema is not None and _is_plain(X, schema, encode):
         X = X if encode else X.astype(np.float32, copy=False)
-        return _from_array(X, schema, category_positions)
+        return _from_array(X, schema)
     # What overflows is reported as infinite.
     with np.errstate(over="ignore", invalid="ignore"):
-        return _read(X, encode, allow_nd, schema, category_positions, owner)
+        return _read(X, encode, allow_nd, schema, unread, owner)
 
 
-def _read(X, encode, allow_nd, schema, category_positions, owner):
+def _read(X, encode, allow_nd, schema, unread, owner):
     X = _checked(X)
     if getattr(X, "ndim", 2) > 2:
         return _read_shaped(X, encode, allow_nd, schema, owner)
-    frame = _as_frame(X)
-    is_mixed = frame is not None and not all(_is_number(dtype) for dtype in frame.dtypes)
-    X = X if frame is None else frame
     if not encode:
-        return _read_as_they_are(X, is_mixed, schema, owner)
-    has_categories = category_positions is not None and len(category_positions) > 0
-    if is_mixed or (frame is not None and has_categories):
-        return _read_mixed(frame, schema, category_positions, owner)
-    if frame is not None and X.shape[1] == 0:  # which has no dtype to convert
+        return _read_as_they_are(X, schema, owner)
+    if is_foreign(X) or _is_mixed(X):
+        return _read_table(X, schema, unread, owner)
+    names = X.columns if isinstance(X, pd.DataFrame) else None
+    if names is not None and X.shape[1] == 0:  # which has no dtype to convert
         X = X.to_numpy(dtype=np.float64)
     X, schema = _validated(
         X, schema, owner, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan"
     )
-    return _from_array(X, schema, category_positions)
+    return replace(_from_array(X, schema), names=_shown(names))
+
+
+def _from_array(X, schema):
+    """An array of numbers."""
+    return Features(X, schema, tuple(range(schema.n_features)))
 
 
 def _read_shaped(X, encode, allow_nd, schema, owner):
@@ -142,14 +160,16 @@ def _read_shaped(X, encode, allow_nd, schema, owner):
     )
 
 
-def _read_as_they_are(X, is_mixed, schema, owner):
+def _read_as_they_are(X, schema, owner):
     """Numbers that nothing is done to."""
+    X = as_pandas(X, "X")
+    is_mixed = _is_mixed(X) and not _holds_numbers(_as_frame(X))
     try:
         X, schema = _validated(X, schema, owner, dtype=np.float32)
         if is_mixed:
             raise ValueError("Got text or categories instead.")
         check_size(X)
-        return Features(X, schema)
+        return _from_array(X, schema)
     except (ValueError, TypeError) as error:
         if not is_mixed and "NaN" not in str(error):
             raise
@@ -160,55 +180,107 @@ def _read_as_they_are(X, is_mixed, schema, owner):
         ) from error
 
 
-def _read_mixed(frame, schema, category_positions, owner):
-    """A table that holds not only numbers."""
-    if len(frame) == 0:
+# ------------------------------------------------------------------------ tables
+def _read_table(table, schema, unread, owner):
+    """A table whose columns may be of any type, column by column."""
+    table = table if is_foreign(table) else _as_frame(table)
+    names = names_of(table) if is_foreign(table) else table.columns
+    n_samples = table.shape[0]
+    if n_samples == 0:
         raise ValueError(
-            f"Found array with 0 sample(s) (shape={frame.shape}) while a minimum of 1 is required."
+            f"Found array with 0 sample(s) (shape={table.shape}) while a minimum of 1 is required."
         )
-    _, schema = _validated(frame, schema, owner, skip_check_array=True)
-    if category_positions is None:
-        category_positions = [p for p, dtype in enumerate(frame.dtypes) if not _is_number(dtype)]
-    category_positions = tuple(category_positions)
-    numbers = _numbers(frame, category_positions)
-    if not category_positions:
-        return Features(numbers, schema)
-    categories = _categories(frame, category_positions)
-    return Features(numbers, schema, categories, category_positions, frame.columns)
+    header = pd.DataFrame([[0.0] * len(names)], columns=names)
+    _, schema = _validated(header, schema, owner)
+    numbers, others = {}, {}
+    for position in range(len(names)):
+        if position in unread:
+            continue
+        column = series_of(table, position) if is_foreign(table) else table.iloc[:, position]
+        column = read_column(column, names[position])
+        is_number = isinstance(column, np.ndarray)
+        (numbers if is_number else others)[position] = column
+    matrix = np.empty((n_samples, len(numbers)))
+    for i, column in enumerate(numbers.values()):
+        matrix[:, i] = column
+    if numbers:
+        assert_all_finite(matrix, allow_nan=True, input_name="X")
+    return Features(matrix, schema, tuple(numbers), others, _shown(names))
 
 
-def _from_array(X, schema, category_positions):
-    """An array of numbers, some of which may stand for categories."""
-    if category_positions is None or not len(category_positions):
-        return Features(X, schema)
-    category_positions = tuple(category_positions)
-    categories = _categories(pd.DataFrame(X), category_positions)
-    numbers = np.delete(X, category_positions, axis=1)
-    return Features(numbers, schema, categories, category_positions)
+def _shown(names):
+    """Names of columns for messages; None where they are positions."""
+    return None if names is None or isinstance(names, pd.RangeIndex) else tuple(names)
 
 
-def _numbers(frame, category_positions):
-    """Columns of a table that are no categories, as float64 with NaN where missing."""
-    positions = np.delete(np.arange(frame.shape[1]), category_positions)
-    numbers = np.full((len(frame), len(positions)), np.nan)
-    for i, position in enumerate(positions):
-        column = frame.iloc[:, position]
-        if _is_number(column.dtype):
-            numbers[:, i] = column.to_numpy(dtype=np.float64, na_value=np.nan)
-        elif column.notna().any():
+def read_column(column, name):
+    """A Series as float64 where it holds numbers, as a Series of dates, or as ``Distinct``."""
+    dtype = column.dtype
+    if isinstance(dtype, pd.SparseDtype):
+        column = column.sparse.to_dense()
+        dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return distinct(column)
+    if dtype.kind == "O" and not isinstance(dtype, pd.StringDtype):
+        column = column.infer_objects()
+        dtype = column.dtype
+        if dtype.kind == "O" and pd.api.types.infer_dtype(column, skipna=True) in NUMBERS:
+            return column.where(column.notna(), np.nan).to_numpy(dtype=np.float64)
+    if dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: column {name!r} of X.")
+    if dtype.kind == "m":
+        return _days(column)
+    if dtype.kind == "M" or isinstance(dtype, (pd.DatetimeTZDtype, pd.PeriodDtype)):
+        return column
+    if pd.api.types.is_bool_dtype(dtype) or not pd.api.types.is_numeric_dtype(dtype):
+        try:
+            return distinct(column)
+        except TypeError:  # entries that cannot be hashed
+            types = sorted({type(entry).__name__ for entry in column[column.notna()]})
             raise ValueError(
-                f"Column {frame.columns[position]!r} of X held numbers in fit. "
-                f"Got {column.dropna().tolist()[0]!r} instead."
-            )
-    if len(positions):
-        assert_all_finite(numbers, allow_nan=True, input_name="X")
-    return numbers
+                f"Column {name!r} of X must hold numbers, text or dates. Got entries of type "
+                f"{', '.join(types)}; convert it first, for example with astype(str)."
+            ) from None
+    if _is_beyond_float64(column.dropna()):
+        return distinct(column.astype(object))
+    return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _categories(frame, positions):
-    """Columns of a table as objects, None where missing."""
-    columns = frame.iloc[:, list(positions)].astype(object)
-    return columns.where(columns.notna(), None).to_numpy()
+def _days(column):
+    """Durations as numbers of days, NaN where missing."""
+    days = np.full(len(column), np.nan)
+    present = column.notna().to_numpy()
+    days[present] = numbers_of(column[present].to_numpy())
+    return days
+
+
+def _as_frame(X):
+    """X, a DataFrame or an array that may hold anything but numbers, as a DataFrame."""
+    return X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X).astype(object))
+
+
+def _is_mixed(X):
+    """Whether columns have to be looked at one by one."""
+    if isinstance(X, pd.DataFrame):
+        plain = all(isinstance(d, np.dtype) and d.kind in "iuf" for d in X.dtypes)
+        return not plain or any(_is_beyond_float64(column) for _, column in X.items())
+    return X.dtype.kind in "OUST" or (isinstance(X, np.ndarray) and _is_beyond_float64(X))
+
+
+def _is_beyond_float64(numbers):
+    """Whether these are whole numbers that float64 cannot tell apart."""
+    if numbers.dtype.kind not in "iu" or numbers.dtype.itemsize < 8 or len(numbers) == 0:
+        return False
+    return bool(np.max(numbers) > WHOLE or np.min(numbers) < -WHOLE)
+
+
+def _holds_numbers(frame):
+    """Whether no column of a table holds anything but numbers and truth values."""
+    return all(
+        pd.api.types.is_bool_dtype(column.dtype)
+        or isinstance(read_column(column, name), np.ndarray)
+        for name, column in frame.items()
+    )
 
 
 # ------------------------------------------------------------------------ checks
@@ -250,21 +322,18 @@ def _is_plain(X, schema, encode):
 
 def _checked(X):
     """X as an array, or as the table or sparse matrix that it is."""
-    if not sparse.issparse(X):
+    check_eager(X, "X")
+    if not sparse.issparse(X) and not is_foreign(X):
         check_container(X, "X")
     if isinstance(X, (list, tuple)):
         X = rows_of_objects(X, "X")
-    elif is_foreign_frame(X):
-        if np.asarray(X).dtype.kind not in "biuf":
-            raise TypeError(
-                "X must be a pandas DataFrame where it holds anything but numbers. Got a "
-                f"{type(X)} instead. Use X.to_pandas()."
-            )
-    elif not isinstance(X, (np.ndarray, pd.DataFrame)) and not sparse.issparse(X):
+    elif not (isinstance(X, (np.ndarray, pd.DataFrame)) or sparse.issparse(X) or is_foreign(X)):
         X = np.asarray(X)
+    if isinstance(X, pd.DataFrame):
+        check_names(X.columns, "X")
     kind = getattr(getattr(X, "dtype", None), "kind", "")
     if kind in ("m", "M"):
-        raise ValueError(f"X {DATES} Got {X.dtype} instead.")
+        X = pd.DataFrame(X)
     if kind == "c":
         raise ValueError(f"Complex data not supported: X holds {X.dtype}.")
     if getattr(X, "ndim", 2) < 2:
@@ -288,33 +357,3 @@ def check_size(encoded):
 def _largest(numbers):
     """Size of the largest number; for one row twice as fast as the method ``max``."""
     return np.maximum.reduce(np.abs(numbers), axis=None, initial=0)
-
-
-def _is_number(dtype):
-    return pd.api.types.is_numeric_dtype(dtype) and not isinstance(dtype, pd.CategoricalDtype)
-
-
-def _as_frame(X):
-    """X as a DataFrame if it is one, or an array that may hold anything but numbers; else None."""
-    if isinstance(X, pd.DataFrame):
-        if not X.columns.is_unique:
-            raise ValueError(
-                "The columns of X must have distinct names. "
-                f"Repeated: {list(X.columns[X.columns.duplicated()].unique())}."
-            )
-        frame = X.infer_objects()
-    elif getattr(X, "dtype", None) is not None and X.dtype.kind in "OUST":
-        frame = pd.DataFrame(np.asarray(X).astype(object)).infer_objects()
-    else:
-        return None
-    for position, (name, dtype) in enumerate(frame.dtypes.items()):
-        column = frame.iloc[:, position]
-        if isinstance(dtype, pd.SparseDtype):
-            frame.isetitem(position, column.sparse.to_dense())
-        elif dtype.kind == "O" and pd.api.types.infer_dtype(column, skipna=True) in NUMBERS:
-            frame.isetitem(position, column.where(column.notna(), np.nan).astype(np.float64))
-        if dtype.kind in "mM":
-            raise ValueError(f"Column {name!r} of X {DATES} Got {dtype} instead.")
-        if dtype.kind == "c":
-            raise ValueError(f"Complex data not supported: column {name!r} of X.")
-    return frame

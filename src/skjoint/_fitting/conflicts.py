@@ -26,7 +26,7 @@ class Case(NamedTuple):
 
     @property
     def row_shape(self):
-        return self.features.output_shape_
+        return self.features.output_shape
 
     @property
     def trunk_arguments(self):

@@ -26,6 +26,7 @@ def fixed_by_fit(params, targets):
         ),
         "numeric_embedding": tuple(embedding_kinds(params["numeric_embedding"], params["trunk"])),
         "kernel_initializer": plain(params["kernel_initializer"]),
+        "preprocess": plain(params["preprocess"]),
     }
 
 
@@ -82,8 +83,6 @@ def _changed(params, settings, classes, previous):
     if settings.trunk is not trunk or plain(settings.trunk_arguments) != plain(arguments):
         yield "trunk"
     yield from _changed_layers(settings, spec)
-    if previous.features.enabled != (params["preprocess"] is not None):
-        yield "preprocess"
     if known_values(params["value_by_class"], targets.values, targets.classes) != (
         targets.known_values
     ):

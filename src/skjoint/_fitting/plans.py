@@ -117,7 +117,8 @@ class _PlanWriter:
             if spec.embedding in settings.embeddings:  # of a refit, which had another turn
                 embedding = spec.embedding
         network = NetworkSpec(
-            input_shape=self.features.output_shape_,
+            input_shape=self.features.output_shape,
+            n_codes=self.features.n_codes,
             hidden=settings.hidden,
             heads=settings.heads,
             activation=settings.activation,
@@ -128,7 +129,7 @@ class _PlanWriter:
             link=settings.link,
             embedding=embedding,
         )
-        if trunk is not None:
+        if trunk is not None and not network.n_codes:
             trunk.check_codes(self.data.rows.X)
         return network, trunk_weights
 
@@ -137,7 +138,9 @@ class _PlanWriter:
         settings = self.settings
         if settings.trunk is None:
             return None, None
-        shape = self.features.output_shape_
+        shape = self.features.output_shape
+        if self.features.n_codes:
+            shape = (self.features.n_units,)
         classes = [target.classes for target in self.targets.classes]
         meta = {
             "input_shape": shape,

@@ -229,8 +229,7 @@ def resolve_alpha(p, features):
     is_famo = isinstance(p.loss_weights, str) and p.loss_weights == "famo"
     if p.trunk is not None or is_famo:
         return 0.0
-    n_columns = features.output_shape_[0] - features.n_ranks
-    return min(AUTO_ALPHA * n_columns, MAX_AUTO_ALPHA)
+    return min(AUTO_ALPHA * features.n_units, MAX_AUTO_ALPHA)
 
 
 def embedding_kinds(numeric_embedding, trunk):

@@ -80,8 +80,17 @@ def learn_encoders(data, params, classes, whole=True):
     if row_weight is not None and row_weight.ndim == 2:
         # A weight of 0 for one target is a missing label, not half a row.
         row_weight = row_weight.max(axis=1)
-    encoder = FeatureEncoder(params["preprocess"] is not None, uses_ranks(params))
-    return targets, encoder.learn(data.X, row_weight)
+    preprocess = params["preprocess"]
+    features = FeatureEncoder.learn(
+        data.X,
+        row_weight,
+        enabled=preprocess is not None,
+        ranks=uses_ranks(params),
+        preprocess=None if isinstance(preprocess, str) else preprocess,
+        # A trunk is built for rows of one width, and a later chunk may differ in any column.
+        may_drop=whole and params["trunk"] is None,
+    )
+    return targets, features
 
 
 def encode_rows(data, targets, features, settings):

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
-from skjoint._network.graph import INPUT, MeanOverClasses, Periodic, Scaled
-from skjoint._network.layers import hash_dropout, mean_over_classes, periodic, scaled
+from skjoint._network.graph import INPUT, Categories, MeanOverClasses, Periodic, Scaled
+from skjoint._network.layers import (
+    categories,
+    hash_dropout,
+    mean_over_classes,
+    periodic,
+    scaled,
+)
 from skjoint._network.spec import TRUNK
 from skjoint._network.weights import initializer, set_weights
 from skjoint._support.keras_import import import_keras, untouched_random
@@ -23,9 +29,9 @@ def build_model(spec, all_parts=False):
     names = spec.keras_names()
     with untouched_random():
         tensors = {INPUT: keras.Input(spec.input_shape, name="input", **FLOAT32)}
-        if spec.trunk is not None:
-            tensors[TRUNK] = spec.trunk.build()(tensors[INPUT])
         for layer in spec.layers():
+            if TRUNK in layer.inputs and TRUNK not in tensors:
+                tensors[TRUNK] = spec.trunk.build()(tensors[spec.below])
             inputs = [tensors[name] for name in layer.inputs]
             write = LAYERS.get(type(layer), _dense)
             tensors[layer.name] = write(spec, layer, names[layer.name], inputs)
@@ -58,6 +64,10 @@ def _dense(spec, layer, name, inputs):
     return output
 
 
+def _categories(spec, layer, name, inputs):
+    return categories()(layer.n_codes, name=name, **FLOAT32)(inputs[0])
+
+
 def _periodic(spec, layer, name, inputs):
     settings = dataclasses.asdict(layer.embedding)
     return periodic()(**settings, name=name, **FLOAT32)(inputs[0])
@@ -72,6 +82,7 @@ def _mean_over_classes(spec, layer, name, inputs):
 
 
 LAYERS = {  # all others are dense
+    Categories: _categories,
     Periodic: _periodic,
     Scaled: _scaled,
     MeanOverClasses: _mean_over_classes,

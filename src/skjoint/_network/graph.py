@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skjoint._data.code_units import EMBEDDING_WIDTH, is_embedded, units_of
+
 INPUT = "input"  # name under which layers read encoded X
 
 
@@ -41,14 +43,74 @@ class Embedding:
 
 
 @dataclass(frozen=True)
+class Categories:
+    """One-hot units of small categories and learned embeddings of large ones.
+
+    The last columns of encoded X hold codes of categories; the columns before them pass through.
+    Code 0 stands for what fit has not met: its one-hot units are all 0. All embeddings are rows
+    of one table, those of one column behind those of the other.
+
+    Parameters
+    ----------
+    name : str
+    n_inputs : int
+    n_codes : tuple of int
+        Number of codes of each of the last columns, code 0 included.
+    """
+
+    name: str
+    n_inputs: int
+    n_codes: tuple[int, ...]
+
+    inputs = (INPUT,)
+    activation = "embedding"
+    branch = None
+    is_output = False
+
+    @property
+    def n_columns(self):
+        """Columns before those of codes."""
+        return self.n_inputs - len(self.n_codes)
+
+    @property
+    def one_hot(self):
+        """Column of codes and code of every one-hot unit: two arrays."""
+        small = [(i, n) for i, n in enumerate(self.n_codes) if not is_embedded(n)]
+        units = [(i, code) for i, n in small for code in range(1, n)]
+        columns, codes = np.array(units, dtype=np.int32).reshape(-1, 2).T
+        return columns, codes
+
+    @property
+    def embedded(self):
+        """Columns of codes that are embedded, and the row of the table of each code 0."""
+        columns = [i for i, n in enumerate(self.n_codes) if is_embedded(n)]
+        sizes = [self.n_codes[i] for i in columns]
+        starts = np.cumsum([0, *sizes])[:-1]
+        return np.array(columns, dtype=np.int32), starts.astype(np.int32)
+
+    @property
+    def n_units(self):
+        return self.n_columns + sum(units_of(n) for n in self.n_codes)
+
+    @property
+    def n_parameters(self):
+        return sum(int(np.prod(shape)) for shape in self.shapes)
+
+    @property
+    def shapes(self):
+        n_rows = sum(n for n in self.n_codes if is_embedded(n))
+        return [(n_rows, EMBEDDING_WIDTH)] if n_rows else []
+
+
+@dataclass(frozen=True)
 class Periodic:
     """Numbers beside linear maps of their cosines; other columns follow unchanged."""
 
     name: str
+    inputs: tuple[str]
     n_inputs: int
     embedding: Embedding
 
-    inputs = (INPUT,)
     activation = "periodic"
     branch = None
     is_output = False

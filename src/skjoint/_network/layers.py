@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import math
 
+from skjoint._data.code_units import EMBEDDING_WIDTH
+from skjoint._network.graph import Categories as Plan
 from skjoint._support.keras_import import import_keras
 
 
@@ -129,6 +131,61 @@ def periodic():
             return {**super().get_config(), **{name: getattr(self, name) for name in settings}}
 
     return Periodic
+
+
+@functools.cache
+def categories():
+    """One-hot units and embeddings of the codes in the last columns.
+
+    The class is made on first use because Keras is loaded then.
+    """
+    keras = import_keras()
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def rows_of(table, rows):
+        """Rows of a table, with a dense gradient: that of ``tf.gather`` is sparse, which makes
+        Keras' optimizers take the slow way."""
+
+        def gradient(upstream):
+            flat = tf.reshape(upstream, (-1, table.shape[1]))
+            return tf.math.unsorted_segment_sum(flat, tf.reshape(rows, (-1,)), table.shape[0]), None
+
+        return tf.gather(table, rows), gradient
+
+    @keras.saving.register_keras_serializable("skjoint")
+    class Categories(keras.layers.Layer):
+        """``[x, one-hot units, rows of a table]``, as ``Categories`` of ``graph.py``."""
+
+        def __init__(self, n_codes, **kwargs):
+            super().__init__(**kwargs)
+            self.n_codes = tuple(int(n) for n in n_codes)
+
+        def build(self, input_shape):
+            self.plan = Plan(self.name, input_shape[1], self.n_codes)
+            for shape in self.plan.shapes:
+                self.table = self.add_weight(shape=shape, initializer="zeros", name="table")
+
+        def call(self, inputs):
+            n = self.plan.n_columns
+            codes, parts = tf.cast(inputs[:, n:], tf.int32), [inputs[:, :n]]
+            columns, levels = self.plan.one_hot
+            if len(columns):
+                parts.append(tf.cast(tf.gather(codes, columns, axis=1) == levels, tf.float32))
+            columns, starts = self.plan.embedded
+            if len(columns):
+                rows = tf.gather(codes, columns, axis=1) + starts
+                found = rows_of(tf.convert_to_tensor(self.table), rows)
+                parts.append(tf.reshape(found, (-1, len(columns) * EMBEDDING_WIDTH)))
+            return tf.concat(parts, axis=1)
+
+        def compute_output_shape(self, input_shape):
+            return (input_shape[0], Plan(self.name, input_shape[1], self.n_codes).n_units)
+
+        def get_config(self):
+            return {**super().get_config(), "n_codes": self.n_codes}
+
+    return Categories
 
 
 @functools.cache

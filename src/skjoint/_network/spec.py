@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skjoint._network.graph import INPUT, Dense, Embedding, Periodic
+from skjoint._network.graph import INPUT, Categories, Dense, Embedding, Periodic
 from skjoint._network.outputs import Output
 from skjoint._network.trunk import NAME as TRUNK
 from skjoint._network.trunk import Trunk
 
 OUTPUT_INITIALIZER = "glorot_uniform"  # Keras' default
 EMBEDDING = "embedding"
+CATEGORIES = "categories"
 EMBEDDINGS = ("rank", "periodic")  # of numbers
 LINKS = ("class_to_value", "value_to_class", "mixture")
 
@@ -63,14 +64,30 @@ class NetworkSpec:
     trunk: Trunk | None = None  # instead of the hidden layers
     link: str | None = None
     embedding: Embedding | None = None
+    n_codes: tuple[int, ...] = ()  # of the last columns, which hold codes of categories
 
     @property
     def n_inputs(self) -> int:
         """Numbers in one encoded row."""
         return int(np.prod(self.input_shape))
 
+    @property
+    def categories(self):
+        """The layer of categories below all others, or None without any."""
+        return Categories(CATEGORIES, self.n_inputs, self.n_codes) if self.n_codes else None
+
+    @property
+    def below(self):
+        """Name of what the trunk reads."""
+        return CATEGORIES if self.n_codes else INPUT
+
+    @property
+    def trunk_shape(self) -> tuple[int, ...]:
+        """Shape of the rows that the trunk reads."""
+        return (self.categories.n_units,) if self.n_codes else self.input_shape
+
     def layers(self):
-        """All layers above a trunk of the user's, every one after the layers it reads."""
+        """All layers but a trunk of the user's, every one after the layers it reads."""
         layers, (inputs, n_inputs) = self._trunk_layers()
         gate = next((head for head in self.heads if head.kind == "class"), None)
         for head, seen in self._reading_order():
@@ -82,13 +99,15 @@ class NetworkSpec:
 
     def _trunk_layers(self):
         """Layers of the shared trunk, and the names and the number of features above it."""
+        first = [self.categories] if self.n_codes else []
+        if self.trunk is not None:
+            return first, ((TRUNK,), self.trunk.n_features)
+        read, n_inputs = self.below, int(np.prod(self.trunk_shape))
         if self.embedding is not None:
-            waves = Periodic(EMBEDDING, self.n_inputs, self.embedding)
-            layers, features = self._stack(self.hidden, None, (EMBEDDING,), waves.n_units)
-            return [waves, *layers], features
-        if self.trunk is None:
-            return self._stack(self.hidden, None, (INPUT,), self.n_inputs)
-        return [], ((TRUNK,), self.trunk.n_features)
+            waves = Periodic(EMBEDDING, (read,), n_inputs, self.embedding)
+            first, read, n_inputs = [*first, waves], EMBEDDING, waves.n_units
+        layers, features = self._stack(self.hidden, None, (read,), n_inputs)
+        return [*first, *layers], features
 
     def _stack(self, sizes, branch, inputs, n_inputs):
         """Hidden layers one above the other, and what is read above them."""

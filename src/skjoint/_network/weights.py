@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from skjoint._network.graph import MeanOverClasses, Periodic, Scaled
+from skjoint._network.graph import Categories, MeanOverClasses, Periodic, Scaled
 from skjoint._network.spec import EMBEDDING, OUTPUT_INITIALIZER, TRUNK
 from skjoint._support.keras_import import import_keras, untouched_random
 
+EMBEDDING_SCALE = 0.1  # of embedded categories at the start
 FREQUENCY_SCALE = 0.1  # of the waves at the start, in periods per unit of a standardised number
 
 
@@ -33,6 +34,8 @@ def initial_weights(spec, seed, given=None, idle=()):
                 weights += [np.zeros(shape, np.float32) for shape in layer.shapes]
             elif isinstance(layer, Scaled):
                 weights += [np.array([one, 0 * one]) for one in [np.ones(layer.n_units, "f")] * 2]
+            elif isinstance(layer, Categories):
+                weights += _initial_table(layer, layer_seed)
             elif isinstance(layer, Periodic):
                 weights += _initial_embedding(layer, layer_seed)
             else:
@@ -42,6 +45,20 @@ def initial_weights(spec, seed, given=None, idle=()):
                 kernel = np.zeros_like(kernel) if layer.name in idle else kernel
                 weights += [kernel, np.zeros(layer.n_units, np.float32)]
     return weights
+
+
+def _initial_table(layer, seed):
+    """Small random rows, so that a level of few rows stays near the mean of all.
+
+    Rows of code 0 are 0: without a row to learn from, what fit has not met is such a mean.
+    """
+    tables = []
+    for shape in layer.shapes:
+        table = np.random.default_rng(seed).normal(scale=EMBEDDING_SCALE, size=shape)
+        _, starts = layer.embedded
+        table[starts] = 0
+        tables.append(table.astype(np.float32))
+    return tables
 
 
 def _initial_embedding(layer, seed):
@@ -80,7 +97,8 @@ def restart_model(model, spec, seed, weights):
 def get_weights(model, spec):
     """Weights as NumPy arrays: of the trunk, then of every layer of ``spec.layers()``.
 
-    A dense layer has its kernel and bias, an embedding its waves and maps, a scaled
+    A dense layer has its kernel and bias, categories the table of their embeddings, if there
+    are any, an embedding of numbers its waves and maps, a scaled
     activation its units inside and outside, a mean over classes its constants: a mark and
     the number for every class.
     """
@@ -97,11 +115,18 @@ def set_weights(model, spec, weights):
         start = end
 
 
+def by_layer(spec, weights):
+    """Pairs of layer and its weights, of the list of :func:`get_weights` without a trunk's."""
+    start = len(weights) - len(weight_shapes(spec))
+    for layer in spec.layers():
+        end = start + len(layer.shapes)
+        yield layer, weights[start:end]
+        start = end
+
+
 def weights_of(spec, weights, name):
     """Those of one layer above a trunk, of a list in the order of :func:`get_weights`."""
-    behind = [layer.name for layer in reversed(spec.layers())].index(name)
-    end = len(weights) - 2 * behind
-    return weights[end - 2 : end]
+    return next(found for layer, found in by_layer(spec, weights) if layer.name == name)
 
 
 def with_idle_embedding(spec, weights, embedding):
@@ -111,31 +136,35 @@ def with_idle_embedding(spec, weights, embedding):
     for them, whose gradients are products with what the maps give. So networks that embed
     numbers and networks that do not can share a program.
     """
-    wide = replace(spec, embedding=embedding)
-    first, *others = wide.layers()
-    found = [np.zeros(shape, np.float32) for shape in first.shapes]
-    for i, layer in enumerate(others):
-        kernel, bias = weights[2 * i : 2 * i + 2]
+    wide, found = replace(spec, embedding=embedding), []
+    given = {layer.name: own for layer, own in by_layer(spec, weights)}
+    for layer in wide.layers():
+        if layer.name == EMBEDDING:
+            found += [np.zeros(shape, np.float32) for shape in layer.shapes]
+            continue
+        own = given[layer.name]
         if EMBEDDING in layer.inputs:
-            kernel, narrow = np.zeros((layer.n_inputs, layer.n_units), np.float32), kernel
-            kernel[_rows_of_numbers(first, layer)] = narrow
-        found += [kernel, bias]
+            kernel = np.zeros((layer.n_inputs, layer.n_units), np.float32)
+            kernel[_rows_of_numbers(embedding, layer)] = own[0]
+            own = [kernel, *own[1:]]
+        found += own
     return wide, found
 
 
 def without_idle_embedding(spec, weights):
     """The reverse of :func:`with_idle_embedding`."""
-    first, *others = spec.layers()
-    found = list(weights[2:])
-    for i, layer in enumerate(others):
+    found = []
+    for layer, own in by_layer(spec, weights):
         if EMBEDDING in layer.inputs:
-            found[2 * i] = found[2 * i][_rows_of_numbers(first, layer)]
+            own = [own[0][_rows_of_numbers(spec.embedding, layer)], *own[1:]]
+        if layer.name != EMBEDDING:
+            found += own
     return replace(spec, embedding=None), found
 
 
 def _rows_of_numbers(embedding, layer):
     """Rows of a kernel that do not belong to waves: of numbers, other columns, other heads."""
-    n, width = embedding.embedding.n_columns, 1 + embedding.embedding.n_units
+    n, width = embedding.n_columns, 1 + embedding.n_units
     return np.concatenate([np.arange(n) * width, np.arange(n * width, layer.n_inputs)])
 
 

@@ -7,6 +7,7 @@ from numbers import Real
 import numpy as np
 
 from skjoint._data.columns import LARGE
+from skjoint._data.distinct import said
 from skjoint._onnx.graph import DOUBLE, ML, STRING, as_double
 
 
@@ -21,25 +22,35 @@ def input_types(row_shape, names, text, one_each=False):
     return {str(name): (kind, [None, 1]) for name, kind in zip(names, kinds, strict=True)}
 
 
-def category_columns(features):
-    """Pairs of the position of a column and its categories, of columns that are not numbers."""
-    if not hasattr(features, "one_hot_"):
-        return []
-    return list(zip(features.categories_, features.one_hot_.categories_, strict=True))
+def check_kinds(features):
+    """Raise for columns of a kind that ONNX has no exact operators for."""
+    for kind, positions in (("text", features.texts), ("date", features.dates)):
+        if positions:
+            names = [features.name(position) for position in positions]
+            raise NotImplementedError(
+                f"to_onnx cannot write columns of kind {kind!r}, here {names}. Leave them out with "
+                "preprocess={column: 'drop'}, or make numbers of them before fit."
+            )
 
 
 def text_columns(features):
     """Positions of the columns of X that are text."""
-    return [int(position) for position, known in category_columns(features) if is_text(known)]
+    found = features.categories.items()
+    return [position for position, encoder in found if is_text(encoder.levels)]
 
 
-def check_types(inputs, n_features, text):
+def check_types(inputs, features):
     """Raise unless the inputs are text where the columns of fit were, and numbers elsewhere."""
+    n_features, text = features.schema.n_features, text_columns(features)
     given = [kind == STRING for _, kind in inputs]
     if len(given) == 1:
         given *= n_features
+    read = [guess.kind != "drop" for guess in features.guesses] or [True] * n_features
     expected = [position in text for position in range(n_features)]
-    if given != expected:
+    if len(given) != n_features or any(
+        is_read and found != asked
+        for is_read, found, asked in zip(read, given, expected, strict=True)
+    ):
         raise NotImplementedError(
             "The exported steps do not give what the estimator was fitted on: it read "
             f"{n_features} column(s), text at {text}; they give {len(given)}, text at "
@@ -74,21 +85,34 @@ def write_features(graph, features, columns):
     """Encoded X: float64 that was rounded to float32."""
     if not features.enabled:
         return graph.rounded(columns.all())
-    parts, categories = [], category_columns(features)
-    if hasattr(features, "scaler_"):
-        X = columns.at(features.numbers_) if categories else columns.all()
-        parts += _numbers(graph, features, X)
-    parts += [one_hot(graph, columns.at([position]), known) for position, known in categories]
+    if features.channels is not None:
+        scaled = _standardised(graph, features.channels, columns.all())
+        return graph.rounded(graph("Where", graph("IsNaN", scaled), 0.0, scaled))
+    check_kinds(features)
+    parts = []
+    if features.numbers is not None:
+        parts += _numbers(graph, features.numbers, columns.at(features.dense))
+    if features.zeros is not None:
+        scaled = graph("Div", columns.at(features.sparse), features.zeros.size)
+        parts.append(graph("Where", graph("IsNaN", scaled), 0.0, scaled))
+    parts += [
+        codes_of(graph, columns.at([position]), encoder.levels)
+        for position, encoder in features.categories.items()
+    ]
     return graph.rounded(graph.side_by_side(parts))
 
 
-def _numbers(graph, features, X):
-    """Ranks, standardised numbers and levels; of rows with a shape the last axis is scaled."""
-    ranks = [_ranks(graph, features.knots_, X)] if features.ranks else []
-    levels = _levels(graph, features.levels_, X)
-    scaled = graph("Div", graph("Sub", X, features.scaler_.mean_), features.scaler_.scale_)
-    if features.bend_ is not None:
-        scaled = _bent(graph, scaled, features.bend_)
+def _standardised(graph, encoder, X):
+    return graph("Div", graph("Sub", X, encoder.mean), encoder.scale)
+
+
+def _numbers(graph, encoder, X):
+    """Ranks, standardised numbers and levels."""
+    ranks = [_ranks(graph, encoder.knots, X)] if encoder.knots else []
+    levels = _levels(graph, encoder.levels, X)
+    scaled = _standardised(graph, encoder, X)
+    if encoder.bend is not None:
+        scaled = _bent(graph, scaled, encoder.bend)
     return [*ranks, graph("Where", graph("IsNaN", scaled), 0.0, scaled), *levels]
 
 
@@ -150,6 +174,29 @@ def is_text(categories):
     return not present or any(isinstance(category, str) for category in present)
 
 
+def codes_of(graph, column, levels):
+    """A column of codes, the place of the entry in ``levels`` from 1 on, else 0.
+
+    A missing entry is "" or NaN.
+    """
+    codes = np.arange(1, len(levels) + 1)
+    if is_text(levels):
+        texts = ["" if is_missing(level) else said(level) for level in levels.tolist()]
+        _check_distinct(texts)
+        found = graph(
+            "LabelEncoder",
+            column,
+            domain=ML,
+            keys_strings=texts,
+            values_int64s=codes.tolist(),
+            default_int64=0,
+        )
+        return graph.cast(found, DOUBLE)
+    marks = [_is_category(graph, column, level) for level in levels.tolist()]
+    marks = graph.cast(graph.side_by_side(marks), DOUBLE)
+    return graph("MatMul", marks, codes.astype(np.float64)[:, None])
+
+
 def one_hot(graph, column, categories):
     """A column of 0 and 1 per category.
 
@@ -159,13 +206,17 @@ def one_hot(graph, column, categories):
         marks = [_is_category(graph, column, category) for category in categories]
         return graph.cast(graph.side_by_side(marks), DOUBLE)
     texts = ["" if is_missing(category) else str(category) for category in categories]
+    _check_distinct(texts)
+    marks = graph("OneHotEncoder", column, domain=ML, cats_strings=texts, zeros=1)
+    return graph.cast(graph("Reshape", marks, [0, len(texts)]), DOUBLE)
+
+
+def _check_distinct(texts):
     if len(set(texts)) < len(texts):
         raise NotImplementedError(
             "A column of X has missing entries and the empty text '' for categories, which "
             "are the same in ONNX. Replace '' by another text before fit."
         )
-    marks = graph("OneHotEncoder", column, domain=ML, cats_strings=texts, zeros=1)
-    return graph.cast(graph("Reshape", marks, [0, len(texts)]), DOUBLE)
 
 
 def _is_category(graph, column, category):

@@ -14,7 +14,6 @@ import skjoint
 from skjoint._onnx.answers import output_types, plain_labels, write_answers
 from skjoint._onnx.features import (
     Columns,
-    category_columns,
     check_types,
     input_types,
     text_columns,
@@ -37,8 +36,8 @@ def estimator_model(estimator):
     import_onnx()
     model, decoding = fitted_parts(estimator)
     names = model.features.schema.feature_names
-    text, one_each = text_columns(model.features), bool(category_columns(model.features))
-    inputs = input_types(model.features.row_shape_, names, text, one_each)
+    text, one_each = text_columns(model.features), bool(model.features.categories)
+    inputs = input_types(model.features.row_shape, names, text, one_each)
     outputs = output_types(model, decoding)
     check_names(inputs, outputs)
     graph = Graph()
@@ -55,7 +54,7 @@ def write_model(graph, model, decoding, inputs):
 
     ``inputs`` are pairs of name and type: all of X, or one tensor per column.
     """
-    check_types(inputs, model.features.schema.n_features, text_columns(model.features))
+    check_types(inputs, model.features)
     X = write_features(graph, model.features, Columns(graph, inputs))
     outputs = write_outputs(graph, model.network, X)
     return list(write_answers(graph, model, decoding, outputs).values())

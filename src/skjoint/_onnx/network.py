@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from skjoint._network.graph import INPUT, Dense, MeanOverClasses, Periodic, Scaled
+from skjoint._network.graph import INPUT, Categories, Dense, MeanOverClasses, Periodic, Scaled
 from skjoint._network.spec import TRUNK
-from skjoint._network.weights import weight_shapes
+from skjoint._network.weights import by_layer, weight_shapes
 from skjoint._onnx.activations import ACTIVATIONS
 from skjoint._onnx.companions import join_companions
-from skjoint._onnx.graph import DOUBLE, GraphMath
+from skjoint._onnx.graph import DOUBLE, INT64, GraphMath
 from skjoint._onnx.trunk import write_trunk
 from skjoint._prediction.average import Average
 from skjoint._prediction.forward import FittedNetwork
@@ -52,12 +52,10 @@ def _network(graph, network, X):
     """All parts of the heads of one network."""
     spec = network.spec
     tensors = {INPUT: X}
-    n_in_trunk = len(network.weights) - len(weight_shapes(spec))
-    in_trunk, above = network.weights[:n_in_trunk], network.weights[n_in_trunk:]
-    if spec.trunk is not None:
-        tensors[TRUNK] = write_trunk(graph, spec.trunk, in_trunk, X)
-    pairs = zip(above[::2], above[1::2], strict=True)
-    for layer, weights in zip(spec.layers(), pairs, strict=True):
+    in_trunk = network.weights[: len(network.weights) - len(weight_shapes(spec))]
+    for layer, weights in by_layer(spec, network.weights):
+        if TRUNK in layer.inputs and TRUNK not in tensors:
+            tensors[TRUNK] = write_trunk(graph, spec.trunk, in_trunk, tensors[spec.below])
         inputs = [tensors[name] for name in layer.inputs]
         tensors[layer.name] = LAYERS[type(layer)](graph, layer, *weights, *inputs)
     return {name: tensors[name] for head in spec.heads for name in head.parts.values()}
@@ -85,6 +83,25 @@ def _scaled(graph, layer, inside, outside, number):
     place = graph("Add", graph("Mul", number, inside[0]), inside[1])
     output = _activated(graph, layer, place)
     return graph.rounded(graph("Add", graph("Mul", output, outside[0]), outside[1]))
+
+
+def _categories(graph, layer, *tables_and_rows):
+    """Numbers, one-hot units and embeddings, side by side."""
+    *tables, X = tables_and_rows
+    places, parts = np.arange(layer.n_inputs), []
+    if layer.n_columns:
+        parts.append(graph.columns(X, places[: layer.n_columns]))
+    codes = graph.cast(graph.columns(X, places[layer.n_columns :]), INT64)
+    columns, levels = layer.one_hot
+    if len(columns):
+        marks = graph("Equal", graph.columns(codes, columns), levels.astype(np.int64))
+        parts.append(graph.cast(marks, DOUBLE))
+    columns, starts = layer.embedded
+    for table in tables:
+        rows = graph("Add", graph.columns(codes, columns), starts.astype(np.int64))
+        found = graph.cast(graph("Gather", table, rows, axis=0), DOUBLE)
+        parts.append(graph("Reshape", found, [0, len(columns) * table.shape[1]]))
+    return graph.side_by_side(parts)
 
 
 def _periodic(graph, layer, waves, maps, X):
@@ -115,6 +132,7 @@ def _mean_over_classes(graph, layer, known, constants, by_class, proba):
 
 
 LAYERS: dict[type, Callable] = {
+    Categories: _categories,
     Dense: _dense,
     Periodic: _periodic,
     Scaled: _scaled,

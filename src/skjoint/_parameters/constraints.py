@@ -46,7 +46,7 @@ CONSTRAINTS: dict[str, Any] = {
     "value_from": [StrOptions({*VALUE_FROM, "auto"})],
     "class_from": [StrOptions(set(CLASS_FROM))],
     # features
-    "preprocess": [StrOptions({"auto"}), None],
+    "preprocess": [StrOptions({"auto"}), dict, None],
     # training
     "optimizer": "no_validation",  # names, classes and instances, by skjoint._engines.routing
     "learning_rate": [Interval(Real, 0, None, closed="neither"), None],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -59,10 +58,17 @@ class FittedAttributes:
     def feature_names_in_(self, names: ArrayLike | None) -> None:
         # SHAP's KernelExplainer takes the names from a copy, so that arrays raise no warning.
         model = self._fitted()
-        features = copy.copy(model.features)
         names = None if names is None else np.asarray(names, dtype=object)
-        features.schema = replace(features.schema, feature_names=names)
-        self._model = replace(model, features=features)
+        schema = replace(model.features.schema, feature_names=names)
+        self._model = replace(model, features=replace(model.features, schema=schema))
+
+    @property
+    def feature_report_(self) -> pd.DataFrame:
+        """What each column of X is and becomes: column, kind, why, levels, width, missing."""
+        features = self._fitted().features
+        if not features.guesses:
+            raise self._absent("feature_report_", "X was not read column by column")
+        return features.report()
 
     # ----------------------------------------------------------------- targets
     @property

@@ -140,7 +140,7 @@ class FittedModel:
         """Encoded rows of the user's X."""
         encoded = self.features.encode(self.features.read(X))
         trunk = self.network.spec.trunk
-        if trunk is not None:
+        if trunk is not None and not self.network.spec.n_codes:
             trunk.check_codes(encoded)
         return encoded
 

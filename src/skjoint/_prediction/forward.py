@@ -16,8 +16,8 @@ from functools import partial
 import numpy as np
 
 from skjoint._network.build import build_model, call_model, fitted_model
-from skjoint._network.graph import INPUT, MeanOverClasses, Periodic, Scaled
-from skjoint._network.weights import set_weights
+from skjoint._network.graph import INPUT, Categories, MeanOverClasses, Periodic, Scaled
+from skjoint._network.weights import by_layer, set_weights
 from skjoint._prediction.activations import ACTIVATIONS
 from skjoint._prediction.blocks import MAX_THREADS, Product, as_columns, as_rows, in_chunks
 from skjoint._support.keras_import import check_eager
@@ -37,6 +37,20 @@ def _dense(layer, product, bias, *inputs):
     if layer.is_output:
         output = output.astype(np.float32)
     return ACTIVATIONS[layer.activation](output)
+
+
+def _categories(layer, table, columns):
+    """Numbers, one-hot units and embeddings, below each other."""
+    codes = columns[layer.n_columns :].astype(np.intp)
+    parts = [columns[: layer.n_columns]]
+    of_unit, level = layer.one_hot
+    if len(of_unit):
+        parts.append(codes[of_unit] == level[:, None])
+    embedded, starts = layer.embedded
+    if len(embedded):
+        rows = table[codes[embedded] + starts[:, None]]
+        parts.append(rows.transpose(0, 2, 1).reshape(-1, columns.shape[1]))
+    return np.concatenate(parts, dtype=np.float64)
 
 
 def _periodic(layer, waves, maps, bias, block, columns):
@@ -62,6 +76,10 @@ def _mean_over_classes(layer, known, constants, by_class, proba):
     return mean.astype(np.float32)
 
 
+def _categories_step(layer, weights, block):
+    return partial(_categories, layer, weights[0].astype(np.float64) if weights else None)
+
+
 def _dense_step(layer, weights, block):
     product = Product(weights[0].T, block)
     bias = np.repeat(weights[1].astype(np.float64)[:, None], block, axis=1)
@@ -84,6 +102,7 @@ def _mean_step(layer, weights, block):
 
 
 STEPS = {  # all others are dense
+    Categories: _categories_step,
     Periodic: _periodic_step,
     Scaled: _scaled_step,
     MeanOverClasses: _mean_step,
@@ -93,7 +112,7 @@ STEPS = {  # all others are dense
 def _is_known(layer):
     """Whether NumPy can compute the layer."""
     known = isinstance(layer.activation, str) and layer.activation in ACTIVATIONS
-    return isinstance(layer, Periodic | MeanOverClasses) or known
+    return isinstance(layer, Categories | Periodic | MeanOverClasses) or known
 
 
 class FittedNetwork:
@@ -123,7 +142,8 @@ class FittedNetwork:
             self._prepare_steps()
 
     def _prepare_steps(self):
-        size = self.spec.n_parameters
+        tables = 0 if self.spec.categories is None else self.spec.categories.n_parameters
+        size = self.spec.n_parameters - tables  # which are looked up in, not multiplied by
         self._block = next((b for b in BLOCKS if b * size <= BLOCK_SIZE), BLOCKS[-1])
         # An odd number of blocks: where an array's rows are a power of two apart, the numbers of
         # a column displace each other from the cache.
@@ -132,8 +152,7 @@ class FittedNetwork:
         # every layer with the function from its inputs to its output
         self._steps = []
         self._steps_by_names = {}
-        pairs = zip(self.weights[::2], self.weights[1::2], strict=True)
-        for layer, weights in zip(self._layers, pairs, strict=True):
+        for layer, weights in by_layer(self.spec, self.weights):
             make = STEPS.get(type(layer), _dense_step)
             self._steps.append((layer, make(layer, weights, self._block)))
 

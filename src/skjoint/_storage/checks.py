@@ -11,6 +11,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
+from skjoint._data.categories import MOST_CODES
 from skjoint._ensemble.companions.registry import COMPANIONS
 from skjoint._network.graph import INPUT
 from skjoint._network.identifiers import is_keras_activation, is_keras_initializer
@@ -79,8 +80,14 @@ def check_spec(spec):
     require(spec.link in (None, *LINKS), "its heads are linked as the estimator links them")
     require(
         spec.embedding is None
-        or (spec.trunk is None and spec.embedding.n_columns <= spec.n_inputs),
+        or (spec.trunk is None and spec.embedding.n_columns <= spec.n_inputs - len(spec.n_codes)),
         "an embedding is one of the columns of X",
+    )
+    require(
+        len(spec.n_codes) <= spec.n_inputs
+        and all(is_count(n, 1) and n <= MOST_CODES for n in spec.n_codes)
+        and (not spec.n_codes or len(spec.input_shape) == 1),
+        "categories have codes",
     )
     kinds = [head.kind for head in spec.heads]
     require(spec.heads and kinds == sorted(kinds, reverse=True), "heads of values come first")
@@ -234,7 +241,9 @@ def check_model(model):
     heads = [(head.name, head.kind, head.n_units) for head in spec.heads]
     same_heads = heads == [(target.name, target.kind, target.n_units) for target in targets.outputs]
     require(
-        same_heads and model.features.output_shape_ == spec.input_shape,
+        same_heads
+        and model.features.output_shape == spec.input_shape
+        and model.features.n_codes == spec.n_codes,
         "its targets and features are those of its network",
     )
     require(is_array(model.loss_weights, "f", (None, len(heads))), "weights of losses are by epoch")

@@ -11,12 +11,13 @@ import json
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
-from skjoint._data.encoding import FeatureEncoder
+from skjoint._data.categories import CategoryEncoder
+from skjoint._data.encoding import DateEncoder, FeatureEncoder
 from skjoint._data.features import Schema
+from skjoint._data.kinds import Guess
+from skjoint._data.numbers import ChannelEncoder, NumberEncoder, SparseEncoder
 from skjoint._data.targets import ClassTarget, Targets, ValueTarget
+from skjoint._data.texts import TextEncoder
 from skjoint._ensemble.companions.registry import COMPANIONS
 from skjoint._network.graph import Embedding
 from skjoint._network.keras_config import check_config
@@ -94,46 +95,6 @@ def _make_network(fields):
     return FittedNetwork(network.spec, network.weights)
 
 
-# What an encoder has once it has learned, beside its parameters.
-LEARNED = {
-    "schema", "numbers_", "categories_", "levels_", "bend_", "row_shape_", "output_shape_",
-    "scaler_", "knots_", "one_hot_",
-}  # fmt: skip
-
-
-def _make_encoder(fields):
-    encoder = FeatureEncoder(fields.pop("enabled"), fields.pop("ranks"))
-    require(fields.keys() <= LEARNED, f"an encoder has no {sorted(fields.keys() - LEARNED)}")
-    vars(encoder).update(fields)
-    return encoder
-
-
-def _check_encoder(encoder):
-    for name, cls in (("scaler_", StandardScaler), ("one_hot_", OneHotEncoder)):
-        require(isinstance(getattr(encoder, name, None), (cls, type(None))), f"no {name}")
-    encoder_checks.check_encoder(encoder)
-
-
-SCALER_FIELDS = ("mean_", "var_", "scale_", "n_samples_seen_", "n_features_in_")
-
-
-def _make_scaler(fields):
-    scaler = StandardScaler()
-    for name in SCALER_FIELDS:
-        setattr(scaler, name, fields[name])
-    return scaler
-
-
-def _make_one_hot(fields):
-    """An encoder of these categories. It is given all of them, so that one row fits it."""
-    encoder_checks.check_categories(fields["categories"])
-    categories = [np.asarray(c, dtype=object) for c in fields["categories"]]
-    encoder = OneHotEncoder(
-        categories=categories, handle_unknown="ignore", sparse_output=False, dtype=np.float32
-    )
-    return encoder.fit(np.array([[c[0] for c in categories]], dtype=object))
-
-
 KINDS = {
     "Embedding": _plain(Embedding, checks.check_embedding),
     "Head": _plain(Head, checks.check_head),
@@ -153,16 +114,14 @@ KINDS = {
     "Average": _stateful(Average, checks.check_average),
     "Stacked": _stateful(Stacked, checks.check_stacked),
     "IntervalErrors": _stateful(IntervalErrors, checks.check_interval_errors),
-    "FeatureEncoder": Kind(FeatureEncoder, vars, _make_encoder, _check_encoder),
-    "StandardScaler": Kind(
-        StandardScaler,
-        lambda value: {n: getattr(value, n) for n in SCALER_FIELDS},
-        _make_scaler,
-        encoder_checks.check_scaler,
-    ),
-    "OneHotEncoder": Kind(
-        OneHotEncoder, lambda value: {"categories": value.categories_}, _make_one_hot, _no_check
-    ),
+    "FeatureEncoder": _plain(FeatureEncoder, encoder_checks.check_encoder),
+    "NumberEncoder": _plain(NumberEncoder, encoder_checks.check_numbers),
+    "SparseEncoder": _plain(SparseEncoder, encoder_checks.check_sparse),
+    "ChannelEncoder": _plain(ChannelEncoder, encoder_checks.check_channels),
+    "DateEncoder": _plain(DateEncoder, encoder_checks.check_dates),
+    "TextEncoder": _plain(TextEncoder, encoder_checks.check_texts),
+    "CategoryEncoder": _plain(CategoryEncoder, encoder_checks.check_categories),
+    "Guess": _plain(Guess, encoder_checks.check_guess),
 }
 
 

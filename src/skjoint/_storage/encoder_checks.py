@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from skjoint._data.features import Schema
-from skjoint._storage.checks import is_array, is_count, is_finite, is_name, require
+from skjoint._data.categories import MOST_CODES
+from skjoint._data.dates import PARTS
+from skjoint._data.kinds import KINDS
+from skjoint._storage.checks import is_array, is_count, is_finite, is_name, is_share, require
 
 
 def check_schema(schema):
@@ -18,77 +20,100 @@ def check_schema(schema):
     )
 
 
-def check_scaler(scaler):
-    n = scaler.n_features_in_
-    require(is_count(n, 1), "a scaler has columns")
-    require(
-        all(is_array(getattr(scaler, name), "f", (n,)) for name in ("mean_", "var_", "scale_")),
-        "a scaler has a mean and a scale for each column",
-    )
+def check_guess(guess):
+    require(guess.kind in KINDS, "a column has a kind")
+    require(guess.decimal in ("", ".", ","), "numbers have a decimal mark")
 
 
-def check_categories(categories):
-    """Raise unless these are lists of categories, one for each column."""
-    require(isinstance(categories, list) and categories, "there are categories")
-    for column in categories:
-        require(is_array(column, "biufOUS", (None,)) and len(column), "a column has categories")
-        require(
-            column.dtype.kind != "O" or all(map(is_name, column.tolist())), "categories are plain"
-        )
+# ---------------------------------------------------------------- kinds of columns
+def _check_scales(encoder):
+    require(is_array(encoder.mean, "f", (None,)) and len(encoder.mean), "numbers have means")
+    require(is_array(encoder.scale, "f", encoder.mean.shape), "numbers have scales")
 
 
-def check_encoder(encoder):
-    """Raise unless all that an encoder has learned belongs to one table."""
-    require(isinstance(encoder.schema, Schema), "an encoder has a schema")
-    for name in ("enabled", "ranks"):
-        require(isinstance(getattr(encoder, name), (bool, np.bool_)), f"{name} is true or false")
-    for name in ("row_shape_", "output_shape_"):
-        shape = getattr(encoder, name)
-        sized = isinstance(shape, tuple) and shape and all(is_count(n, 1) for n in shape)
-        require(sized, "rows have a shape")
-    if len(encoder.row_shape_) == 1:
-        require(encoder.row_shape_ == (encoder.schema.n_features,), "a row has all columns of X")
-    if not encoder.enabled or len(encoder.row_shape_) > 1:
-        require(encoder.row_shape_ == encoder.output_shape_, "rows stay as they are")
-        if encoder.enabled:
-            require(
-                encoder.scaler_.n_features_in_ == encoder.row_shape_[-1], "scales are by channel"
-            )
-        return
-    n_outputs = _check_numbers(encoder) + _check_positions(encoder)
-    require(encoder.output_shape_ == (n_outputs,), "columns are encoded")
+def check_channels(encoder):
+    _check_scales(encoder)
 
 
-def _check_positions(encoder):
-    """Check which columns of X are what; the number of columns that categories become."""
-    numbers, categories = encoder.numbers_, encoder.categories_
-    require(
-        is_array(numbers, "iu", (None,)) and is_array(categories, "iu", (None,)),
-        "columns are where",
-    )
-    found = np.sort(np.concatenate([numbers, categories]))
-    require(np.array_equal(found, np.arange(encoder.schema.n_features)), "columns are all of X")
-    if not len(categories):
-        return 0
-    require(len(encoder.one_hot_.categories_) == len(categories), "columns have categories")
-    return sum(map(len, encoder.one_hot_.categories_))
+def check_sparse(encoder):
+    require(is_array(encoder.size, "f", (None,)) and len(encoder.size), "numbers have sizes")
 
 
-def _check_numbers(encoder):
-    """Check scales and ranks; the number of columns that numbers become."""
-    n, levels, bend = len(encoder.numbers_), encoder.levels_, encoder.bend_
+def check_numbers(encoder):
+    _check_scales(encoder)
+    levels, bend, n = encoder.levels, encoder.bend, encoder.n_columns
     require(is_array(levels, "f", (3, None)), "levels have bounds")
-    require(bend is None or (isinstance(bend, float) and bend > 0), "numbers bend")
-    if not n:
-        return 0
-    require(encoder.scaler_.n_features_in_ == n, "numbers have scales")
-    if not encoder.ranks:
-        require(levels.shape[1] == 0, "levels stand by ranks")
-        return n
-    require(isinstance(encoder.knots_, list) and len(encoder.knots_) == n, "numbers have ranks")
-    for knots in encoder.knots_:
+    require(bend is None or bend > 0, "numbers bend")
+    require(len(encoder.knots) in (0, n), "numbers have ranks")
+    require(len(encoder.knots) or not levels.shape[1], "levels stand by ranks")
+    for knots in encoder.knots:
         require(is_array(knots, "f", (2, None)) and knots.shape[1], "ranks have knots")
         require(is_finite(knots), "ranks are finite")
     columns = levels[0]
     require(((columns >= 0) & (columns < n)).all(), "levels are those of columns")
-    return 2 * n + levels.shape[1]
+
+
+def check_dates(encoder):
+    require(is_finite(encoder.origin), "dates count from a day")
+    parts = encoder.parts
+    require(parts and all(is_count(i) and i < len(PARTS) for i in parts), "dates have parts")
+
+
+def check_categories(encoder):
+    levels = encoder.levels
+    require(is_array(levels, "O", (None,)) and len(levels) < MOST_CODES, "a column has levels")
+    require(all(map(is_name, levels.tolist())), "levels are plain")
+
+
+def check_texts(encoder):
+    n_terms = len(encoder.vocabulary)
+    require(n_terms, "texts have terms")
+    require(is_array(encoder.idf, "f", (n_terms,)), "terms have weights")
+    require(is_array(encoder.components, "f", (None, n_terms)), "texts have components")
+    require(len(encoder.components), "texts have components")
+
+
+# ------------------------------------------------------------------- the encoder
+def check_encoder(encoder):
+    """Raise unless all that an encoder has learned belongs to one table."""
+    shape = encoder.row_shape
+    require(shape and all(is_count(n, 1) for n in shape), "rows have a shape")
+    if len(shape) == 1:
+        require(shape == (encoder.schema.n_features,), "a row has all columns of X")
+    if not encoder.enabled or len(shape) > 1:
+        require(not encoder.guesses and encoder.numbers is None, "rows stay as they are")
+        channels = encoder.channels
+        require((channels is not None) == encoder.enabled, "channels are scaled")
+        require(channels is None or len(channels.mean) == shape[-1], "scales are by channel")
+        return
+    require(encoder.channels is None, "columns have no channels")
+    _check_kinds(encoder)
+    n_numbers = len(encoder.dense) + sum(len(date.parts) for date in encoder.dates.values())
+    numbers, zeros = encoder.numbers, encoder.zeros
+    require((numbers is None) == (n_numbers == 0), "numbers are encoded")
+    require(numbers is None or numbers.n_columns == n_numbers, "numbers have scales")
+    require((zeros is None) == (not encoder.sparse), "numbers have sizes")
+    require(zeros is None or len(zeros.size) == len(encoder.sparse), "numbers have sizes")
+    require(encoder.output_shape[0] > 0, "columns are encoded")
+
+
+def _check_kinds(encoder):
+    """Check that every column is encoded as its kind asks for."""
+    n = encoder.schema.n_features
+    require(len(encoder.guesses) == len(encoder.missing) == n, "all columns have a kind")
+    require(all(map(is_share, encoder.missing)), "entries are missing in a share of the rows")
+    found = {"number": [*encoder.dense, *encoder.sparse]}
+    found |= {
+        kind: list(encoders)
+        for kind, encoders in (
+            ("date", encoder.dates),
+            ("text", encoder.texts),
+            ("category", encoder.categories),
+        )
+    }
+    kinds = np.array([guess.kind for guess in encoder.guesses])
+    for kind, positions in found.items():
+        require(
+            sorted(positions) == np.flatnonzero(kinds == kind).tolist(),
+            f"columns of kind {kind} are encoded",
+        )

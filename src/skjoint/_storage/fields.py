@@ -49,6 +49,10 @@ def conforms(value, hint):
         return any(conforms(value, one) for one in inner)
     if origin is tuple and len(inner) == 2 and inner[1] is Ellipsis:
         return isinstance(value, tuple) and all(conforms(part, inner[0]) for part in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(
+            conforms(key, inner[0]) and conforms(entry, inner[1]) for key, entry in value.items()
+        )
     if hint in (int, float):
         kind = Integral if hint is int else Real
         number = isinstance(value, kind) and not isinstance(value, bool)

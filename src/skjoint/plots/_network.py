@@ -53,7 +53,7 @@ def plot_network(estimator: BaseEstimator, *, ax: Axes | None = None) -> Axes:
         ax = plt.subplots(figsize=size, layout="constrained")[1]
     texts = {name: _plot_box(ax, box) for name, box in boxes.items()}
     arrows = [(name, layer.name) for layer in spec.layers() for name in layer.inputs]
-    arrows += [("input", TRUNK)] * (spec.trunk is not None)
+    arrows += [(spec.below, TRUNK)] * (spec.trunk is not None)
     for start, end in arrows:
         _plot_arrow(ax, texts[start], texts[end], plt.rcParams["text.color"])
     ax.set(xlim=(-0.5, breadth - 0.5), ylim=(-depth - 0.5, 0.5))
@@ -100,8 +100,9 @@ def _network_boxes(spec: Any) -> dict[str, _Box]:
     text = f"input\n{spec.n_inputs} encoded features"
     boxes = {"input": _Box(text, middle, 0, branch=0)}
     if spec.trunk is not None:
+        below = 0 if spec.categories is None else 1
         units = f"{spec.trunk.n_features} features\n{spec.trunk.n_parameters:,} parameters"
-        boxes[TRUNK] = _Box(f"{TRUNK}\n{units}", middle, 1, branch=0)
+        boxes[TRUNK] = _Box(f"{TRUNK}\n{units}", middle, 1 + below, branch=0)
     aside: dict[str, float] = {}
     for head in spec.heads:
         for part in head.output.deviation_parts:
