@@ -61,7 +61,7 @@ def diabetes():
 
 def of_polars(X):
     pl = pytest.importorskip("polars")
-    return pl.from_pandas(X.assign(text="a"))
+    return pl.from_pandas(X).lazy()
 
 
 def ends_in_a_sequence(meta):
@@ -92,7 +92,7 @@ DONE = {
         X,
         y,
     ),
-    "a DataFrame of polars": lambda X, y: ({}, of_polars(X), y),
+    "a LazyFrame of polars": lambda X, y: ({}, of_polars(X), y),
     "a sparse X": lambda X, y: ({}, sparse.csr_array(X), y),
     "rows of unequal length": lambda X, y: ({}, [[1.0], [1.0, 2.0]], y[:2]),
     "a column of dates": lambda X, y: ({}, X.assign(day=pd.Timestamp("2020")), y),
