@@ -1,6 +1,7 @@
 """Tables of polars and pyarrow are those of pandas."""
 
 import datetime as dt
+import sys
 from decimal import Decimal
 
 import hypothesis.strategies as st
@@ -101,6 +102,17 @@ def test_a_column_becomes_what_pandas_has(name):
         wanted = pd.Series(expected, dtype=dtype)
         assert found.dtype == wanted.dtype
         pd.testing.assert_series_equal(found, wanted, check_names=False)
+
+
+def test_polars_needs_no_pyarrow(monkeypatch):
+    columns = {
+        name: pl.Series(entries * 3, dtype=of_polars).head(3)
+        for name, (of_polars, _, entries, _, _) in COLUMNS.items()
+    }
+    table = pl.DataFrame({**columns, "text": ["a", None, "ä"]})
+    expected = as_pandas(table, "X")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    pd.testing.assert_frame_equal(as_pandas(table, "X"), expected)
 
 
 TEXT = st.lists(st.none() | st.text(), min_size=1)
