@@ -60,7 +60,7 @@ def diabetes():
 
 def of_polars(X):
     pl = pytest.importorskip("polars")
-    return pl.from_pandas(X.assign(text="a"))
+    return pl.from_pandas(X).lazy()
 
 
 def ends_in_a_sequence(meta):
@@ -92,6 +92,7 @@ DONE = {
         y,
     ),
     '`preprocess={"ag"': lambda X, y: ({"preprocess": {"ag": "drop"}}, X, y),
+    "a LazyFrame of polars": lambda X, y: ({}, of_polars(X), y),
     "a sparse X": lambda X, y: ({}, sparse.csr_array(X), y),
     "rows of unequal length": lambda X, y: ({}, [[1.0], [1.0, 2.0]], y[:2]),
     "a column of text": lambda X, y: (

@@ -1,6 +1,7 @@
 """Tables of polars and pyarrow are those of pandas."""
 
 import datetime as dt
+import sys
 from decimal import Decimal
 
 import hypothesis.strategies as st
@@ -103,6 +104,17 @@ def test_a_column_becomes_what_pandas_has(name):
         pd.testing.assert_series_equal(found, wanted, check_names=False)
 
 
+def test_polars_needs_no_pyarrow(monkeypatch):
+    columns = {
+        name: pl.Series(entries * 3, dtype=of_polars).head(3)
+        for name, (of_polars, _, entries, _, _) in COLUMNS.items()
+    }
+    table = pl.DataFrame({**columns, "text": ["a", None, "ä"]})
+    expected = as_pandas(table, "X")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    pd.testing.assert_frame_equal(as_pandas(table, "X"), expected)
+
+
 TEXT = st.lists(st.none() | st.text(), min_size=1)
 
 
@@ -123,7 +135,7 @@ def test_levels_that_are_numbers_stay_levels():
 def test_a_table_keeps_the_names_and_the_order_of_its_columns():
     frame = pd.DataFrame({"b": [1, 2], "a": [0.5, np.nan], "": [True, False]})
     for table in (pl.from_pandas(frame), pa.table(dict(frame)), pa.record_batch(dict(frame))):
-        assert names_of(table).tolist() == ["b", "a", ""]
+        assert names_of(table) == ["b", "a", ""]
         pd.testing.assert_frame_equal(as_pandas(table, "X"), frame)
         assert as_pandas(table[:1], "X").shape == (1, 3)
     assert as_pandas(pl.DataFrame(), "X").shape == (0, 0)
@@ -343,9 +355,6 @@ def test_what_is_refused_of_y_and_weights():
 
 
 # --------------------------------------------------------------- X: the same as of pandas
-LATER = pytest.mark.skip(reason="X as polars comes with the gate")
-
-
 def any_table():
     """A table with columns of every kind, and gaps."""
     rng = np.random.default_rng(0)
@@ -367,7 +376,6 @@ def any_table():
     )
 
 
-@LATER
 @of_library
 def test_predictions_of_any_table_have_the_same_bits(library):
     X, (_, y) = any_table(), make_data(N)
@@ -381,7 +389,6 @@ def test_predictions_of_any_table_have_the_same_bits(library):
     np.testing.assert_array_equal(est.predict(one), expected[[3]])
 
 
-@LATER
 @of_library
 def test_names_are_kept_and_checked_at_predict(library):
     X, (_, y) = any_table(), make_data(N)
@@ -395,7 +402,6 @@ def test_names_are_kept_and_checked_at_predict(library):
         est.predict(convert(X.rename(columns={"text": "other"})))
 
 
-@LATER
 @of_library
 def test_chunks_searches_and_views_of_any_table(library):
     X, (_, y) = any_table(), make_data(N)
@@ -420,7 +426,6 @@ def test_chunks_searches_and_views_of_any_table(library):
     assert views[0].score(X, with_gaps) == views[1].score(convert(X), convert(with_gaps))
 
 
-@LATER
 def test_two_columns_of_one_name_and_a_query_as_x():
     _, y = make_data(N)
     column = pa.array(np.arange(float(N)))
@@ -428,3 +433,32 @@ def test_two_columns_of_one_name_and_a_query_as_x():
         small().fit(pa.table([column, column], names=["a", "a"]), y)
     with pytest.raises(TypeError, match=r"use X\.collect\(\)"):
         small().fit(pl.from_pandas(any_table()).lazy(), y)
+
+
+def test_one_column_alone_is_no_x():
+    for column in (pl.Series(np.arange(3.0)), pa.array([1.0, 2.0, 3.0]), pa.chunked_array([[1.0]])):
+        with pytest.raises(ValueError, match="Expected 2D array, got 1D array instead"):
+            small().fit(column, pd.DataFrame({"v": [1.0, 2.0, 3.0], "c": ["p", "q", "p"]}))
+
+
+NUMBERS = {
+    "float32": lambda rng: rng.normal(size=(N, 3)).astype(np.float32),
+    "float64": lambda rng: rng.normal(size=(N, 3)),
+    "int8": lambda rng: rng.integers(9, size=(N, 3)).astype(np.int8),
+    "beyond 2**53": lambda rng: rng.integers(2**60, size=(N, 3)),
+}
+
+
+@pytest.mark.parametrize("preprocess", ["auto", None])
+@pytest.mark.parametrize("kind", NUMBERS)
+@of_library
+def test_tables_of_numbers_have_the_same_bits(library, kind, preprocess):
+    X = pd.DataFrame(NUMBERS[kind](np.random.default_rng(0)), columns=["a", "b", "c"])
+    y, convert = make_data(N)[1], LIBRARIES[library]
+    if kind == "beyond 2**53" and preprocess is None:
+        X = X // 2**50
+    est = small(preprocess=preprocess, epochs=1)
+    expected = est.fit(X, y).predict_value(X)
+    np.testing.assert_array_equal(est.predict_value(convert(X)), expected)
+    np.testing.assert_array_equal(est.fit(convert(X), y).predict_value(convert(X)), expected)
+    assert est.feature_names_in_.tolist() == ["a", "b", "c"]

@@ -20,7 +20,15 @@ from sklearn.utils.validation import validate_data
 
 from skjoint._data.containers import check_container, check_names, rows_of_objects
 from skjoint._data.distinct import Distinct, distinct
-from skjoint._data.foreign import WHOLE, as_pandas, check_eager, is_foreign, names_of, series_of
+from skjoint._data.foreign import (
+    WHOLE,
+    as_pandas,
+    check_eager,
+    is_foreign,
+    is_table,
+    names_of,
+    series_of,
+)
 from skjoint._data.written_numbers import numbers_of
 
 OWNER = "JointRegressorClassifier"  # the class that messages name
@@ -323,6 +331,8 @@ def _is_plain(X, schema, encode):
 def _checked(X):
     """X as an array, or as the table or sparse matrix that it is."""
     check_eager(X, "X")
+    if is_foreign(X) and not is_table(X):
+        X = np.asarray(X)
     if not sparse.issparse(X) and not is_foreign(X):
         check_container(X, "X")
     if isinstance(X, (list, tuple)):
