@@ -98,7 +98,7 @@ def test_as_they_are():
 
 
 ERRORS = {
-    "sparse": (sparse.csr_matrix(NUMBERS), True, TypeError, "Sparse"),
+    "sparse, of objects": (OBJECTS, True, ValueError, r"astype\(float\)"),
     "infinite": (np.array([[1.0, np.inf]]), True, ValueError, "infinity"),
     "infinite in a frame with text": (
         pd.DataFrame({"a": [1.0, np.inf], "b": ["x", "y"]}),

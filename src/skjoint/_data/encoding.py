@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from skjoint._data.categories import CategoryEncoder
 from skjoint._data.code_units import units_of
@@ -27,6 +28,7 @@ from skjoint._data.numbers import (
     SparseEncoder,
     are_mostly_zeros,
 )
+from skjoint._data.sparse_table import EntryEncoder, check_numbers
 from skjoint._data.texts import TextEncoder
 from skjoint._data.written_numbers import numbers_of
 
@@ -92,6 +94,10 @@ class FeatureEncoder:
         Of the columns that are mostly zeros.
     missing : tuple of float
         Share of missing entries in each column of fit.
+    entries : EntryEncoder or None
+        Of a table that was sparse in fit; it takes the place of all others.
+    is_sparse : bool
+        Whether X was sparse in fit.
     """
 
     schema: Schema
@@ -107,6 +113,8 @@ class FeatureEncoder:
     numbers: NumberEncoder | None = None
     zeros: SparseEncoder | None = None
     missing: tuple[float, ...] = ()
+    entries: EntryEncoder | None = None
+    is_sparse: bool = False
 
     # -------------------------------------------------------------------- learning
     @classmethod
@@ -135,11 +143,15 @@ class FeatureEncoder:
         may_drop : bool, default=True
             Whether a column may be left out unasked.
         """
-        like = cls(features.schema, features.row_shape, enabled)
+        is_sparse = sparse.issparse(features.numbers)
+        like = cls(features.schema, features.row_shape, enabled, is_sparse=is_sparse)
         if not enabled:
             return like
         if features.numbers.ndim > 2:
             return replace(like, channels=ChannelEncoder.learn(features.numbers, sample_weight))
+        if is_sparse:
+            entries = EntryEncoder.learn(features.numbers, sample_weight, preprocess, may_drop)
+            return replace(like, entries=entries)
         guesses = kinds_of(features, preprocess, may_drop)
         like = replace(like, guesses=guesses, missing=_shares_missing(features))
         return like._with_columns(features, sample_weight, ranks)
@@ -188,6 +200,8 @@ class FeatureEncoder:
         """Shape of one encoded row."""
         if not self.enabled or self.channels is not None:
             return self.row_shape
+        if self.entries is not None:
+            return (self.entries.width,)
         return (self._n_before_codes + len(self.categories),)
 
     @property
@@ -252,6 +266,8 @@ class FeatureEncoder:
         """What each column is and becomes, a DataFrame."""
         names = self.schema.feature_names
         names = range(self.schema.n_features) if names is None else names
+        if self.entries is not None:
+            return self.entries.report(names)
         rows = [
             (name, guess.kind, guess.why, self._n_levels(p), self._width(p), missing)
             for p, (name, guess, missing) in enumerate(
@@ -292,6 +308,9 @@ class FeatureEncoder:
             few = read_few(X, self.schema, [guess.kind for guess in self.guesses])
             if few is not None:
                 return few
+        if sparse.issparse(X) and self.enabled and not self.is_sparse:
+            check_numbers(X)
+            X = X.toarray()
         return read_features(
             X,
             encode=self.enabled,
@@ -302,7 +321,7 @@ class FeatureEncoder:
         )
 
     def encode(self, features):
-        """float32 array of shape (n_samples, *output_shape)."""
+        """float32 array of shape (n_samples, *output_shape), CSR where fit was on sparse X."""
         row_shape = features.row_shape
         if row_shape != self.row_shape:
             raise ValueError(
@@ -310,6 +329,8 @@ class FeatureEncoder:
             )
         if not self.enabled:
             return features.numbers
+        if self.entries is not None:
+            return self._encode_entries(features)
         encoded = np.empty((len(features), *self.output_shape), np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
             if self.channels is not None:
@@ -318,6 +339,17 @@ class FeatureEncoder:
                     check_size(encoded[rows])
             else:
                 self._encode_columns(encoded, features)
+        return encoded
+
+    def _encode_entries(self, features):
+        if features.others:
+            names = [features.name(position) for position in features.others]
+            raise ValueError(
+                f"X must hold numbers only, as in fit, where it was sparse. Got text, categories "
+                f"or dates in {names[:5]} instead."
+            )
+        encoded = self.entries.encode(features.numbers)
+        check_size(encoded.data)
         return encoded
 
     def _encode_columns(self, encoded, features):

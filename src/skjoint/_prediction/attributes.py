@@ -66,7 +66,7 @@ class FittedAttributes:
     def feature_report_(self) -> pd.DataFrame:
         """What each column of X is and becomes: column, kind, why, levels, width, missing."""
         features = self._fitted().features
-        if not features.guesses:
+        if not features.guesses and features.entries is None:
             raise self._absent("feature_report_", "X was not read column by column")
         return features.report()
 
