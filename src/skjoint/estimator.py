@@ -716,6 +716,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         tags.input_tags.allow_nan = encodes
         tags.input_tags.categorical = encodes
         tags.input_tags.string = encodes
+        tags.input_tags.sparse = True
         return tags
 
     def _html_repr(self) -> str:

@@ -65,7 +65,8 @@ def _declared(kind, column):
 def _guess(column, may_drop):
     if isinstance(column, Distinct) and not column.is_category:
         return guess_kind(column.values, column.counts, len(column), may_drop)
-    constant = guess_constant(*_counts(column), len(column)) if may_drop else None
+    n_distinct, n_present = _counts(column)
+    constant = guess_constant(n_distinct, n_present, len(column)) if may_drop else None
     return constant or guess_dtype(CATEGORY if isinstance(column, Distinct) else column.dtype)
 
 

@@ -8,16 +8,19 @@ their shape; each channel is standardised.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
+from skjoint._data.as_kind import as_entries, as_numbers, as_seconds
 from skjoint._data.categories import CategoryEncoder
 from skjoint._data.code_units import units_of
 from skjoint._data.column_kinds import kinds_of
-from skjoint._data.dates import parts_of, seconds_of
-from skjoint._data.distinct import Distinct, distinct
+from skjoint._data.dates import parts_of
+from skjoint._data.distinct import Distinct
 from skjoint._data.features import OWNER, Schema, check_size, read_features
 from skjoint._data.few_rows import read_few
 from skjoint._data.kinds import Guess, of_column
@@ -27,8 +30,8 @@ from skjoint._data.numbers import (
     SparseEncoder,
     are_mostly_zeros,
 )
+from skjoint._data.sparse_table import EntryEncoder, check_numbers
 from skjoint._data.texts import TextEncoder
-from skjoint._data.written_numbers import numbers_of
 
 # float64 on the way takes several times the size of what is kept
 ENCODED_AT_ONCE = 2**14  # rows
@@ -92,6 +95,10 @@ class FeatureEncoder:
         Of the columns that are mostly zeros.
     missing : tuple of float
         Share of missing entries in each column of fit.
+    entries : EntryEncoder or None
+        Of a table that was sparse in fit; it takes the place of all others.
+    is_sparse : bool
+        Whether X was sparse in fit.
     """
 
     schema: Schema
@@ -107,6 +114,8 @@ class FeatureEncoder:
     numbers: NumberEncoder | None = None
     zeros: SparseEncoder | None = None
     missing: tuple[float, ...] = ()
+    entries: EntryEncoder | None = None
+    is_sparse: bool = False
 
     # -------------------------------------------------------------------- learning
     @classmethod
@@ -135,11 +144,15 @@ class FeatureEncoder:
         may_drop : bool, default=True
             Whether a column may be left out unasked.
         """
-        like = cls(features.schema, features.row_shape, enabled)
+        is_sparse = sparse.issparse(features.numbers)
+        like = cls(features.schema, features.row_shape, enabled, is_sparse=is_sparse)
         if not enabled:
             return like
         if features.numbers.ndim > 2:
             return replace(like, channels=ChannelEncoder.learn(features.numbers, sample_weight))
+        if is_sparse:
+            entries = EntryEncoder.learn(features.numbers, sample_weight, preprocess, may_drop)
+            return replace(like, entries=entries)
         guesses = kinds_of(features, preprocess, may_drop)
         like = replace(like, guesses=guesses, missing=_shares_missing(features))
         return like._with_columns(features, sample_weight, ranks)
@@ -151,16 +164,16 @@ class FeatureEncoder:
             if guess.kind == "number":
                 numbers.append(position)
             elif guess.kind == "date":
-                seconds, zone = self._seconds(features, position)
+                seconds, zone = as_seconds(features, position)
                 dates[position] = DateEncoder.learn(seconds, zone, sample_weight)
             elif guess.kind == "text":
-                column = _entries(features.column(position))
+                column = as_entries(features.column(position))
                 with of_column(features.name(position)):
                     texts[position] = TextEncoder.learn(column.values, SEED)
             elif guess.kind == "category":
-                column = _entries(features.column(position))
+                column = as_entries(features.column(position))
                 categories[position] = CategoryEncoder.learn(column, sample_weight)
-        zeros = are_mostly_zeros([self._number(features, position) for position in numbers])
+        zeros = are_mostly_zeros([self._as_numbers(features, position) for position in numbers])
         found = replace(
             self,
             dense=tuple(p for p, zero in zip(numbers, zeros, strict=True) if not zero),
@@ -188,6 +201,8 @@ class FeatureEncoder:
         """Shape of one encoded row."""
         if not self.enabled or self.channels is not None:
             return self.row_shape
+        if self.entries is not None:
+            return (self.entries.width,)
         return (self._n_before_codes + len(self.categories),)
 
     @property
@@ -227,11 +242,8 @@ class FeatureEncoder:
         columns = np.arange(self.output_shape[0])
         if self.numbers is None:
             return columns
-        return np.delete(columns[self.n_ranks :], slice(self.numbers.n_columns, self._n_repeated))
-
-    @property
-    def _n_repeated(self):
-        return self.numbers.width - self.n_ranks
+        n_repeated = self.numbers.width - self.n_ranks
+        return np.delete(columns[self.n_ranks :], slice(self.numbers.n_columns, n_repeated))
 
     def name(self, position):
         """Name of a column, or its position where it has none."""
@@ -253,43 +265,6 @@ class FeatureEncoder:
         ]
         return sorted([*of_text, *self.texts])
 
-    def report(self):
-        """What each column is and becomes, a DataFrame."""
-        names = self.schema.feature_names
-        names = range(self.schema.n_features) if names is None else names
-        rows = [
-            (name, guess.kind, guess.why, self._n_levels(p), self._width(p), missing)
-            for p, (name, guess, missing) in enumerate(
-                zip(names, self.guesses, self.missing, strict=True)
-            )
-        ]
-        report = pd.DataFrame(rows, columns=["column", "kind", "why", "levels", "width", "missing"])
-        return report.astype({"levels": "Int64", "width": int, "missing": float})
-
-    def _n_levels(self, position):
-        if position not in self.categories:
-            return pd.NA
-        return len(self.categories[position].levels)
-
-    def _width(self, position):
-        """Numbers that the network reads of a column."""
-        if position in self.categories:
-            return units_of(self.categories[position].n_codes)
-        if position in self.texts:
-            return self.texts[position].width
-        if position in self.sparse:
-            return 1
-        if position in self.dense:
-            return int(self.numbers.widths()[self.dense.index(position)])
-        if position not in self.dates:
-            return 0
-        start = len(self.dense)
-        for other, encoder in self.dates.items():
-            if other == position:
-                break
-            start += len(encoder.parts)
-        return int(self.numbers.widths()[start:][: len(self.dates[position].parts)].sum())
-
     # -------------------------------------------------------------------- encoding
     def read(self, X, *, owner=OWNER, allow_nd=False):
         """Read an X of the form of fit; see :func:`read_features`."""
@@ -297,6 +272,9 @@ class FeatureEncoder:
             few = read_few(X, self.schema, [guess.kind for guess in self.guesses])
             if few is not None:
                 return few
+        if sparse.issparse(X) and self.enabled and not self.is_sparse:
+            check_numbers(X)
+            X = X.toarray()
         return read_features(
             X,
             encode=self.enabled,
@@ -307,7 +285,7 @@ class FeatureEncoder:
         )
 
     def encode(self, features):
-        """float32 array of shape (n_samples, *output_shape)."""
+        """float32 array of shape (n_samples, *output_shape), CSR where fit was on sparse X."""
         row_shape = features.row_shape
         if row_shape != self.row_shape:
             raise ValueError(
@@ -315,6 +293,8 @@ class FeatureEncoder:
             )
         if not self.enabled:
             return features.numbers
+        if self.entries is not None:
+            return self._encode_entries(features)
         encoded = np.empty((len(features), *self.output_shape), np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
             if self.channels is not None:
@@ -325,14 +305,26 @@ class FeatureEncoder:
                 self._encode_columns(encoded, features)
         return encoded
 
+    def _encode_entries(self, features):
+        if features.others:
+            names = [features.name(position) for position in features.others]
+            raise ValueError(
+                f"X must hold numbers only, as in fit, where it was sparse. Got text, categories "
+                f"or dates in {names[:5]} instead."
+            )
+        encoded = self.entries.encode(features.numbers)
+        check_size(encoded.data)
+        return encoded
+
     def _encode_columns(self, encoded, features):
-        parts = []  # pairs of an encoder and a function from a slice of rows to what it reads
+        # pairs of an encoder and a function from a slice of rows to what it reads
+        parts: list[tuple[NumberEncoder | SparseEncoder | TextEncoder, Callable]] = []
         if self.numbers is not None:
             parts.append((self.numbers, self._numbers_of(features)))
         if self.zeros is not None:
             parts.append((self.zeros, self._zeros_of(features)))
-        for position, encoder in self.texts.items():
-            parts.append((encoder, _entries(features.column(position)).take))
+        for position, text in self.texts.items():
+            parts.append((text, as_entries(features.column(position)).take))
         for rows in _chunks(len(features)):
             filled = 0
             for encoder, read in parts:
@@ -341,9 +333,12 @@ class FeatureEncoder:
                 filled = end
             check_size(encoded[rows, :filled])
         first = encoded.shape[1] - len(self.categories)
-        for i, (position, encoder) in enumerate(self.categories.items(), start=first):
-            column = _entries(features.column(position))
-            encoded[:, i] = encoder.encode(column, features.name(position))
+        for i, (position, levels) in enumerate(self.categories.items(), start=first):
+            column = as_entries(features.column(position))
+            encoded[:, i] = levels.encode(column, features.name(position))
+
+    def _as_numbers(self, features, position):
+        return as_numbers(features, position, self.guesses[position].decimal)
 
     def _numbers_of(self, features):
         """Function from rows to dense numbers and, behind them, the parts of dates."""
@@ -352,8 +347,8 @@ class FeatureEncoder:
         if not self.dates and set(self.dense) <= set(features.positions):
             places = [features.positions.index(position) for position in self.dense]
             return lambda rows: features.numbers[rows][:, places]
-        columns = [self._number(features, position) for position in self.dense]
-        dates = [(encoder, self._seconds(features, p)[0]) for p, encoder in self.dates.items()]
+        columns = [self._as_numbers(features, position) for position in self.dense]
+        dates = [(d, as_seconds(features, p, d.zone)[0]) for p, d in self.dates.items()]
 
         def numbers(rows):
             parts = [encoder.encode(seconds[rows]) for encoder, seconds in dates]
@@ -367,42 +362,8 @@ class FeatureEncoder:
         """Function from rows to numbers that are mostly zeros."""
         if features.positions == self.sparse:
             return lambda rows: features.numbers[rows]
-        columns = [self._number(features, position) for position in self.sparse]
+        columns = [self._as_numbers(features, position) for position in self.sparse]
         return lambda rows: np.stack([column[rows] for column in columns], axis=1)
-
-    def _number(self, features, position):
-        """A column of numbers, whatever it comes as."""
-        column = features.column(position)
-        if isinstance(column, np.ndarray):
-            return column
-        with of_column(features.name(position)):
-            if isinstance(column, pd.Series):
-                raise ValueError(
-                    f"must hold numbers. Got the date {str(column.iloc[0])!r} instead."
-                )
-            values = [float(v) if isinstance(v, (bool, np.bool_)) else v for v in column.values]
-            numbers = numbers_of(values, self.guesses[position].decimal)
-            return column.spread(np.asarray(numbers, dtype=np.float64), np.nan)
-
-    def _seconds(self, features, position):
-        """Seconds of a column of dates, and their zone."""
-        column, zone = features.column(position), None
-        if position in self.dates:
-            zone = self.dates[position].zone
-        with of_column(features.name(position)):
-            if isinstance(column, pd.Series):
-                return seconds_of(column, zone)
-            if isinstance(column, np.ndarray) and not np.isnan(column).all():
-                number = column[~np.isnan(column)][0]
-                raise ValueError(f"must hold dates, as in fit. Got the number {number:g} instead.")
-            column = _entries(column)
-            seconds, zone = seconds_of(column.values, zone)
-            return column.spread(seconds, np.nan), zone
-
-
-def _entries(column):
-    """A column as ``Distinct`` entries."""
-    return column if isinstance(column, Distinct) else distinct(pd.Series(column))
 
 
 def _shares_missing(features):

@@ -7,7 +7,7 @@ such.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -29,6 +29,7 @@ from skjoint._data.foreign import (
     names_of,
     series_of,
 )
+from skjoint._data.sparse_table import as_rows, check_numbers
 from skjoint._data.written_numbers import numbers_of
 
 OWNER = "JointRegressorClassifier"  # the class that messages name
@@ -52,10 +53,11 @@ class Features:
 
     Parameters
     ----------
-    numbers : ndarray
-        The columns that came as numbers side by side, NaN where missing, or rows of any shape.
+    numbers : ndarray or csr_array
+        The columns that came as numbers side by side, NaN where missing, or rows of any shape;
+        CSR where X is sparse.
     schema : Schema
-    positions : tuple of int
+    positions : sequence of int
         Of these columns in X.
     others : dict of {int: Distinct or Series}
         All other columns by position, dates as a Series; not those that nobody reads.
@@ -63,14 +65,14 @@ class Features:
         Of all columns, None where they are their positions.
     """
 
-    numbers: np.ndarray
+    numbers: np.ndarray | sparse.csr_array
     schema: Schema
-    positions: tuple[int, ...] = ()
+    positions: Sequence[int] = ()
     others: Mapping[int, Distinct | pd.Series] = field(default_factory=dict)
     names: tuple | None = None
 
     def __len__(self):
-        return len(self.numbers)
+        return self.numbers.shape[0]
 
     @property
     def row_shape(self):
@@ -129,6 +131,8 @@ def read_features(X, *, encode, allow_nd=False, schema=None, unread=(), owner=OW
 
 def _read(X, encode, allow_nd, schema, unread, owner):
     X = _checked(X)
+    if sparse.issparse(X):
+        return _read_sparse(X, encode, schema, owner)
     if getattr(X, "ndim", 2) > 2:
         return _read_shaped(X, encode, allow_nd, schema, owner)
     if not encode:
@@ -147,6 +151,22 @@ def _read(X, encode, allow_nd, schema, unread, owner):
 def _from_array(X, schema):
     """An array of numbers."""
     return Features(X, schema, tuple(range(schema.n_features)))
+
+
+def _read_sparse(X, encode, schema, owner):
+    """A sparse matrix or array, as CSR."""
+    check_numbers(X)
+    X, schema = _validated(
+        X,
+        schema,
+        owner,
+        accept_sparse="csr",
+        dtype=[np.float64, np.float32] if encode else np.float32,
+        ensure_all_finite="allow-nan" if encode else True,
+    )
+    if not encode:
+        check_size(X.data)
+    return Features(as_rows(X), schema, range(schema.n_features))
 
 
 def _read_shaped(X, encode, allow_nd, schema, owner):

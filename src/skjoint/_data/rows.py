@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Rows:
     ``codes`` are the label codes of the first class target, -1 where the row has no label.
     """
 
-    table: np.ndarray
+    table: np.ndarray | sparse.csr_array
     targets: list[np.ndarray]
     weights: list[np.ndarray]
     where: np.ndarray | None = None

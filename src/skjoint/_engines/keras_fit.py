@@ -10,8 +10,10 @@ the same mathematics about four times faster on small networks.
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
 
 from skjoint._engines.callback_needs import listens_to_batches, release
+from skjoint._engines.entries import arrays_of, most_entries, rows_at
 from skjoint._engines.keras_balanced import balanced_model
 from skjoint._engines.optimizers import make_optimizer, optimizer_state, resume_optimizer
 from skjoint._engines.plan import Result, epoch_order, log_names, weight_names
@@ -20,6 +22,7 @@ from skjoint._network.losses import per_sample
 from skjoint._network.weights import get_weights, restart_model
 from skjoint._support.keras_import import import_keras, no_retracing_advice, untouched_random
 
+DENSE_NUMBERS = 2**22  # of sparse held-out rows at once
 ROW_LOSS = "loss_by_row"
 
 
@@ -152,7 +155,8 @@ def _build_metrics(model, plan):
     rows = plan.rows.take([0])
     # Of any numbers: calling the model would draw random ones in layers that augment images.
     outputs = [np.zeros((1, *output.shape[1:]), np.float32) for output in model.outputs]
-    row = rows.X, *map(_one_or_many, (rows.targets, outputs, rows.weights))
+    X = rows.X.toarray() if sparse.issparse(rows.X) else rows.X
+    row = X, *map(_one_or_many, (rows.targets, outputs, rows.weights))
     model.compute_loss(*row, training=False)
     model.compute_metrics(*row)
     model.reset_metrics()
@@ -163,7 +167,7 @@ def _batches(plan):
     import tensorflow as tf
 
     n_samples, n_heads = len(plan.rows), len(plan.rows.targets)
-    table, positions = tf.constant(plan.rows.table), tf.constant(plan.rows.positions)
+    table, positions = _rows_of(plan), tf.constant(plan.rows.positions)
     arrays = [tf.constant(a) for a in (*plan.rows.targets, *plan.rows.weights)]
 
     # AutoGraph, which nothing here needs, would write a source file for each.
@@ -177,7 +181,7 @@ def _batches(plan):
 
     @tf.autograph.experimental.do_not_convert
     def gather(rows):
-        X = tf.gather(table, tf.gather(positions, rows))
+        X = table(tf.gather(positions, rows), plan.batch_size)
         rest = [tf.gather(array, rows) for array in arrays]
         return X, _one_or_many(rest[:n_heads]), _one_or_many(rest[n_heads:])
 
@@ -192,8 +196,33 @@ def _validation(plan):
     rows = plan.validation
     # many at once, but a trunk may hold large activations for each
     batch_size = 4096 if plan.network.trunk is None else 256
-    data = (rows.X, _one_or_many(rows.targets), _one_or_many(rows.weights))
-    return tf.data.Dataset.from_tensor_slices(data).batch(batch_size).cache()
+    targets, weights = _one_or_many(rows.targets), _one_or_many(rows.weights)
+    if not sparse.issparse(rows.table):
+        return (
+            tf.data.Dataset.from_tensor_slices((rows.X, targets, weights)).batch(batch_size).cache()
+        )
+    batch_size = max(1, min(batch_size, DENSE_NUMBERS // rows.table.shape[1]))
+    table = _rows_of(plan)
+    data = tf.data.Dataset.from_tensor_slices((rows.positions, targets, weights)).batch(batch_size)
+
+    @tf.autograph.experimental.do_not_convert
+    def gather(positions, targets, weights):
+        return table(positions, batch_size), targets, weights
+
+    return data.map(gather)
+
+
+def _rows_of(plan):
+    """Function from positions of rows, and how many there are at most, to dense rows."""
+    import tensorflow as tf
+
+    table = plan.rows.table
+    tensors = [tf.constant(array) for array in arrays_of(table)]
+
+    def rows_of(positions, n_rows):
+        return rows_at(tensors, positions, table.shape[1], most_entries(table, n_rows))
+
+    return rows_of
 
 
 def _one_or_many(arrays):

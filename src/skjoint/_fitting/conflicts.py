@@ -78,6 +78,13 @@ CONFLICTS = [
             f"read columns. Got {c.p.companions!r} instead."
         ),
     ),
+    (
+        lambda c: len(c.p.companions) and c.features.is_sparse and c.mode != "chunk",
+        lambda c: (
+            "companions must be () where X is sparse: companions read dense columns. Got "
+            f"{c.p.companions!r} instead. To have them, put scikit-learn's TruncatedSVD in front."
+        ),
+    ),
 ]
 
 

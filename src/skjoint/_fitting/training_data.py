@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils import check_consistent_length
 
 from skjoint._data.containers import warn_of_other_order
@@ -109,7 +110,7 @@ def encode_rows(data, targets, features, settings):
     in_network = targets.known_in_network
     # A table of this fit's own also where it is the user's array (preprocess=None).
     rows = Rows(
-        features.encode(data.X).view(),
+        _own(features.encode(data.X)),
         arrays,
         weights,
         codes=label_codes(arrays, masks, len(targets.values)),
@@ -120,6 +121,13 @@ def encode_rows(data, targets, features, settings):
         every_weight,
         _known_numbers(targets) if in_network else {},
     )
+
+
+def _own(table):
+    """The same numbers as an array of another identity."""
+    if sparse.issparse(table):
+        return sparse.csr_array((table.data.view(), table.indices, table.indptr), table.shape)
+    return table.view()
 
 
 def _known_numbers(targets):

@@ -35,7 +35,11 @@ class Trunk:
 
         A plain graph would raise TensorFlow's error, XLA silently take the nearest code.
         """
-        if self.n_codes is not None and len(X) and not (X.min() >= 0 and X.max() < self.n_codes):
+        if (
+            self.n_codes is not None
+            and X.shape[0]
+            and not (X.min() >= 0 and X.max() < self.n_codes)
+        ):
             raise ValueError(
                 f"X must hold codes from 0 to {self.n_codes - 1}, which the Embedding layer of "
                 f"trunk knows, with preprocess=None. Got numbers from {X.min():g} to {X.max():g} "

@@ -89,6 +89,8 @@ def write_features(graph, features, columns):
     if features.channels is not None:
         scaled = _standardised(graph, features.channels, columns.all())
         return graph.rounded(graph("Where", graph("IsNaN", scaled), 0.0, scaled))
+    if features.entries is not None:
+        return graph.rounded(_entries(graph, features.entries, columns))
     check_kinds(features)
     parts = []
     if features.numbers is not None:
@@ -101,6 +103,12 @@ def write_features(graph, features, columns):
         for position, encoder in features.categories.items()
     ]
     return graph.rounded(graph.side_by_side(parts))
+
+
+def _entries(graph, encoder, columns):
+    """What the table was in fit is sparse; a graph reads its rows as dense ones."""
+    scaled = graph("Div", columns.at(encoder.kept.tolist()), encoder.size[encoder.kept])
+    return graph("Where", graph("IsNaN", scaled), 0.0, scaled)
 
 
 def _standardised(graph, encoder, X):

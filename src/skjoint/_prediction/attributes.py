@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from skjoint._data.feature_report import feature_report
 from skjoint._network.spec import NetworkSpec
 from skjoint._prediction.fitted_model import FittedModel
 from skjoint._support.keras_import import check_eager
@@ -66,9 +67,9 @@ class FittedAttributes:
     def feature_report_(self) -> pd.DataFrame:
         """What each column of X is and becomes: column, kind, why, levels, width, missing."""
         features = self._fitted().features
-        if not features.guesses:
+        if not features.guesses and features.entries is None:
             raise self._absent("feature_report_", "X was not read column by column")
-        return features.report()
+        return feature_report(features)
 
     # ----------------------------------------------------------------- targets
     @property

@@ -55,7 +55,7 @@ class Average:
         answers = []
         for name, form in zip(names, forms or [as_rows] * len(names), strict=True):
             mean = found[name]
-            answers.append(mean if form is as_rows else form(mean.T, len(X)))
+            answers.append(mean if form is as_rows else form(mean.T, X.shape[0]))
         return answers
 
     def _by_member(self, X, names):

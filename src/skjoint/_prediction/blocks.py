@@ -8,9 +8,11 @@ for it: every row is a column, and columns of zeros fill the last block.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 
 import joblib
 import numpy as np
+from scipy import sparse
 
 from skjoint._prediction.activations import FEW
 
@@ -25,14 +27,47 @@ def as_columns(X, block):
     return columns
 
 
+class SparseColumns:
+    """Rows of a sparse table in the place of columns of :func:`as_columns`."""
+
+    def __init__(self, X, block):
+        self.X = X
+        self.n_padded = -(-X.shape[0] // block) * block
+
+    def under(self, matrix):
+        """A matrix times these columns, of which it is read only what meets an entry.
+
+        SciPy adds up each row by itself, entry by entry.
+        """
+        X = self.X
+        met, columns = np.unique(X.indices, return_inverse=True)
+        shape = (X.shape[0], len(met))
+        entries = sparse.csr_array((X.data.astype(np.float64), columns, X.indptr), shape)
+        output = np.zeros((len(matrix), self.n_padded))
+        output[:, : X.shape[0]] = (entries @ matrix.T[met].astype(np.float64)).T
+        return output
+
+
 class Product:
     """A matrix times columns, a block of them at a time and, where it is large, in pieces."""
 
     def __init__(self, matrix, block):
-        matrix = np.ascontiguousarray(matrix, dtype=np.float64)
-        height = max(1, PRODUCT_SIZE // (block * max(1, matrix.shape[1])))
-        self.pieces = [matrix[i : i + height] for i in range(0, len(matrix), height)]
+        self.matrix = matrix
         self.block = block
+
+    @cached_property
+    def pieces(self):
+        matrix = np.ascontiguousarray(self.matrix, dtype=np.float64)
+        height = max(1, PRODUCT_SIZE // (self.block * max(1, matrix.shape[1])))
+        return [matrix[i : i + height] for i in range(0, len(matrix), height)]
+
+    def of_sparse(self, columns, *others):
+        """Of :class:`SparseColumns` with other columns below them."""
+        n_columns = columns.X.shape[1]
+        output = columns.under(self.matrix[:, :n_columns])
+        if others:
+            output += Product(self.matrix[:, n_columns:], self.block)(np.vstack(others))
+        return output
 
     def __call__(self, columns):
         pieces, block = self.pieces, self.block
@@ -82,15 +117,16 @@ def in_chunks(function, X, size, n_threads=None):
 
     In ``n_threads`` threads, by default one for each core.
     """
-    if len(X) <= size:
+    n_samples = X.shape[0]
+    if n_samples <= size:
         return function(X)
     if n_threads is None:
         n_threads = min(joblib.cpu_count(), MAX_THREADS)  # a call that takes longer than one row
     like = function(X[:1])
-    outputs = [np.empty((len(X), *part.shape[1:]), part.dtype) for part in like]
+    outputs = [np.empty((n_samples, *part.shape[1:]), part.dtype) for part in like]
 
     def fill(thread):
-        for start in range(thread * size, len(X), n_threads * size):
+        for start in range(thread * size, n_samples, n_threads * size):
             parts = function(X[start : start + size])
             for whole, part in zip(outputs, parts, strict=True):
                 whole[start : start + size] = part

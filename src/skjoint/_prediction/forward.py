@@ -14,24 +14,36 @@ import threading
 from functools import partial
 
 import numpy as np
+from scipy import sparse
 
 from skjoint._network.build import build_model, call_model, fitted_model
 from skjoint._network.graph import INPUT, Categories, MeanOverClasses, Periodic, Scaled
 from skjoint._network.weights import by_layer, set_weights
 from skjoint._prediction.activations import ACTIVATIONS
-from skjoint._prediction.blocks import MAX_THREADS, Product, as_columns, as_rows, in_chunks
+from skjoint._prediction.blocks import (
+    MAX_THREADS,
+    Product,
+    SparseColumns,
+    as_columns,
+    as_rows,
+    in_chunks,
+)
 from skjoint._support.keras_import import check_eager
 
 BLOCKS = (32, 16, 8)  # large ones suit many rows of small networks, small ones a single row
 BLOCK_SIZE = 2**17  # multiplications in a block at most, where the smallest allows it
 KERAS_CHUNK = 2048
+DENSE_NUMBERS = 2**22  # of sparse rows that only Keras can read, at once
 FORWARD_CHUNK = 6048  # rows at once at most; NumPy adds a bias faster to more than 4096
 CHUNK_SIZE = 2**18  # numbers of a layer at once: they stay near the processor
 
 
 def _dense(layer, product, bias, *inputs):
     """A layer's output; its kernel is transposed, its bias repeated for a block."""
-    output = product(inputs[0] if len(inputs) == 1 else np.vstack(inputs))
+    if isinstance(inputs[0], SparseColumns):
+        output = product.of_sparse(*inputs)
+    else:
+        output = product(inputs[0] if len(inputs) == 1 else np.vstack(inputs))
     # Arrays of the same shape are added faster than those that NumPy has to broadcast.
     output += bias if output.shape[1] == product.block else bias[:, :1]
     if layer.is_output:
@@ -145,16 +157,25 @@ class FittedNetwork:
         tables = 0 if self.spec.categories is None else self.spec.categories.n_parameters
         size = self.spec.n_parameters - tables  # which are looked up in, not multiplied by
         self._block = next((b for b in BLOCKS if b * size <= BLOCK_SIZE), BLOCKS[-1])
-        # An odd number of blocks: where an array's rows are a power of two apart, the numbers of
-        # a column displace each other from the cache.
-        widest = max(self.spec.n_inputs, *(layer.n_units for layer in self._layers))
-        self._chunk = min(FORWARD_CHUNK, self._block * (CHUNK_SIZE // (self._block * widest) | 1))
         # every layer with the function from its inputs to its output
         self._steps = []
         self._steps_by_names = {}
         for layer, weights in by_layer(self.spec, self.weights):
             make = STEPS.get(type(layer), _dense_step)
             self._steps.append((layer, make(layer, weights, self._block)))
+
+    def _chunk(self, X):
+        """Rows at once that NumPy predicts best."""
+        widths = [layer.n_units for layer in self._layers]
+        widest = max(widths if sparse.issparse(X) else [self.spec.n_inputs, *widths])
+        # An odd number of blocks: where an array's rows are a power of two apart, the numbers of
+        # a column displace each other from the cache.
+        return min(FORWARD_CHUNK, self._block * (CHUNK_SIZE // (self._block * widest) | 1))
+
+    def _keras_chunk(self, X):
+        if not sparse.issparse(X):
+            return KERAS_CHUNK
+        return min(KERAS_CHUNK, max(self._keras_block, DENSE_NUMBERS // X.shape[1]))
 
     def member(self, i):
         """Itself, as an ensemble of one."""
@@ -188,24 +209,27 @@ class FittedNetwork:
         """
         forms = forms or [as_rows] * len(names)
         if self._by_numpy:
-            forward, size = self._forward, self._chunk
+            forward, size = self._forward, self._chunk(X)
         else:
-            forward, size = self._keras_forward, KERAS_CHUNK
+            forward, size = self._keras_forward, self._keras_chunk(X)
 
         def answers(X):
-            return [form(out, len(X)) for form, out in zip(forms, forward(X, names), strict=True)]
+            outputs = forward(X, names)
+            return [form(out, X.shape[0]) for form, out in zip(forms, outputs, strict=True)]
 
-        if len(X) <= size:
+        n_samples = X.shape[0]
+        if n_samples <= size:
             return [np.ascontiguousarray(answer) for answer in answers(X)]
         # NumPy lets go of the interpreter: chunks of many rows share the cores.
-        in_threads = self._by_numpy and len(X) >= 4 * size
+        in_threads = self._by_numpy and n_samples >= 4 * size
         n_threads = min(os.cpu_count() or 1, MAX_THREADS) if in_threads else 1
         return in_chunks(answers, X, size, n_threads)
 
     def _forward(self, X, names):
         # Rows are columns here: softmax adds up over units, and NumPy does that for many rows at
         # once and in one order only when they lie side by side.
-        tensors = {INPUT: as_columns(X, self._block)}
+        read = SparseColumns if sparse.issparse(X) else as_columns
+        tensors = {INPUT: read(X, self._block)}
         # What overflows shows in the result; fit has made sure that training rows do not.
         with np.errstate(over="ignore", invalid="ignore"):
             for layer, step in self._steps_to(tuple(names)):
@@ -228,6 +252,7 @@ class FittedNetwork:
         So every row meets the same kernels whatever rows it comes with, and no
         number of rows is traced anew.
         """
+        X = X.toarray() if sparse.issparse(X) else X
         n_samples = len(X)
         size = self._keras_block
         n_blocks = -(-n_samples // size)

@@ -119,7 +119,7 @@ class Stacked:
         for name, form, output in zip(names, forms or [as_rows] * len(names), outputs, strict=True):
             if parts[name]:
                 output = joined(output, parts[name], floors[name])
-            answers.append(output if form is as_rows else form(output.T, len(X)))
+            answers.append(output if form is as_rows else form(output.T, X.shape[0]))
         return answers
 
 

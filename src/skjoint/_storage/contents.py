@@ -16,6 +16,7 @@ from skjoint._data.encoding import DateEncoder, FeatureEncoder
 from skjoint._data.features import Schema
 from skjoint._data.kinds import Guess
 from skjoint._data.numbers import ChannelEncoder, NumberEncoder, SparseEncoder
+from skjoint._data.sparse_table import EntryEncoder
 from skjoint._data.targets import ClassTarget, Targets, ValueTarget
 from skjoint._data.texts import TextEncoder
 from skjoint._ensemble.companions.registry import COMPANIONS
@@ -116,6 +117,7 @@ KINDS = {
     "IntervalErrors": _stateful(IntervalErrors, checks.check_interval_errors),
     "FeatureEncoder": _plain(FeatureEncoder, encoder_checks.check_encoder),
     "NumberEncoder": _plain(NumberEncoder, encoder_checks.check_numbers),
+    "EntryEncoder": _plain(EntryEncoder, encoder_checks.check_entries),
     "SparseEncoder": _plain(SparseEncoder, encoder_checks.check_sparse),
     "ChannelEncoder": _plain(ChannelEncoder, encoder_checks.check_channels),
     "DateEncoder": _plain(DateEncoder, encoder_checks.check_dates),

@@ -39,6 +39,14 @@ def check_sparse(encoder):
     require(is_array(encoder.size, "f", (None,)) and len(encoder.size), "numbers have sizes")
 
 
+def check_entries(encoder):
+    size, missing = encoder.size, encoder.missing
+    require(is_array(size, "f", (None,)) and (size >= 0).all(), "entries have sizes")
+    require(encoder.width > 0, "columns are encoded")
+    require(is_array(missing, "f", size.shape), "entries are missing in a share of the rows")
+    require(all(0 <= i < len(size) for i in encoder.declared), "columns have positions")
+
+
 def check_numbers(encoder):
     _check_scales(encoder)
     levels, bend, n = encoder.levels, encoder.bend, encoder.n_columns
@@ -85,9 +93,14 @@ def check_encoder(encoder):
         require(not encoder.guesses and encoder.numbers is None, "rows stay as they are")
         channels = encoder.channels
         require((channels is not None) == encoder.enabled, "channels are scaled")
+        require(encoder.entries is None, "rows with a shape have no entries")
         require(channels is None or len(channels.mean) == shape[-1], "scales are by channel")
         return
     require(encoder.channels is None, "columns have no channels")
+    if encoder.entries is not None:
+        require(not encoder.guesses and encoder.numbers is None, "entries have one encoder")
+        require(len(encoder.entries.size) == shape[0], "entries have sizes")
+        return
     _check_kinds(encoder)
     n_numbers = len(encoder.dense) + sum(len(date.parts) for date in encoder.dates.values())
     numbers, zeros = encoder.numbers, encoder.zeros

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from scipy import sparse
+
 from skjoint._engines.fused.cache import training_programs
 from skjoint._engines.fused.program import Program
 from skjoint._engines.fused.sizes import batch_size, sizes_of
@@ -33,6 +35,7 @@ def program_key(plan):
         tuple(loss_key(loss) for loss in plan.losses),
         optimizer_key(plan.optimizer),
         batch_size(plan),
+        sparse.issparse(plan.rows.table),
         plan.validation is not None,
         plan.balancing,
     )

@@ -22,12 +22,13 @@ class Epochs:
     def __init__(self, template, plan, sizes):
         self.template = template
         self.sizes = sizes
+        self.n_columns = plan.network.n_inputs
         self.heads = plan.network.heads
         self.log_names = log_names(plan, plan.validation is not None)
         self.head_sums = HeadSums(self.heads, plan.losses)
         self.padded = PaddedModel(template.model, sizes.batch)
         schedule = plan.optimizer.schedule
-        self.step = Step(template, self.padded, self.head_sums, sizes.batch, schedule)
+        self.step = Step(template, self.padded, self.head_sums, sizes, self.n_columns, schedule)
 
     @property
     def n_sums(self):
@@ -102,7 +103,9 @@ class Epochs:
     def _validation_sums(self, inputs, by_row):
         import tensorflow as tf
 
-        X, targets, weights = unpack(inputs["table"], by_row)
+        X, targets, weights = unpack(
+            inputs["table"], by_row, self.n_columns, self.sizes.validation_entries
+        )
         outputs = self.padded.in_validation(X)
         losses = self.head_sums.losses(targets, outputs, weights)
         balance = self.template.balance

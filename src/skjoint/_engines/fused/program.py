@@ -107,7 +107,7 @@ class Program:
 
         validation, n_validation = plan.validation, self.sizes.n_validation
         return {
-            "table": shared_table(plan.rows.table, self.sizes.n_rows),
+            "table": shared_table(plan.rows.table, self.sizes.n_rows, self.sizes.n_entries),
             "rows": by_row(plan.rows, self.sizes.n_rows),
             "n_samples": tf.constant(len(plan.rows)),
             "n_steps": tf.constant(plan.n_steps),

@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
+
+from skjoint._engines.entries import most_entries, room_for
 
 TIGHT_ROWS = 100_000  # rows from which padding is kept small
 TIGHT_NUMBERS = 2**24  # numbers in X from which it is, too: 64 MB
@@ -28,6 +31,9 @@ class Sizes:
     batch: int
     n_validation: int  # 0 for plans without validation
     validation_batch: int
+    n_entries: int = 0  # of a sparse table, in all
+    batch_entries: int = 0
+    validation_entries: int = 0
 
     @property
     def n_orders(self):
@@ -35,11 +41,17 @@ class Sizes:
 
     def suit(self, plan):
         """Whether a program of these sizes has room for the plan, and not far too much."""
-        n_samples, n_validation = len(plan.rows.table), len(plan.validation or ())
-        if not n_samples <= self.n_rows <= MOST_PADDED * n_samples:
+        n_samples, n_validation = plan.rows.table.shape[0], len(plan.validation or ())
+        if not self._suit_entries(plan) or not n_samples <= self.n_rows <= MOST_PADDED * n_samples:
             return False
         most = max(MOST_PADDED * n_validation, validation_batch(plan))
         return not n_validation or n_validation <= self.n_validation <= most
+
+    def _suit_entries(self, plan):
+        """Whether there is room for all entries of a sparse table, and not far too much."""
+        rooms = self.n_entries, self.batch_entries, self.validation_entries
+        pairs = zip(_entries(plan), rooms, strict=True)
+        return all(asked <= room <= MOST_PADDED * asked for asked, room in pairs)
 
 
 def sizes_of(plan):
@@ -49,7 +61,17 @@ def sizes_of(plan):
     if plan.validation is not None:
         n_batches = -(-bucket(max(1, len(plan.validation)), n_inputs) // size)
         n_validation = n_batches * size
-    return Sizes(bucket(len(plan.rows.table), n_inputs), batch_size(plan), n_validation, size)
+    n_rows = bucket(plan.rows.table.shape[0], n_inputs)
+    return Sizes(n_rows, batch_size(plan), n_validation, size, *_entries(plan))
+
+
+def _entries(plan):
+    """Room for the entries of a sparse table, of a batch, and of one of held-out rows."""
+    table = plan.rows.table
+    if not sparse.issparse(table):
+        return 0, 0, 0
+    rows = (table.shape[0], batch_size(plan), validation_batch(plan))
+    return tuple(room_for(most_entries(table, n)) for n in rows)
 
 
 def bucket(n_samples, n_inputs=1):

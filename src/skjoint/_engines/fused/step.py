@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from skjoint._engines.entries import rows_at
 from skjoint._engines.fused.sums import sums_of
 
 
@@ -15,16 +16,20 @@ class Step:
     template : Template
     padded : PaddedModel
     head_sums : HeadSums
-    batch_size : int
+    sizes : Sizes
+    n_columns : int
+        Of the table.
     schedule : str
         Of the learning rate.
     """
 
-    def __init__(self, template, padded, head_sums, batch_size, schedule):
+    def __init__(self, template, padded, head_sums, sizes, n_columns, schedule):
         self.template = template
         self.padded = padded
         self.head_sums = head_sums
-        self.batch_size = batch_size
+        self.batch_size = sizes.batch
+        self.n_entries = sizes.batch_entries
+        self.n_columns = n_columns
         self.schedule = schedule
 
     def __call__(self, inputs, order, i):
@@ -71,7 +76,7 @@ class Step:
 
         rows = tf.slice(order, [i * self.batch_size], [self.batch_size])
         by_row = [tf.gather(array, rows) for array in inputs["rows"]]
-        X, targets, weights = unpack(inputs["table"], by_row)
+        X, targets, weights = unpack(inputs["table"], by_row, self.n_columns, self.n_entries)
         inside = tf.cast(tf.range(self.batch_size) < self._n_rows(inputs, i), tf.float32)
         return X, targets, [w * inside for w in weights], inside
 
@@ -85,13 +90,12 @@ class Step:
         optimizer.learning_rate.assign(rate)
 
 
-def unpack(table, by_row):
+def unpack(table, by_row, n_columns, n_entries):
     """X, targets and weights, from rows' positions in the table, targets and weights."""
-    import tensorflow as tf
-
     positions, *rest = by_row
     n_heads = len(rest) // 2
-    return tf.gather(table, positions), rest[:n_heads], rest[n_heads:]
+    X = rows_at(table, positions, n_columns, n_entries)
+    return X, rest[:n_heads], rest[n_heads:]
 
 
 def penalty(template, alpha):

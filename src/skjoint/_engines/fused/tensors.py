@@ -8,9 +8,11 @@ import weakref
 
 import numpy as np
 
+from skjoint._engines.entries import arrays_of
+
 ALIGNMENT = 64  # bytes, of memory that TensorFlow reads in place
 
-tables = weakref.WeakValueDictionary()  # tensors of the fits that run, by table and size
+tables = weakref.WeakValueDictionary()  # tensors of the fits that run, by table, array and size
 tables_lock = threading.Lock()
 
 
@@ -28,12 +30,19 @@ def as_tensor(array, size):
     return tf.identity(tf.experimental.dlpack.from_dlpack(padded.__dlpack__()))
 
 
-def shared_table(table, size):
-    """The padded table as a tensor: the same one for all members that train at the moment."""
-    # The id is not reused meanwhile: whoever has the tensor has the table, too.
-    key = (id(table), size)
+def shared_table(table, n_rows, n_entries):
+    """The padded table as tensors: the same ones for all members that train at the moment."""
+    # The id is not reused meanwhile: whoever has the tensors has the table, too.
     with tables_lock:
-        tensor = tables.get(key)
-        if tensor is None:
-            tensor = tables[key] = as_tensor(table, size)
+        by_row = n_rows, n_rows, n_entries, n_entries  # of a dense table the first one alone
+        return [
+            _shared((id(table), i, size), array, size)
+            for i, (array, size) in enumerate(zip(arrays_of(table), by_row, strict=False))
+        ]
+
+
+def _shared(key, array, size):
+    tensor = tables.get(key)
+    if tensor is None:
+        tensor = tables[key] = as_tensor(array, size)
     return tensor
