@@ -96,6 +96,7 @@ def test_as_they_are():
     assert FeatureEncoder.learn(X, enabled=False).encode(X) is X.numbers
 
 
+OBJECTS = sparse.csr_matrix(NUMBERS).astype(object)
 ERRORS = {
     "sparse, of objects": (OBJECTS, True, ValueError, r"astype\(float\)"),
     "infinite": (np.array([[1.0, np.inf]]), True, ValueError, "infinity"),

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from skjoint._data.code_units import MAX_ONE_HOT
-from skjoint._data.distinct import said
+from skjoint._data.distinct import as_objects, said
 from skjoint._support.warn import warn
 
 ENOUGH = 10  # entries of a column of which some should be known
@@ -60,9 +60,7 @@ class CategoryEncoder:
                 f"A category of X must have less than {MOST_CODES:,} levels. Got {len(names):,} "
                 "instead."
             )
-        array = np.empty(len(names), dtype=object)
-        array[:] = names
-        return cls(array, has_rare)
+        return cls(as_objects(names), has_rare)
 
     @property
     def n_codes(self):

@@ -87,9 +87,14 @@ def of_few(entries):
         if not is_missing(entry):
             code = place.setdefault(entry, len(place))
         codes.append(code)
-    values = np.empty(len(place), dtype=object)
-    values[:] = list(place)
-    return Distinct(values, np.array(codes, dtype=np.int32))
+    return Distinct(as_objects(list(place)), np.array(codes, dtype=np.int32))
+
+
+def as_objects(entries):
+    """A list as an array of objects, whatever they are."""
+    array = np.empty(len(entries), dtype=object)
+    array[:] = entries
+    return array
 
 
 def is_missing(entry):

@@ -294,7 +294,10 @@ class FeatureEncoder:
         if not self.enabled:
             return features.numbers
         if self.entries is not None:
-            return self._encode_entries(features)
+            _check_numbers_only(features)
+            sparse_rows = self.entries.encode(features.numbers)
+            check_size(sparse_rows.data)
+            return sparse_rows
         encoded = np.empty((len(features), *self.output_shape), np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
             if self.channels is not None:
@@ -303,17 +306,6 @@ class FeatureEncoder:
                     check_size(encoded[rows])
             else:
                 self._encode_columns(encoded, features)
-        return encoded
-
-    def _encode_entries(self, features):
-        if features.others:
-            names = [features.name(position) for position in features.others]
-            raise ValueError(
-                f"X must hold numbers only, as in fit, where it was sparse. Got text, categories "
-                f"or dates in {names[:5]} instead."
-            )
-        encoded = self.entries.encode(features.numbers)
-        check_size(encoded.data)
         return encoded
 
     def _encode_columns(self, encoded, features):
@@ -364,6 +356,15 @@ class FeatureEncoder:
             return lambda rows: features.numbers[rows]
         columns = [self._as_numbers(features, position) for position in self.sparse]
         return lambda rows: np.stack([column[rows] for column in columns], axis=1)
+
+
+def _check_numbers_only(features):
+    if features.others:
+        names = [features.name(position) for position in features.others]
+        raise ValueError(
+            f"X must hold numbers only, as in fit, where it was sparse. Got text, categories "
+            f"or dates in {names[:5]} instead."
+        )
 
 
 def _shares_missing(features):

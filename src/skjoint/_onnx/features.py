@@ -211,7 +211,7 @@ def codes_of(graph, column, levels):
 def _is_whole(level):
     if is_missing(level):
         return True
-    return isinstance(level, Real) and level == level // 1 and abs(level) < 2**53
+    return isinstance(level, Real) and float(level).is_integer() and abs(float(level)) < 2**53
 
 
 def _codes_of_whole(graph, column, levels):
