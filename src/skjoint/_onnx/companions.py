@@ -75,7 +75,8 @@ def _with_levels(graph, X, numbers, levels):
     """Columns of numbers, then a 0 or 1 for each level."""
     columns, codes = levels.T
     is_level = graph("Equal", graph.columns(X, columns), codes[None].astype(np.float64))
-    return graph.side_by_side([graph.columns(X, numbers), graph.cast(is_level, DOUBLE)])
+    parts = [graph.columns(X, numbers)] if len(numbers) else []
+    return graph.side_by_side([*parts, graph.cast(is_level, DOUBLE)])
 
 
 # ----------------------------------------------------------------------- trees
@@ -110,8 +111,8 @@ def _columns_read(graph, trees, X):
     codes = graph.cast(graph.columns(X, trees.columns[n_plain:]), INT64)
     places = graph("Add", codes, trees.starts[None].astype(np.int64))
     numbers = graph("Gather", trees.tables.astype(np.float64), places)
-    plain = graph.columns(columns, np.arange(n_plain))
-    return graph.side_by_side([plain, numbers])
+    parts = [graph.columns(columns, np.arange(n_plain))] if n_plain else []
+    return graph.side_by_side([*parts, numbers])
 
 
 def _batches(trees):

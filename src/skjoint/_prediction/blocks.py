@@ -86,7 +86,7 @@ class Product:
 
 def in_blocks(columns, block):
     """A view of shape (n_blocks, n_units, block)."""
-    return columns.reshape(len(columns), -1, block).transpose(1, 0, 2)
+    return columns.reshape(len(columns), columns.shape[1] // block, block).transpose(1, 0, 2)
 
 
 # Forms of a head's output (n_units, n_samples and padding): one row or code per sample.
