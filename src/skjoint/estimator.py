@@ -837,6 +837,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         settings = resolve(params, targets, features, mode, seed, previous)
         fixed = keep_fixed(params, settings, targets, classes, previous)
         rows = encode_rows(data, targets, features, settings)
+        del data  # a second copy of X in memory while the networks train
         members, refits = write_plans(rows, targets, features, settings, previous)
         beside = fit_auxiliary_models(members, rows, features, settings)
         assembler = Assembler(members, rows, targets, features, settings, previous, fixed, beside)
