@@ -38,14 +38,6 @@ def check_names(names, name):
         raise ValueError(f"The columns of {name} must have distinct names. Repeated: {repeated}.")
 
 
-def is_foreign_frame(data):
-    """Whether data is a table of polars, pyarrow or others."""
-    is_table = hasattr(data, "__dataframe__") or (
-        hasattr(data, "to_pandas") and hasattr(data, "columns")  # polars from version 2 on
-    )
-    return is_table and not isinstance(data, pd.DataFrame)
-
-
 def rows_of_objects(rows, name):
     """A nested list as an array of objects, in which numbers and labels are kept apart."""
     try:
