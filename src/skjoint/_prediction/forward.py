@@ -51,16 +51,15 @@ def _dense(layer, product, bias, *inputs):
     return ACTIVATIONS[layer.activation](output)
 
 
-def _categories(layer, table, columns):
+def _categories(n_columns, one_hot, embedded, table, columns):
     """Numbers, one-hot units and embeddings, below each other."""
-    codes = columns[layer.n_columns :].astype(np.intp)
-    parts = [columns[: layer.n_columns]]
-    of_unit, level = layer.one_hot
+    codes, parts = columns[n_columns:].astype(np.intp), [columns[:n_columns]]
+    of_unit, level = one_hot
     if len(of_unit):
-        parts.append(codes[of_unit] == level[:, None])
-    embedded, starts = layer.embedded
-    if len(embedded):
-        rows = table[codes[embedded] + starts[:, None]]
+        parts.append(codes[of_unit] == level)
+    of_table, start = embedded
+    if len(of_table):
+        rows = table[codes[of_table] + start]
         parts.append(rows.transpose(0, 2, 1).reshape(-1, columns.shape[1]))
     return np.concatenate(parts, dtype=np.float64)
 
@@ -89,7 +88,8 @@ def _mean_over_classes(layer, known, constants, by_class, proba):
 
 
 def _categories_step(layer, weights, block):
-    return partial(_categories, layer, weights[0].astype(np.float64) if weights else None)
+    parts = [(column, place[:, None]) for column, place in (layer.one_hot, layer.embedded)]
+    return partial(_categories, layer.n_columns, *parts, weights[0] if weights else None)
 
 
 def _dense_step(layer, weights, block):
