@@ -93,7 +93,7 @@ DONE = {
         y,
     ),
     "a DataFrame of polars": lambda X, y: ({}, of_polars(X), y),
-    "a sparse X": lambda X, y: ({}, sparse.csr_array(X), y),
+    "a sparse X beside": lambda X, y: ({"companions": "forest"}, sparse.csr_array(X), y),
     "rows of unequal length": lambda X, y: ({}, [[1.0], [1.0, 2.0]], y[:2]),
     "a column of dates": lambda X, y: ({}, X.assign(day=pd.Timestamp("2020")), y),
     "a loss without": lambda X, y: ({"value_loss": lambda true, pred: (pred - true)[0, 0]}, X, y),

@@ -101,7 +101,7 @@ class EntryEncoder:
         is_kept = self.size > 0
         why = np.where(is_kept, "sparse", "constant").astype(object)
         why[list(self.declared)] = DECLARED
-        report = pd.DataFrame(
+        return pd.DataFrame(
             {
                 "column": names,
                 "kind": np.where(is_kept, "number", "drop").astype(object),
@@ -111,7 +111,6 @@ class EntryEncoder:
                 "missing": self.missing.astype(float),
             }
         )
-        return report
 
 
 def _varies(X):
