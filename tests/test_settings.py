@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 from numpy.testing import assert_array_equal
 
 from conftest import make_data
@@ -292,6 +293,11 @@ REFUSED = [
         {"trunk": build, "companions": "ridge"},
         {"X": IMAGES},
         r"^companions must be \(\) where rows of X have a shape.*Got 'ridge' instead",
+    ),
+    (
+        {"companions": "ridge"},
+        {"X": sparse.csr_array(np.eye(60))},
+        r"^companions must be \(\) where X is sparse.*Got 'ridge' instead.*TruncatedSVD",
     ),
 ]
 PAIR = pd.DataFrame({"a": Y["value"], "b": -Y["value"], "label": Y["label"], "more": Y["label"]})

@@ -21,7 +21,7 @@ from skjoint._data.encoding import FeatureEncoder
 from skjoint._data.features import read_features
 from skjoint._engines.entries import arrays_of, most_entries, room_for, rows_at
 from skjoint._prediction.blocks import SparseColumns
-from skjoint.persistence import load, save
+from skjoint.persistence import load, save, to_onnx
 
 RNG = np.random.default_rng(0)
 DENSE = np.where(RNG.random((120, 130)) < 0.1, RNG.normal(size=(120, 130)) * 3, 0.0)
@@ -209,6 +209,16 @@ def test_text_and_tables_in_front():
     encode = make_column_transformer((OneHotEncoder(), ["id"]), (StandardScaler(), ["x"]))
     assert sparse.issparse(encode.fit_transform(frame))
     assert make_pipeline(encode, joint()).fit(frame, Y).predict(frame).shape == (120, 2)
+
+
+def test_onnx_reads_dense_rows(tmp_path):
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    est = joint().fit(sparse.csr_array(DENSE), Y)
+    to_onnx(est, tmp_path / "model.onnx")
+    session = runtime.InferenceSession(tmp_path / "model.onnx")
+    answers = session.run(None, {session.get_inputs()[0].name: DENSE})
+    assert_allclose(np.ravel(answers[0]), est.predict_value(sparse.csr_array(DENSE)), rtol=1e-5)
 
 
 # ------------------------------------------------------------------------ refusals

@@ -742,7 +742,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
+        X : array-like, sparse or DataFrame of shape (n_samples, n_features)
             Numbers; with ``preprocess="auto"`` also text, categories and
             missing entries.
         y : array-like, DataFrame or dict
