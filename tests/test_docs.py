@@ -93,7 +93,7 @@ DONE = {
     ),
     '`preprocess={"ag"': lambda X, y: ({"preprocess": {"ag": "drop"}}, X, y),
     "a LazyFrame of polars": lambda X, y: ({}, of_polars(X), y),
-    "a sparse X": lambda X, y: ({}, sparse.csr_array(X), y),
+    "a sparse X beside": lambda X, y: ({"companions": "forest"}, sparse.csr_array(X), y),
     "rows of unequal length": lambda X, y: ({}, [[1.0], [1.0, 2.0]], y[:2]),
     "a column of text": lambda X, y: (
         {"preprocess": {"day": "number"}},

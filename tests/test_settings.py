@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
+from scipy import sparse
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
@@ -292,6 +293,11 @@ REFUSED = [
         {"trunk": build, "companions": "ridge"},
         {"X": IMAGES},
         r"^companions must be \(\) where rows of X have a shape.*Got 'ridge' instead",
+    ),
+    (
+        {"companions": "ridge"},
+        {"X": sparse.csr_array(np.eye(60))},
+        r"^companions must be \(\) where X is sparse.*Got 'ridge' instead.*TruncatedSVD",
     ),
 ]
 PAIR = pd.DataFrame({"a": Y["value"], "b": -Y["value"], "label": Y["label"], "more": Y["label"]})

@@ -80,11 +80,11 @@ def test_a_tensor_is_the_array_with_zeros_behind_it(shape):
 
 def test_a_table_is_one_tensor_while_someone_has_it():
     table = np.arange(12, dtype=np.float32).reshape(4, 3)
-    tensor = tensors.shared_table(table, 8)
+    (tensor,) = tensors.shared_table(table, 8, 0)
     np.testing.assert_array_equal(tensor, np.vstack([table, np.zeros((4, 3))]))
-    assert tensors.shared_table(table, 8) is tensor
-    assert tensors.shared_table(table.view(), 8) is not tensor
-    key = (id(table), 8)
+    assert tensors.shared_table(table, 8, 0)[0] is tensor
+    assert tensors.shared_table(table.view(), 8, 0)[0] is not tensor
+    key = (id(table), 0, 8)
     assert key in tensors.tables
     del tensor
     assert key not in tensors.tables

@@ -750,9 +750,10 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
+        X : array-like, sparse or DataFrame of shape (n_samples, n_features)
             Numbers; but with ``preprocess=None`` also text, categories, dates and missing
-            entries. A NumPy array, or a table of pandas, polars or pyarrow.
+            entries. A NumPy array, a sparse matrix of SciPy, or a table of
+            pandas, polars or pyarrow.
         y : array-like, DataFrame or dict
             Number and label of each row, in any form of the table in the class
             notes. NaN and None mean "not labelled".

@@ -198,9 +198,8 @@ def _validation(plan):
     batch_size = 4096 if plan.network.trunk is None else 256
     targets, weights = _one_or_many(rows.targets), _one_or_many(rows.weights)
     if not sparse.issparse(rows.table):
-        return (
-            tf.data.Dataset.from_tensor_slices((rows.X, targets, weights)).batch(batch_size).cache()
-        )
+        data = tf.data.Dataset.from_tensor_slices((rows.X, targets, weights))
+        return data.batch(batch_size).cache()
     batch_size = max(1, min(batch_size, DENSE_NUMBERS // rows.table.shape[1]))
     table = _rows_of(plan)
     data = tf.data.Dataset.from_tensor_slices((rows.positions, targets, weights)).batch(batch_size)
