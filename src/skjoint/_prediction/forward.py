@@ -88,8 +88,10 @@ def _mean_over_classes(layer, known, constants, by_class, proba):
 
 
 def _categories_step(layer, weights, block):
-    parts = [(column, place[:, None]) for column, place in (layer.one_hot, layer.embedded)]
-    return partial(_categories, layer.n_columns, *parts, weights[0] if weights else None)
+    (of_unit, level), (of_table, start) = layer.one_hot, layer.embedded
+    one_hot, embedded = (of_unit, level[:, None]), (of_table, start[:, None])
+    table = weights[0] if weights else None
+    return partial(_categories, layer.n_columns, one_hot, embedded, table)
 
 
 def _dense_step(layer, weights, block):
