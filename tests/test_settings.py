@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import sparse
 from numpy.testing import assert_array_equal
+from scipy import sparse
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier

@@ -330,7 +330,7 @@ class FeatureEncoder:
         if not self.enabled:
             return features.numbers
         if self.entries is not None:
-            return self._encode_entries(features)
+            return self._encode_entries(self.entries, features)
         encoded = np.empty((len(features), *self.output_shape), np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
             if self.channels is not None:
@@ -341,14 +341,15 @@ class FeatureEncoder:
                 self._encode_columns(encoded, features)
         return encoded
 
-    def _encode_entries(self, features):
+    @staticmethod
+    def _encode_entries(encoder, features):
         if features.others:
             names = [features.name(position) for position in features.others]
             raise ValueError(
                 f"X must hold numbers only, as in fit, where it was sparse. Got text, categories "
                 f"or dates in {names[:5]} instead."
             )
-        encoded = self.entries.encode(features.numbers)
+        encoded = encoder.encode(features.numbers)
         check_size(encoded.data)
         return encoded
 
