@@ -233,6 +233,7 @@ class _View(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         tags.input_tags.allow_nan = inner.allow_nan
         tags.input_tags.categorical = inner.categorical
         tags.input_tags.string = inner.string
+        tags.input_tags.sparse = inner.sparse
         tags.target_tags.required = True
         return tags
 
