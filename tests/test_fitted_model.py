@@ -22,6 +22,7 @@ X, Y = make_data(150)
 FRAME = pd.DataFrame(X, columns=list("abcd"))
 ATTRIBUTES = [n for n in vars(FittedAttributes) if n.endswith("_") and not n.startswith("_")]
 ALWAYS = {
+    "feature_report_",
     "n_features_in_",
     "value_names_",
     "class_names_",
@@ -174,7 +175,7 @@ def spoil(found):
     if isinstance(found, np.ndarray):
         found[...] = "" if found.dtype.kind in "OU" else -7
     elif isinstance(found, pd.DataFrame):
-        found.iloc[:] = -1.0
+        found.drop(index=found.index, inplace=True)
     elif isinstance(found, list):
         for part in found:
             spoil(part)

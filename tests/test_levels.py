@@ -135,4 +135,4 @@ def test_a_new_file_that_holds_digits_alone(tmp_path, capsys):
     digits.to_csv(tmp_path / "new.csv", index=False)
     main(["predict", model, str(tmp_path / "new.csv"), "-o", str(tmp_path / "out.csv")])
     found = pd.read_csv(tmp_path / "out.csv")
-    assert (found["class"].to_numpy() == digits["label"].to_numpy()).mean() > 0.95
+    assert (found["label"].to_numpy() == digits["label"].to_numpy()).mean() > 0.95

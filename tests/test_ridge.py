@@ -285,7 +285,7 @@ def test_gaps_text_and_weights():
     )
     est.fit(frame, y, sample_weight=np.where(X[:, 1] > 0, 2.0, 1.0))
     assert est.shares_.loc["value", "ridge"] > 0.5
-    assert est.score(frame[1::3], Y[1::3]) > 0.8
+    assert est.score(frame[1::3], Y[1::3]) > 0.75
 
 
 def test_rows_with_a_shape_are_an_error():

@@ -278,4 +278,4 @@ def test_a_grid_over_layers_changes_nothing_but_the_layers(data, monkeypatch):
     assert first["alpha"] > 0
     assert first["optimizer"]["schedule"] == "cosine"
     for layers in grid["hidden_layer_sizes"]:
-        assert clone(est).set_params(hidden_layer_sizes=layers).fit(X, y)._model.features.ranks
+        assert clone(est).set_params(hidden_layer_sizes=layers).fit(X, y)._model.features.n_ranks

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from skjoint import JointRegressorClassifier
 from skjoint._storage.archive import FORMAT
@@ -111,6 +112,7 @@ def plain(**parameters):
 ESTIMATORS = {
     "plain": lambda: (plain(), table(), targets().assign(sign=table()["d"] > 0), 1),
     "columns": lambda: (plain(), columns(), targets(), 1),
+    "sparse": lambda: (plain(), sparse.csr_array(np.maximum(numbers(), 1) - 1), targets(), 1),
     # histograms, members, refits, companions, calibration, errors on held-out rows
     "accurate": lambda: (accurate(), table(), targets(), 1),
     # a label that is cut from the number, which in turn is read from the label's distribution

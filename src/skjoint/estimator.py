@@ -358,6 +358,10 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         class targets.
     class_bin_edges_ : ndarray of shape (n_classes - 1,), or list of these
         Inner edges of the bands; only with ``class_bins``.
+    feature_report_ : DataFrame
+        A row for each column of X: ``column``, its ``kind`` and ``why``, ``levels`` of a category
+        that have a code of their own, ``width`` (numbers that the network reads of it) and the
+        share of ``missing`` entries. Not where rows have a shape or with ``preprocess=None``.
     history_ : dict of list
         ``loss`` (weighted sum and penalty), ``value_loss``, ``class_loss``,
         ``value_mae`` (original units), ``class_accuracy``, and with validation

@@ -191,13 +191,15 @@ def _read_shaped(X, encode, allow_nd, schema, owner):
 def _read_as_they_are(X, schema, owner):
     """Numbers that nothing is done to."""
     X = as_pandas(X, "X")
-    is_mixed = _is_mixed(X) and not _holds_numbers(_as_frame(X))
+    is_mixed = _is_mixed(X)
+    if is_mixed and isinstance(X, pd.DataFrame):
+        X = X.apply(lambda column: column.sparse.to_dense() if is_sparse(column) else column)
     try:
-        X, schema = _validated(X, schema, owner, dtype=np.float32)
-        if is_mixed:
+        numbers, schema = _validated(X, schema, owner, dtype=np.float32)
+        if is_mixed and not _holds_numbers(_as_frame(X)):
             raise ValueError("Got text or categories instead.")
-        check_size(X)
-        return _from_array(X, schema)
+        check_size(numbers)
+        return _from_array(numbers, schema)
     except (ValueError, TypeError) as error:
         if not is_mixed and "NaN" not in str(error):
             raise
@@ -244,7 +246,7 @@ def _shown(names):
 def read_column(column, name):
     """A Series as float64 where it holds numbers, as a Series of dates, or as ``Distinct``."""
     dtype = column.dtype
-    if isinstance(dtype, pd.SparseDtype):
+    if is_sparse(column):
         column = column.sparse.to_dense()
         dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
@@ -272,6 +274,10 @@ def read_column(column, name):
     if _is_beyond_float64(column.dropna()):
         return distinct(column.astype(object))
     return column.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def is_sparse(column):
+    return isinstance(column.dtype, pd.SparseDtype)
 
 
 def _days(column):
