@@ -175,7 +175,7 @@ def spoil(found):
     if isinstance(found, np.ndarray):
         found[...] = "" if found.dtype.kind in "OU" else -7
     elif isinstance(found, pd.DataFrame):
-        found.drop(index=found.index, inplace=True)
+        del found[found.columns[0]]
     elif isinstance(found, list):
         for part in found:
             spoil(part)

@@ -233,7 +233,7 @@ def test_the_plain_network_is_what_its_docstring_lists():
     assert settings.hidden == (64, 64)
     assert settings.embeddings == (None,)
     assert not features.n_ranks
-    assert features.output_shape_ == (X.shape[1],)  # numbers enter once
+    assert features.output_shape == (X.shape[1],)  # numbers enter once
     assert settings.alpha == settings.dropout == 0.0
     assert settings.optimizer.schedule == "constant"
     assert settings.optimizer.rate == pytest.approx(keras.optimizers.Adam().learning_rate)
