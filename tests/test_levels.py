@@ -84,7 +84,7 @@ def test_leading_zeros_and_truth_values_are_levels_of_their_own():
     known = CategoryEncoder.learn(distinct(pd.Series(["0101", "1", "True"], dtype=object)))
     for entries, codes in (([101, 1, 1.0, None, "1", 0.5], [0, 2, 2, 0, 2, 0]), ([True], [3])):
         column = distinct(pd.Series(entries, dtype=object))
-        assert known.encode(column, "code").tolist() == codes
+        assert known.encode(column).tolist() == codes
 
 
 @pytest.mark.parametrize(

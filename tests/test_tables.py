@@ -13,6 +13,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from skjoint import JointRegressorClassifier
 from skjoint._data.encoding import FeatureEncoder
 from skjoint._data.features import read_features
+from skjoint._prediction import fitted_model as _fitted_model
 from skjoint.persistence import load, save, to_onnx
 
 N = 240
@@ -303,3 +304,20 @@ def test_nothing_warns_of_a_plain_table():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         small().fit(X, Y).predict(X)
+
+
+def test_many_rows_are_encoded_and_predicted_in_parts(monkeypatch):
+    expected = FITTED.predict(X)
+    monkeypatch.setattr(_fitted_model, "ENCODED_AT_ONCE", 50)
+    assert_array_equal(FITTED.predict(X), expected)
+    assert_array_equal(FITTED.predict_proba(X)[::7], FITTED.predict_proba(X[::7]))
+    later = X.assign(zip=["new"] * 100 + X["zip"].tolist()[100:])
+    FITTED.predict(later)  # no warning of a part whose levels are all unknown
+
+
+def test_a_column_of_other_levels_is_noticed_where_fit_met_rare_ones():
+    rare = X[["x"]].assign(zip=[f"z{t}" if i >= 3 else f"once{i}" for i, t in enumerate(TOWNS)])
+    est = small().fit(rare, Y)
+    for n_rows in (10, 200):
+        with pytest.warns(UserWarning, match=f"None of the {n_rows} entries of column 'zip'"):
+            est.predict(rare[:n_rows].assign(zip="other"))

@@ -23,12 +23,9 @@ class CategoryEncoder:
     ----------
     levels : ndarray of object
         The level of code i + 1; None is a gap. Code 0 stands for all that is none of them.
-    has_rare : bool
-        Whether fit met levels of a single row, which share code 0.
     """
 
     levels: np.ndarray
-    has_rare: bool = False
 
     @classmethod
     def learn(cls, column, sample_weight=None):
@@ -42,7 +39,6 @@ class CategoryEncoder:
             found.setdefault(said(value), []).append(place)
         rows, weights = _totals(column, sample_weight)
         levels = [(column.values[places[0]], places) for places in found.values()]
-        has_rare = False
         if len(levels) > MAX_ONE_HOT:
             # A row of weight 2 is two rows, but one of any weight that other rows hold, too.
             often = [
@@ -50,7 +46,6 @@ class CategoryEncoder:
                 for level, places in levels
                 if rows[places].sum() > 1 or weights[places].sum() >= 2
             ]
-            has_rare = 0 < len(often) < len(levels)
             levels = often or levels
         names: list = _in_order([level for level, _ in levels])
         if column.n_missing:
@@ -60,7 +55,7 @@ class CategoryEncoder:
                 f"A category of X must have less than {MOST_CODES:,} levels. Got {len(names):,} "
                 "instead."
             )
-        return cls(as_objects(names), has_rare)
+        return cls(as_objects(names))
 
     @property
     def n_codes(self):
@@ -74,19 +69,17 @@ class CategoryEncoder:
         }
 
     def __getstate__(self):
-        return {"levels": self.levels, "has_rare": self.has_rare}
+        return {"levels": self.levels}
 
-    def encode(self, column, name):
-        """Codes of the entries of a ``Distinct`` column; ``name`` is for a warning."""
+    def encode(self, column):
+        """Codes of the entries of a ``Distinct`` column."""
         of_values = np.array([self._code_of.get(said(v), 0) for v in column.values], np.float32)
-        if len(column) >= ENOUGH and not of_values.any() and not self.has_rare:
-            self._warn_of_none_known(column, name)
         return column.spread(of_values, self._code_of.get(None, 0))
 
-    def _warn_of_none_known(self, column, name):
-        """One warning if a column has enough entries and none of them is a level."""
+    def warn_of_none_known(self, column, name):
+        """One warning if a ``Distinct`` column has enough entries and none of them is a level."""
         n_present = len(column) - column.n_missing
-        if n_present >= ENOUGH:
+        if n_present >= ENOUGH and not any(said(v) in self._code_of for v in column.values):
             shown = [said(level) for level in self.levels.tolist() if level is not None][:3]
             warn(
                 f"None of the {n_present} entries of column {name!r} of X was known in fit, which "

@@ -9,6 +9,7 @@ dates are turned into the zone of fit, so that an instant has the same parts whe
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, date, timedelta, timezone
 
 import numpy as np
@@ -133,6 +134,38 @@ def parts_of(seconds, origin=0.0):
     parts[:, 7::2] = np.sin(turns)
     parts[:, 8::2] = np.cos(turns)
     return parts
+
+
+@dataclass(frozen=True)
+class DateEncoder:
+    """A column of dates: what its seconds count from, and the parts that differ in fit.
+
+    Parameters
+    ----------
+    zone : str
+        Of the clock on the wall, "" without one.
+    origin : float
+        Mean of fit, in seconds since 1970.
+    parts : tuple of int
+        Places in :data:`PARTS`.
+    """
+
+    zone: str
+    origin: float
+    parts: tuple[int, ...]
+
+    @classmethod
+    def learn(cls, seconds, zone, sample_weight=None):
+        present = ~np.isnan(seconds)
+        weights = None if sample_weight is None else sample_weight[present]
+        origin = float(np.average(seconds[present], weights=weights)) if present.any() else 0.0
+        parts = parts_of(seconds[present], origin)
+        kept = np.flatnonzero(np.ptp(parts, axis=0) > 0) if present.any() else []
+        return cls(zone, origin, tuple(int(i) for i in kept) or (0,))
+
+    def encode(self, seconds):
+        """Numbers, (n_samples, n_parts)."""
+        return parts_of(seconds, self.origin)[:, list(self.parts)]
 
 
 def _civil(days):

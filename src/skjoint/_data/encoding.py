@@ -19,7 +19,7 @@ from skjoint._data.as_kind import as_entries, as_numbers, as_seconds
 from skjoint._data.categories import CategoryEncoder
 from skjoint._data.code_units import units_of
 from skjoint._data.column_kinds import kinds_of
-from skjoint._data.dates import parts_of
+from skjoint._data.dates import DateEncoder
 from skjoint._data.distinct import Distinct
 from skjoint._data.features import OWNER, Schema, check_size, read_features
 from skjoint._data.few_rows import read_few
@@ -36,38 +36,6 @@ from skjoint._data.texts import TextEncoder
 # float64 on the way takes several times the size of what is kept
 ENCODED_AT_ONCE = 2**14  # rows
 SEED = 0  # of what is learned of texts, so that it is the same in every fit
-
-
-@dataclass(frozen=True)
-class DateEncoder:
-    """A column of dates: what its seconds count from, and the parts that differ in fit.
-
-    Parameters
-    ----------
-    zone : str
-        Of the clock on the wall, "" without one.
-    origin : float
-        Mean of fit, in seconds since 1970.
-    parts : tuple of int
-        Places in :data:`skjoint._data.dates.PARTS`.
-    """
-
-    zone: str
-    origin: float
-    parts: tuple[int, ...]
-
-    @classmethod
-    def learn(cls, seconds, zone, sample_weight=None):
-        present = ~np.isnan(seconds)
-        weights = None if sample_weight is None else sample_weight[present]
-        origin = float(np.average(seconds[present], weights=weights)) if present.any() else 0.0
-        parts = parts_of(seconds[present], origin)
-        kept = np.flatnonzero(np.ptp(parts, axis=0) > 0) if present.any() else []
-        return cls(zone, origin, tuple(int(i) for i in kept) or (0,))
-
-    def encode(self, seconds):
-        """Numbers, (n_samples, n_parts)."""
-        return parts_of(seconds, self.origin)[:, list(self.parts)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,7 +243,7 @@ class FeatureEncoder:
         if sparse.issparse(X) and self.enabled and not self.is_sparse:
             check_numbers(X)
             X = X.toarray()
-        return read_features(
+        features = read_features(
             X,
             encode=self.enabled,
             allow_nd=allow_nd or len(self.row_shape) > 1,
@@ -283,6 +251,10 @@ class FeatureEncoder:
             unread=[p for p, guess in enumerate(self.guesses) if guess.kind == "drop"],
             owner=owner,
         )
+        for position, levels in self.categories.items():
+            column = as_entries(features.column(position))
+            levels.warn_of_none_known(column, features.name(position))
+        return features
 
     def encode(self, features):
         """float32 array of shape (n_samples, *output_shape), CSR where fit was on sparse X."""
@@ -327,7 +299,7 @@ class FeatureEncoder:
         first = encoded.shape[1] - len(self.categories)
         for i, (position, levels) in enumerate(self.categories.items(), start=first):
             column = as_entries(features.column(position))
-            encoded[:, i] = levels.encode(column, features.name(position))
+            encoded[:, i] = levels.encode(column)
 
     def _as_numbers(self, features, position):
         return as_numbers(features, position, self.guesses[position].decimal)

@@ -91,6 +91,13 @@ class Features:
         }
         return replace(self, numbers=self.numbers[rows], others=others)
 
+    def in_parts(self, n_rows):
+        """Itself, or parts of so many rows one after the other."""
+        if len(self) <= n_rows:
+            return [self]
+        starts = range(0, len(self), n_rows)
+        return (self.take(slice(start, start + n_rows)) for start in starts)
+
     def column(self, position):
         """A column: an array of numbers, ``Distinct`` entries or a Series of dates."""
         if position in self.others:

@@ -18,6 +18,8 @@ from skjoint._prediction.intervals import IntervalErrors
 from skjoint._prediction.stacked import Stacked
 from skjoint._prediction.temperatures import as_tempered
 
+ENCODED_AT_ONCE = 2**17  # rows of X; all of them encoded would take more than X
+
 
 @dataclass(frozen=True)
 class Resumption:
@@ -138,7 +140,10 @@ class FittedModel:
     # ----------------------------------------------------------------- outputs
     def encode(self, X):
         """Encoded rows of the user's X."""
-        encoded = self.features.encode(self.features.read(X))
+        return self._encoded(self.features.read(X))
+
+    def _encoded(self, features):
+        encoded = self.features.encode(features)
         trunk = self.network.spec.trunk
         if trunk is not None and not self.network.spec.n_codes:
             trunk.check_codes(encoded)
@@ -158,13 +163,19 @@ class FittedModel:
             Further parts of heads, found in the dict at these keys.
         """
         self._check_target(kind)
-        X, heads = self.encode(X), self.network.spec.heads
+        features, heads = self.features.read(X), self.network.spec.heads
         wanted = decoding.needs(kind)
         if wanted[0] < len(self.targets.values):
             more = [*more, *decoding.class_parts]
         names = [heads[i].name for i in wanted] + [heads[i].parts[part] for i, part in more]
         forms = [self._form_of(i, class_form) for i in wanted] + [as_rows] * len(more)
-        outputs = self.network.predict(X, names, forms)
+        parts = [
+            self.network.predict(self._encoded(part), names, forms)
+            for part in features.in_parts(ENCODED_AT_ONCE)
+        ]
+        outputs = parts[0]
+        if len(parts) > 1:
+            outputs = [np.concatenate(of_output) for of_output in zip(*parts, strict=True)]
         if not all(np.isfinite(output).all() for output in outputs):
             raise ValueError(
                 "The network gives numbers that are infinite or none: X lies too far from the rows "

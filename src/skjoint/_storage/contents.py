@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from skjoint._data.categories import CategoryEncoder
-from skjoint._data.encoding import DateEncoder, FeatureEncoder
+from skjoint._data.dates import DateEncoder
+from skjoint._data.encoding import FeatureEncoder
 from skjoint._data.features import Schema
 from skjoint._data.kinds import Guess
 from skjoint._data.numbers import ChannelEncoder, NumberEncoder, SparseEncoder
