@@ -11,6 +11,7 @@ from skjoint._data.code_units import MAX_ONE_HOT
 from skjoint._data.distinct import as_objects, said
 from skjoint._support.warn import warn
 
+LEAST_ROWS = 2  # of a level with a code of its own, where there are many levels
 ENOUGH = 10  # entries of a column of which some should be known
 MOST_CODES = 2**24  # whole numbers that float32 holds
 
@@ -44,7 +45,7 @@ class CategoryEncoder:
             often = [
                 (level, places)
                 for level, places in levels
-                if rows[places].sum() > 1 or weights[places].sum() >= 2
+                if max(rows[places].sum(), weights[places].sum()) >= LEAST_ROWS
             ]
             levels = often or levels
         names: list = _in_order([level for level, _ in levels])
