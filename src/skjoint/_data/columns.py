@@ -1,4 +1,4 @@
-"""Learned from single columns of X: scales, ranks, levels; and a check of categories."""
+"""Learned from single columns of X: scales, ranks, levels."""
 
 from __future__ import annotations
 
@@ -24,19 +24,6 @@ def scaler_of(numbers, sample_weight):
     scaler.mean_ *= unit
     scaler.scale_ = np.maximum(scaler.scale_ * unit, np.finfo(np.float64).smallest_subnormal)
     return scaler
-
-
-def check_categories(name, column):
-    """Raise unless the categories of a column can be put in order."""
-    present = [entry for entry in column if entry is not None]
-    try:
-        sorted(set(present))
-    except TypeError:
-        kinds = sorted({type(entry).__name__ for entry in present})
-        raise ValueError(
-            f"Column {name!r} of X must hold text or numbers throughout. Got entries of type "
-            f"{', '.join(kinds)}; convert it first, for example with astype(str)."
-        ) from None
 
 
 def knots_of(column, weights):

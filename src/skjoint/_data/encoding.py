@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import sparse
 
 from skjoint._data.as_kind import as_entries, as_numbers, as_seconds
-from skjoint._data.categories import CategoryEncoder
+from skjoint._data.categories import ENOUGH, CategoryEncoder
 from skjoint._data.code_units import units_of
 from skjoint._data.column_kinds import kinds_of
 from skjoint._data.dates import DateEncoder
@@ -156,7 +156,7 @@ class FeatureEncoder:
         """The encoders of columns of numbers, which are told apart."""
         found, whole = self, slice(None)
         if self.sparse:
-            columns = self._zeros_of(features)(whole)
+            columns = self._columns_of(features, self.sparse)(whole)
             found = replace(found, zeros=SparseEncoder.learn(columns, sample_weight))
         if self.dense or self.dates:
             columns = self._numbers_of(features)(whole)
@@ -248,12 +248,13 @@ class FeatureEncoder:
             encode=self.enabled,
             allow_nd=allow_nd or len(self.row_shape) > 1,
             schema=self.schema,
-            unread=[p for p, guess in enumerate(self.guesses) if guess.kind == "drop"],
+            unread={p for p, guess in enumerate(self.guesses) if guess.kind == "drop"},
             owner=owner,
         )
-        for position, levels in self.categories.items():
-            column = as_entries(features.column(position))
-            levels.warn_of_none_known(column, features.name(position))
+        if len(features) >= ENOUGH:  # fewer are not looked at
+            for position, levels in self.categories.items():
+                column = as_entries(features.column(position))
+                levels.warn_of_none_known(column, features.name(position))
         return features
 
     def encode(self, features):
@@ -286,7 +287,7 @@ class FeatureEncoder:
         if self.numbers is not None:
             parts.append((self.numbers, self._numbers_of(features)))
         if self.zeros is not None:
-            parts.append((self.zeros, self._zeros_of(features)))
+            parts.append((self.zeros, self._columns_of(features, self.sparse)))
         for position, text in self.texts.items():
             parts.append((text, as_entries(features.column(position)).take))
         for rows in _chunks(len(features)):
@@ -306,27 +307,26 @@ class FeatureEncoder:
 
     def _numbers_of(self, features):
         """Function from rows to dense numbers and, behind them, the parts of dates."""
-        if not self.dates and features.positions == self.dense:
-            return lambda rows: features.numbers[rows]
-        if not self.dates and set(self.dense) <= set(features.positions):
-            places = [features.positions.index(position) for position in self.dense]
-            return lambda rows: features.numbers[rows][:, places]
-        columns = [self._as_numbers(features, position) for position in self.dense]
+        dense = self._columns_of(features, self.dense)
+        if not self.dates:
+            return dense
         dates = [(d, as_seconds(features, p, d.zone)[0]) for p, d in self.dates.items()]
 
         def numbers(rows):
-            parts = [encoder.encode(seconds[rows]) for encoder, seconds in dates]
-            if columns:
-                parts.insert(0, np.stack([column[rows] for column in columns], axis=1))
+            parts = [dense(rows)] if self.dense else []
+            parts += [encoder.encode(seconds[rows]) for encoder, seconds in dates]
             return np.concatenate(parts, axis=1)
 
         return numbers
 
-    def _zeros_of(self, features):
-        """Function from rows to numbers that are mostly zeros."""
-        if features.positions == self.sparse:
+    def _columns_of(self, features, positions):
+        """Function from rows to columns of numbers, whatever they come as."""
+        if features.positions == positions:
             return lambda rows: features.numbers[rows]
-        columns = [self._as_numbers(features, position) for position in self.sparse]
+        if features.others.keys().isdisjoint(positions):
+            places = np.searchsorted(features.positions, positions)
+            return lambda rows: features.numbers[rows][:, places]
+        columns = [self._as_numbers(features, position) for position in positions]
         return lambda rows: np.stack([column[rows] for column in columns], axis=1)
 
 

@@ -11,13 +11,12 @@ import math
 import numpy as np
 import pandas as pd
 
+from skjoint._data.categories import ENOUGH
 from skjoint._data.distinct import of_few
 from skjoint._data.features import Features
 
 PLAIN = {int, float, np.float64, np.float32, np.int64, np.int32, type(None)}
-
-
-FEW = 9  # rows; from ten on, unknown levels are looked for
+FEW = ENOUGH - 1  # rows; of more, unknown levels are looked for
 
 
 def read_few(X, schema, kinds):
