@@ -76,6 +76,22 @@ COLUMNS = {
         "text of 180 levels",
         [f"id {i}" if i % 10 else None for i in range(N)],
     ),
+    "names with titles": (
+        "text",
+        "distinct text whose words recur",
+        [f"Braund{i}, {('Mr', 'Mrs', 'Miss')[i % 3]}. Owen" for i in range(N)],
+    ),
+    "streets and numbers": (
+        "text",
+        "distinct text whose words recur",
+        [f"{i} {('Main', 'High', 'Park')[i % 3]} Street" for i in range(N)],
+    ),
+    "keys with a word": ("drop", "distinct in 100 % of the rows", [f"order {i}" for i in range(N)]),
+    "plates": (
+        "drop",
+        "distinct in 100 % of the rows",
+        [f"B {chr(65 + i % 26)}{i // 26} {i:03d}" for i in range(N)],
+    ),
     "UUIDs": ("drop", "distinct in 100 % of the rows", [str(uuid.uuid4()) for _ in range(N)]),
     "objects of UUID": ("drop", "distinct in 100 % of the rows", [uuid.uuid4() for _ in range(N)]),
     "mails": ("drop", "distinct in 100 % of the rows", [f"user{i}@example.com" for i in range(N)]),

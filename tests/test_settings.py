@@ -14,6 +14,7 @@ from scipy import sparse
 
 from conftest import make_data
 from skjoint import JointRegressorClassifier
+from skjoint._data.sample_weight import total_weight
 from skjoint._engines import choice
 from skjoint._engines.optimizers import optimizer_key
 from skjoint._fitting import conflicts
@@ -30,12 +31,13 @@ from skjoint._prediction.forward import FittedNetwork
 X, Y = make_data(60)
 
 
-def parts_of(est, X=X, y=Y, mode="fit"):
+def parts_of(est, X=X, y=Y, mode="fit", sample_weight=None):
     """All that plans are written from: encoded rows, targets, features and settings."""
     params = est.get_params(deep=False)
-    data = read_training_data(X, y, None, params, None)
+    data = read_training_data(X, y, sample_weight, params, None)
     targets, features = learn_encoders(data, params, est.classes)
-    settings = resolve(params, targets, features, mode, 0)
+    n_rows = total_weight(len(X), data.sample_weight)
+    settings = resolve(params, targets, features, mode, 0, n_rows)
     return data, targets, features, settings
 
 
@@ -152,6 +154,20 @@ def test_the_auto_penalty_counts_encoded_columns_and_is_bounded():
     assert alpha(300) == 0.01
     assert alpha(4, loss_weights="famo") == 0.0
     assert alpha(4, loss_weights="famo", alpha=0.1) == 0.1
+
+
+def test_embeddings_are_drawn_to_zero_as_by_rows_of_each_level():
+    """By default, and in no setting that names its penalty or does not see all rows."""
+    zips = pd.DataFrame({"zip": [f"zip {i % 20}" for i in range(60)]})
+
+    def penalty(X=zips, mode="fit", weights=None, **params):
+        est = JointRegressorClassifier(**params)
+        return parts_of(est, X, mode=mode, sample_weight=weights)[-1].embedding_alpha
+
+    assert penalty() == penalty(early_stopping=True) == 5 / 60
+    assert penalty(weights=np.full(60, 2.0)) == 5 / 120  # as many rows as they stand for
+    assert penalty(mode="chunk") == penalty(alpha=0.001) == penalty(loss_weights="famo") == 0
+    assert penalty(zips["zip"].str[:5].to_frame()) == 0  # one-hot units have kernels
 
 
 @pytest.mark.parametrize("sizes", ["auto", (8,)])

@@ -155,6 +155,20 @@ def test_engines_agree_on_embeddings():
     assert_allclose(proba, fused.predict_proba(X[columns]), atol=1e-6)
 
 
+def test_a_level_of_few_rows_is_learned_by_heart_no_more():
+    """100 levels without an effect: they must not cost what the number tells."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=1500)
+    table = pd.DataFrame({"x": x, "plane": [f"N{i}" for i in rng.permutation(1500) % 100]})
+    label = np.where(x + rng.normal(size=1500) > 0, "late", "on time")
+    y = pd.DataFrame({"number": x + rng.normal(size=1500), "label": label})
+    loss = {}
+    for alpha in ("auto", 0.0001):
+        est = JointRegressorClassifier(alpha=alpha, random_state=0).fit(table[:1000], y[:1000])
+        loss[alpha] = est.evaluate(table[1000:], y[1000:])["class_log_loss"]
+    assert loss["auto"] < 0.97 * loss[0.0001]
+
+
 def test_levels_that_fit_has_not_met_are_as_rare_ones():
     rare = X.assign(zip=[f"z{t}" if i >= 3 else f"once{i}" for i, t in enumerate(TOWNS)])
     columns = ["x", "zip"]

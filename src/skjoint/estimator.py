@@ -17,6 +17,7 @@ from sklearn.utils.validation import _num_samples
 
 from skjoint._data.containers import warn_of_other_order
 from skjoint._data.exact import as_array, columns_of, common_dtype
+from skjoint._data.sample_weight import total_weight
 from skjoint._fitting.assemble import Assembler, fit_auxiliary_models
 from skjoint._fitting.continuing import keep_fixed
 from skjoint._fitting.members import train_all
@@ -105,7 +106,10 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         column of encoded X (ranks not counted), at most 0.01; 0.0 with a ``trunk``,
         which brings its own, and with ``loss_weights="famo"``. It grows with the columns
         as if weights were the smaller, a priori, the more of them share in an answer
-        [18]_; ``network_.alpha`` is the number.
+        [18]_; ``network_.alpha`` is the number. "auto" also draws the embeddings of
+        categories to 0 by ``5 / n_samples * sum(W**2)``, as a prior does that counts
+        like five rows of each level, so that a level of few rows stays near what
+        an unknown one means; not in ``partial_fit``.
     numeric_embedding : {"auto", "rank", "periodic"}, sequence of these or None, default="auto"
         How columns of numbers that ``preprocess="auto"`` standardises enter the
         network. "rank": twice, as its rank, the share of training rows below it,
@@ -839,7 +843,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             seed = self._draw_seed()
         else:
             targets, features, seed = previous.targets, previous.features, previous.seed
-        settings = resolve(params, targets, features, mode, seed, previous)
+        n_rows = total_weight(len(data.y), data.sample_weight)
+        settings = resolve(params, targets, features, mode, seed, n_rows, previous)
         fixed = keep_fixed(params, settings, targets, classes, previous)
         rows = encode_rows(data, targets, features, settings)
         del data  # a second copy of X in memory while the networks train

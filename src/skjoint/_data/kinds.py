@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from skjoint._data.dates import are_dates, seconds_of
-from skjoint._data.texts import is_prose, mean_words
+from skjoint._data.texts import is_prose, mean_words, words_tell
 from skjoint._data.written_numbers import convention, decimal_of, is_number, numbers_of
 from skjoint._support.nearest_name import nearest_name
 
@@ -114,8 +114,11 @@ def guess_kind(values, counts, n_rows, may_drop=True):
     if constant is not None and may_drop:
         return constant
     guess = _of_entries(values, counts)
-    if guess is None and may_drop and n_rows >= ID_ROWS and len(values) > ID_SHARE * n_rows:
-        return Guess("drop", f"distinct in {100 * len(values) / n_rows:.0f} % of the rows")
+    if guess is None and n_rows >= ID_ROWS and len(values) > ID_SHARE * n_rows:
+        if words_tell(values):
+            return Guess("text", "distinct text whose words recur")
+        if may_drop:
+            return Guess("drop", f"distinct in {100 * len(values) / n_rows:.0f} % of the rows")
     return guess or Guess("category", _category_of(values))
 
 

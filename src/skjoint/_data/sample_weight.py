@@ -63,6 +63,17 @@ def check_weights(sample_weight, n_samples):
     return weights if names is None else pd.DataFrame(weights, columns=names)
 
 
+def total_weight(n_samples, sample_weight):
+    """How many rows they stand for: a weight of 2 is two rows, one below 1 is one.
+
+    >>> [total_weight(2, weights) for weights in (None, np.array([1.0, 4.0]), np.ones(2) / 9)]
+    [2, 5.0, 2.0]
+    """
+    if sample_weight is None:
+        return n_samples
+    return float(max(n_samples, np.max(np.sum(sample_weight, axis=0))))
+
+
 def drop_unweighted(features, table, sample_weight):
     """Leave out rows of weight 0, so that they equal rows that are not there."""
     if sample_weight is None:

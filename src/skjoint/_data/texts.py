@@ -7,6 +7,7 @@ its vectorizer takes longer for one row than the network does.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -22,13 +23,15 @@ LEAST = 20  # distinct texts
 DISTINCT = 0.5  # of the rows that have one
 WORDS = 5.0  # a name has up to four
 CHARACTERS = 30.0
+RECURS = 5  # entries of a sample that hold a word which tells some from others
+WORD = re.compile(r"(?<!\S)[^\W\d_]{2,}(?![^\s.,;:!?])")  # letters between blanks
 CHINESE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")  # no blanks, two to a word
 
 NGRAMS = (3, 4)  # characters
 N_TERMS = 10_000
 N_COMPONENTS = 100
 TEXTS_EACH = 4  # texts that a component needs
-VARIANCE = 10.0  # of all coordinates together: a text weighs as much as ten numbers
+VARIANCE = 3.0  # of all coordinates together: a text weighs as much as three numbers
 LEARNED_FROM = 10_000  # texts
 LEARNED_CHARACTERS = 5_000_000  # in all of them
 SMALLEST = 1e-6  # spread of coordinates that is more than rounding
@@ -47,12 +50,35 @@ def is_prose(values, counts):
     """
     if len(values) < LEAST or len(values) < DISTINCT * np.sum(counts):
         return False
-    step = -(-len(values) // LOOKED_AT)
-    sample = values[::step]
+    sample = _looked_at(values)
     if not all(isinstance(value, str) for value in sample):
         return False
     is_long = sum(map(len, sample)) >= CHARACTERS * len(sample)
     return is_long and mean_words(sample) >= WORDS
+
+
+def words_tell(values):
+    """Whether most entries hold a word that some others share: names and titles, but no keys.
+
+    A word tells if at least RECURS and at most half of the entries hold it.
+
+    >>> names = ["Mr", "Mrs", "Miss"]
+    >>> words_tell([f"Smith{i}, {names[i % 3]} Kim" for i in range(50)])
+    True
+    >>> words_tell([f"order {i}" for i in range(50)])
+    False
+    """
+    sample = _looked_at(values)
+    if not all(isinstance(value, str) for value in sample):
+        return False
+    words = [set(WORD.findall(text.lower())) for text in sample]
+    often = Counter(word for found in words for word in found)
+    telling = {word for word, n in often.items() if RECURS <= n <= len(sample) / 2}
+    return sum(not telling.isdisjoint(found) for found in words) >= len(sample) / 2
+
+
+def _looked_at(values):
+    return values[:: -(-len(values) // LOOKED_AT)]
 
 
 def mean_words(texts):

@@ -125,6 +125,7 @@ class _PlanWriter:
             kernel_initializer=settings.kernel_initializer,
             dropout=settings.dropout,
             alpha=settings.alpha,
+            embedding_alpha=settings.embedding_alpha,
             trunk=trunk,
             link=settings.link,
             embedding=embedding,

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from skjoint._data.code_units import is_embedded
 from skjoint._data.target_names import keys_by_target
 from skjoint._engines.callback_needs import sets_rate
 from skjoint._engines.plan import OptimizerSpec
@@ -25,6 +26,7 @@ MAX_UNITS = 2**20
 # All measured by benchmarks/quality.py.
 AUTO_SIZES = (256, 64)
 AUTO_ALPHA = 5e-5  # for each column of encoded X but ranks
+LEVEL_ROWS = 5.0  # of a prior on the embedding of each level
 MAX_AUTO_ALPHA = 0.01
 AUTO_HELD_OUT = 0.1  # share of the rows, where something needs some
 
@@ -54,6 +56,7 @@ class Settings:
     kernel_initializer: object
     dropout: float
     alpha: float
+    embedding_alpha: float
     embeddings: tuple[Embedding | None, ...]  # of one member after the other, in turn
     link: str | None
     trunk: object
@@ -98,7 +101,7 @@ class Settings:
         return make_callbacks(self.callbacks, self.callback_arguments)
 
 
-def resolve(params, targets, features, mode, seed, previous=None):
+def resolve(params, targets, features, mode, seed, n_rows, previous=None):
     """The settings that parameters ask for.
 
     Parameters
@@ -110,6 +113,8 @@ def resolve(params, targets, features, mode, seed, previous=None):
         Learned.
     mode : {"fit", "continue", "chunk"}
     seed : int
+    n_rows : float
+        That the data stands for, weights counted.
     previous : FittedModel, default=None
         Whose training goes on.
 
@@ -148,6 +153,7 @@ def resolve(params, targets, features, mode, seed, previous=None):
         kernel_initializer=p.kernel_initializer,
         dropout=float(p.dropout),
         alpha=resolve_alpha(p, features),
+        embedding_alpha=resolve_embedding_alpha(p, features, n_rows, mode),
         embeddings=resolve_embeddings(p, features),
         link=p.head_link,
         trunk=p.trunk,
@@ -223,13 +229,21 @@ def resolve_heads(p, targets, units):
 
 
 def resolve_alpha(p, features):
-    """The penalty. FAMO's factors sum to 1, so that it might take over; a trunk has its own."""
+    """The penalty on kernels."""
     if not isinstance(p.alpha, str):
         return float(p.alpha)
-    is_famo = isinstance(p.loss_weights, str) and p.loss_weights == "famo"
-    if p.trunk is not None or is_famo:
-        return 0.0
-    return min(AUTO_ALPHA * features.n_units, MAX_AUTO_ALPHA)
+    return min(AUTO_ALPHA * features.n_units, MAX_AUTO_ALPHA) if _has_penalty(p) else 0.0
+
+
+def resolve_embedding_alpha(p, features, n_rows, mode):
+    """The penalty on embeddings: as strong as some rows of each level. A chunk is not all rows."""
+    is_auto = isinstance(p.alpha, str) and mode != "chunk" and _has_penalty(p)
+    return LEVEL_ROWS / n_rows if is_auto and any(map(is_embedded, features.n_codes)) else 0.0
+
+
+def _has_penalty(p):
+    """Beside FAMO's factors, which sum to 1, it might take over; a trunk has its own."""
+    return p.trunk is None and not (isinstance(p.loss_weights, str) and p.loss_weights == "famo")
 
 
 def embedding_kinds(numeric_embedding, trunk):

@@ -49,12 +49,11 @@ def _dense(spec, layer, name, inputs):
     keras = import_keras()
     if len(inputs) > 1:
         inputs = [keras.layers.Concatenate(name=f"{name}_inputs", **FLOAT32)(inputs)]
-    penalised = spec.alpha and not layer.is_fixed
     output = keras.layers.Dense(
         layer.n_units,
         activation=layer.activation,
         kernel_initializer=initializer(spec, layer, seed=0),
-        kernel_regularizer=keras.regularizers.L2(spec.alpha) if penalised else None,
+        kernel_regularizer=None if layer.is_fixed else _l2(spec.alpha),
         trainable=not layer.is_fixed,
         name=name,
         **FLOAT32,
@@ -65,7 +64,16 @@ def _dense(spec, layer, name, inputs):
 
 
 def _categories(spec, layer, name, inputs):
-    return categories()(layer.n_codes, name=name, **FLOAT32)(inputs[0])
+    return categories()(
+        layer.n_codes,
+        embeddings_regularizer=_l2(spec.embedding_alpha),
+        name=name,
+        **FLOAT32,
+    )(inputs[0])
+
+
+def _l2(alpha):
+    return import_keras().regularizers.L2(alpha) if alpha else None
 
 
 def _periodic(spec, layer, name, inputs):

@@ -157,14 +157,20 @@ def categories():
     class Categories(keras.layers.Layer):
         """``[x, one-hot units, rows of a table]``, as ``Categories`` of ``graph.py``."""
 
-        def __init__(self, n_codes, **kwargs):
+        def __init__(self, n_codes, embeddings_regularizer=None, **kwargs):
             super().__init__(**kwargs)
             self.n_codes = tuple(int(n) for n in n_codes)
+            self.embeddings_regularizer = keras.regularizers.get(embeddings_regularizer)
 
         def build(self, input_shape):
             self.plan = Plan(self.name, input_shape[1], self.n_codes)
             for shape in self.plan.shapes:
-                self.table = self.add_weight(shape=shape, initializer="zeros", name="table")
+                self.table = self.add_weight(
+                    shape=shape,
+                    initializer="zeros",
+                    regularizer=self.embeddings_regularizer,
+                    name="table",
+                )
 
         def call(self, inputs):
             n = self.plan.n_columns
@@ -183,7 +189,12 @@ def categories():
             return (input_shape[0], Plan(self.name, input_shape[1], self.n_codes).n_units)
 
         def get_config(self):
-            return {**super().get_config(), "n_codes": self.n_codes}
+            regularizer = keras.regularizers.serialize(self.embeddings_regularizer)
+            return {
+                **super().get_config(),
+                "n_codes": self.n_codes,
+                "embeddings_regularizer": regularizer,
+            }
 
     return Categories
 

@@ -61,6 +61,7 @@ class NetworkSpec:
     kernel_initializer: object = OUTPUT_INITIALIZER
     dropout: float = 0.0
     alpha: float = 0.0
+    embedding_alpha: float = 0.0
     trunk: Trunk | None = None  # instead of the hidden layers
     link: str | None = None
     embedding: Embedding | None = None
@@ -155,7 +156,7 @@ class NetworkSpec:
         return {name: of_layers[name] for head in self.heads for name in head.parts.values()}
 
     def without_penalty(self):
-        return replace(self, alpha=0.0)
+        return replace(self, alpha=0.0, embedding_alpha=0.0)
 
     @property
     def n_parameters(self) -> int:

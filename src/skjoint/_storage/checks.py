@@ -76,7 +76,11 @@ def check_spec(spec):
     require(
         is_keras_initializer(spec.kernel_initializer), "a network has an initializer of Keras' own"
     )
-    require(0 <= spec.dropout < 1 and 0 <= spec.alpha < np.inf, "dropout and alpha are in range")
+    require(0 <= spec.dropout < 1, "dropout is in range")
+    require(
+        all(0 <= alpha < np.inf for alpha in (spec.alpha, spec.embedding_alpha)),
+        "penalties are in range",
+    )
     require(spec.link in (None, *LINKS), "its heads are linked as the estimator links them")
     require(
         spec.embedding is None

@@ -98,7 +98,7 @@ class Epochs:
         sums = tf.while_loop(lambda i, sums: i < n_batches, batch, start)[1]
         logs = self.head_sums.logs(sums, tf.cast(n_samples, tf.float32))
         # The penalty is no sum over rows.
-        return logs + tf.one_hot(0, logs.shape[0]) * penalty(self.template, inputs["alpha"])
+        return logs + tf.one_hot(0, logs.shape[0]) * penalty(self.template, inputs)
 
     def _validation_sums(self, inputs, by_row):
         import tensorflow as tf

@@ -116,6 +116,7 @@ class Program:
             "loss_weights": tf.constant(plan.loss_weights, tf.float32),
             "scales": [tf.constant(scale, tf.float32) for scale in plan.value_scales],
             "alpha": tf.constant(plan.network.alpha, tf.float32),
+            "embedding_alpha": tf.constant(plan.network.embedding_alpha, tf.float32),
             "rate": tf.constant(plan.optimizer.rate or 0.0, tf.float32),
             "decay_steps": tf.constant(plan.n_steps * plan.epochs, tf.float32),
         }

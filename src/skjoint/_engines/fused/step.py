@@ -47,7 +47,7 @@ class Step:
             if balance:
                 factors = balance.weigh(losses, sums_of(weights))
             total = tf.reduce_sum(factors * losses) / n_rows
-            total += penalty(self.template, inputs["alpha"])
+            total += penalty(self.template, inputs)
         gradients = tape.gradient(total, [v.value for v in variables])
         self.template.optimizer.apply(gradients, variables)
         if balance and not balance.method.by_epoch:
@@ -98,13 +98,21 @@ def unpack(table, by_row, n_columns, n_entries):
     return X, rest[:n_heads], rest[n_heads:]
 
 
-def penalty(template, alpha):
+def penalty(template, inputs):
     """L2 of our own layers, and what the layers of a trunk add by themselves."""
     import tensorflow as tf
 
     layers = [template.model.get_layer(name) for name in template.network.keras_names().values()]
     dense = [layer for layer in layers if hasattr(layer, "kernel") and layer.trainable]
-    kernels = [tf.reshape(layer.kernel.value, [-1]) for layer in dense]
-    # A product costs XLA one call, a sum of squares several kernels.
-    squares = alpha * tf.add_n([tf.tensordot(kernel, kernel, 1) for kernel in kernels])
-    return tf.add_n([squares, *template.model.losses])
+    parts = [inputs["alpha"] * _squares(layer.kernel) for layer in dense]
+    tables = [layer.table for layer in layers if hasattr(layer, "table")]
+    parts += [inputs["embedding_alpha"] * _squares(table) for table in tables]
+    return tf.add_n([*parts, *template.model.losses])
+
+
+def _squares(variable):
+    """Their sum; as a product, which costs XLA one call and no kernels."""
+    import tensorflow as tf
+
+    numbers = tf.reshape(variable.value, [-1])
+    return tf.tensordot(numbers, numbers, 1)
