@@ -16,7 +16,6 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _num_samples
 
 from skjoint._data.containers import warn_of_other_order
-from skjoint._data.exact import as_array, columns_of, common_dtype
 from skjoint._fitting.assemble import Assembler, fit_auxiliary_models
 from skjoint._fitting.continuing import keep_fixed
 from skjoint._fitting.members import train_all
@@ -27,9 +26,11 @@ from skjoint._parameters import presets
 from skjoint._parameters.constraints import CONSTRAINTS, check_numbers
 from skjoint._parameters.copies import check_copies
 from skjoint._parameters.names import hint, is_routed
+from skjoint._prediction.answers import as_frame, side_by_side
 from skjoint._prediction.attributes import FittedAttributes, one_or_list, report_html
 from skjoint._prediction.decoding import Decoding
 from skjoint._prediction.fitted_model import FittedModel
+from skjoint._prediction.given_class import codes_given
 from skjoint._support.fit_context import checks_parameters
 from skjoint._support.sklearn_callbacks import FitTasks
 from skjoint.metrics import evaluate_answers
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
         LossWeights,
         NumericEmbedding,
         Optimizer,
+        OutputKind,
         RandomState,
         Trunk,
         ValueFrom,
@@ -488,8 +490,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
     True
     """
 
-    # Reaches `predict(output=...)` through a Pipeline also with metadata routing on.
-    __metadata_request__predict = {"output": True}
+    # Reach `predict` through a Pipeline also with metadata routing on.
+    __metadata_request__predict = {"output": True, "coverage": True}
 
     _parameter_constraints: dict[str, Any] = CONSTRAINTS
 
@@ -867,16 +869,43 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         """How outputs become answers, by the parameters of the moment."""
         return model.decoding(self.value_from, self.class_from)
 
-    def predict(self, X: XLike, output: Literal["value", "class"] | None = None) -> NDArray[Any]:
+    @overload
+    def predict(
+        self, X: XLike, output: Literal["frame"], *, coverage: None = None
+    ) -> pd.DataFrame: ...
+    @overload
+    def predict(
+        self, X: XLike, output: Literal["proba"], *, coverage: None = None
+    ) -> ArrayOrList: ...
+    @overload
+    def predict(
+        self,
+        X: XLike,
+        output: Literal["value", "class", "interval"] | None = None,
+        *,
+        coverage: float | None = None,
+    ) -> NDArray[Any]: ...
+    def predict(
+        self, X: XLike, output: OutputKind | None = None, *, coverage: float | None = None
+    ) -> NDArray[Any] | pd.DataFrame | Any:
         """Predict number and label.
+
+        Every option reaches the estimator through a ``Pipeline``, too, with metadata routing
+        on and off: ``pipe.predict(X, output="interval", coverage=0.8)``.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
             Rows with the columns of ``fit``.
-        output : {"value", "class"} or None, default=None
-            "value" and "class" give what ``predict_value`` and
-            ``predict_class`` give; this also reaches through a ``Pipeline``.
+        output : {"value", "class", "proba", "interval", "frame"} or None, default=None
+            "value", "class", "proba" and "interval" give what :meth:`predict_value`,
+            :meth:`predict_class`, :meth:`predict_proba` and :meth:`predict_interval` give.
+            "frame" gives numbers and labels as a DataFrame, with the names of y's columns
+            ("value" and "class" where they have none) and the index of X where X is a
+            pandas DataFrame; numbers are float64, labels have their own dtype.
+        coverage : float in (0, 1), default=None
+            Share of rows whose number shall lie in its interval; with
+            ``output="interval"`` only. None stands for 0.9.
 
         Returns
         -------
@@ -884,14 +913,30 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             All targets in the order of y's columns; a column that serves as
             both gives its value first, then its class. float64 if all targets
             are numeric and float64 holds every label as it is, else object.
+            In its place what ``output`` names.
 
         Raises
         ------
         ValueError
-            If ``output`` is unknown or X does not fit.
+            If ``output`` is unknown, ``coverage`` is given beside another output than
+            "interval", or X does not fit.
         NotFittedError
             Before ``fit``.
+
+        Examples
+        --------
+        >>> from skjoint import JointRegressorClassifier
+        >>> from skjoint.datasets import load_diabetes_bands
+        >>> X, y = load_diabetes_bands(return_X_y=True)
+        >>> est = JointRegressorClassifier(epochs=2, random_state=0).fit(X, y)
+        >>> list(est.predict(X, output="frame").columns)
+        ['progression', 'band']
         """
+        if coverage is not None and output != "interval":
+            raise ValueError(
+                f"coverage must be None where output is not 'interval'. Got {coverage!r} beside "
+                f"output={output!r} instead."
+            )
         if output is None:
             model = self._fitted()
             return model.targets.join(model.answers(X, self._decoding(model)))
@@ -899,7 +944,18 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             return self.predict_value(X)
         if output == "class":
             return self.predict_class(X)
-        raise ValueError(f"output must be 'value', 'class' or None. Got {output!r} instead.")
+        if output == "proba":
+            return self.predict_proba(X)
+        if output == "interval":
+            return self.predict_interval(X, **({} if coverage is None else {"coverage": coverage}))
+        if output == "frame":
+            model = self._fitted()
+            index = X.index if isinstance(X, pd.DataFrame) else None
+            return as_frame(model.targets, model.answers(X, self._decoding(model)), index)
+        raise ValueError(
+            "output must be 'value', 'class', 'proba', 'interval', 'frame' or None. "
+            f"Got {output!r} instead."
+        )
 
     @overload
     def predict_value(
@@ -970,7 +1026,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         if return_std:
             return self._values_and_stds(model, X, given_class)
         if given_class is not None:
-            codes = _codes_given(model, given_class, _num_samples(X))
+            codes = codes_given(model, given_class, _num_samples(X))
             return side_by_side(model.values_given(X, codes))
         return side_by_side(model.answers(X, self._decoding(model), "value"))
 
@@ -1009,7 +1065,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         (``warm_start``, ``partial_fit``) has seen those rows: it drops the errors.
         They are found when first needed, here or to be pickled or saved; until then
         the estimator keeps the rows. Of a Pipeline:
-        ``pipe[-1].predict_interval(pipe[:-1].transform(X))``.
+        ``pipe.predict(X, output="interval", coverage=0.9)``.
 
         Parameters
         ----------
@@ -1189,50 +1245,3 @@ _signature = inspect.signature(JointRegressorClassifier.__init__)
 JointRegressorClassifier.__init__.__signature__ = _signature.replace(  # type: ignore[attr-defined]
     parameters=[p for p in _signature.parameters.values() if p.kind != p.VAR_KEYWORD]
 )
-
-
-def side_by_side(
-    outputs: Mapping[int, NDArray[Any]], known: Sequence[NDArray[Any]] = ()
-) -> NDArray[Any] | Any:
-    """One array from one per target: as it is if there is one, else as columns; None of none.
-
-    ``known`` are all labels that may occur: they choose a dtype that holds each of them as it
-    is, whatever rows there are.
-    """
-    arrays = [outputs[i] for i in sorted(outputs)]
-    if len(arrays) <= 1:
-        return arrays[0] if arrays else None
-    if arrays[0].ndim > 1 or not known:
-        return np.column_stack(arrays)
-    return columns_of(arrays, common_dtype(known))
-
-
-def _codes_given(model: FittedModel, given_class: ArrayLike, n_samples: int) -> NDArray[np.int32]:
-    """Codes of the labels that ``predict_value(given_class=...)`` asks about, one for each row."""
-    if not model.answers_by_class:
-        raise ValueError(
-            "given_class needs an estimator that knows numbers by class: fit it with "
-            "head_link='mixture', or with value_by_class={label: number} for all labels but "
-            "one."
-        )
-    target = model.targets.classes[0]
-    shape = np.shape(given_class)
-    labels = as_array(given_class if shape else [given_class])
-    if shape not in ((), (n_samples,)):
-        raise ValueError(
-            f"given_class must be one label or have shape ({n_samples},). "
-            f"Got shape {shape} instead."
-        )
-    try:
-        codes = target.codes(labels)
-    except TypeError as error:
-        raise ValueError(
-            f"given_class must be one label or an array of labels. Got {given_class!r} instead."
-        ) from error
-    if (codes < 0).any():
-        unknown = pd.unique(labels[codes < 0])
-        raise ValueError(
-            f"given_class must hold labels of target '{target.name}'. Got "
-            f"{unknown[:10].tolist()}; known: {target.classes[:20].tolist()}."
-        )
-    return np.broadcast_to(codes, n_samples)

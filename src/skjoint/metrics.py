@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 from sklearn.utils import check_consistent_length
 
@@ -17,10 +18,58 @@ from skjoint._data.foreign import as_pandas
 from skjoint._data.read_y import read_table
 from skjoint._data.sample_weight import check_weights
 from skjoint._data.targets import ClassTarget, Targets
-from skjoint._support.typing import YLike
+from skjoint._support.composition import joint_input
+from skjoint._support.typing import XLike, YLike
 from skjoint._support.warn import warn
 
-__all__ = ["agreement_score", "expected_calibration_error", "joint_score"]
+__all__ = ["agreement_score", "expected_calibration_error", "joint_metrics", "joint_score"]
+
+
+def joint_metrics(
+    model: BaseEstimator,
+    X: XLike,
+    y: YLike,
+    sample_weight: ArrayLike | None = None,
+) -> dict[str, float]:
+    """All that ``evaluate`` gives, of an estimator inside whatever is around it.
+
+    Parameters
+    ----------
+    model : JointRegressorClassifier, Pipeline, search or view
+        Fitted, in any nesting.
+    X : array-like or DataFrame of shape (n_samples, n_features)
+        Rows with the columns of the outermost ``fit``.
+    y : array-like, DataFrame or dict
+        True targets, as in ``JointRegressorClassifier.evaluate``.
+    sample_weight : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+        As in ``JointRegressorClassifier.fit``.
+
+    Returns
+    -------
+    metrics : dict of float
+        As of ``JointRegressorClassifier.evaluate``.
+
+    Raises
+    ------
+    TypeError
+        If there is no fitted joint estimator inside.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skjoint import JointRegressorClassifier
+    >>> from skjoint.datasets import load_diabetes_bands
+    >>> from skjoint.metrics import joint_metrics
+    >>> X, y = load_diabetes_bands(return_X_y=True)
+    >>> est = JointRegressorClassifier(epochs=2, random_state=0)
+    >>> pipe = make_pipeline(StandardScaler(), est).fit(X, y)
+    >>> joint_metrics(pipe, X, y) == pipe[-1].evaluate(pipe[0].transform(X), y)
+    True
+    """
+    joint, X_inside = joint_input(model, X)
+    metrics: dict[str, float] = joint.evaluate(X_inside, y, sample_weight)
+    return metrics
 
 
 def joint_score(

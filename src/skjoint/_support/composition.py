@@ -1,4 +1,4 @@
-"""Looking through what scikit-learn puts around an estimator: searches and pipelines."""
+"""Looking through what is put around an estimator: searches, pipelines and views."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from sklearn.utils.validation import check_is_fitted
 
 
 def best_predictor(estimator):
-    """The fitted estimator or pipeline that a search predicts with; others as they are.
+    """The fitted estimator or pipeline that a search or a view predicts with; others as they are.
 
     What comes back has ``predict(X, output=...)``, which a search has not.
     """
-    while hasattr(estimator, "best_estimator_"):
-        estimator = estimator.best_estimator_
+    while (inner := _predictor_inside(estimator)) is not None:
+        estimator = inner
     if hasattr(estimator, "steps"):
         name, last = estimator.steps[-1]
         best = best_predictor(last)
@@ -23,8 +23,16 @@ def best_predictor(estimator):
     return estimator
 
 
+def _predictor_inside(estimator):
+    """What a search or a view predicts with; None of others, and before ``fit``."""
+    if hasattr(estimator, "best_estimator_"):
+        return estimator.best_estimator_
+    view = getattr(estimator, "_find_fitted", None)
+    return None if view is None else view()
+
+
 def joint_estimator(estimator):
-    """The fitted joint estimator at the end of searches and pipelines."""
+    """The fitted joint estimator at the end of searches, pipelines and views."""
     estimator = best_predictor(estimator)
     while hasattr(estimator, "steps"):
         estimator = best_predictor(estimator.steps[-1][1])
@@ -37,6 +45,17 @@ def joint_estimator(estimator):
         )
     check_is_fitted(estimator)
     return estimator
+
+
+def joint_input(estimator, X):
+    """The fitted joint estimator at the end of searches and pipelines, and X as it gets it."""
+    estimator = best_predictor(estimator)
+    joint = joint_estimator(estimator)
+    while hasattr(estimator, "steps"):
+        if len(estimator.steps) > 1:
+            X = estimator[:-1].transform(X)
+        estimator = best_predictor(estimator.steps[-1][1])
+    return joint, X
 
 
 def joint_prefix(estimator):

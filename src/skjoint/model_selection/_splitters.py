@@ -280,6 +280,7 @@ def _codes_of_groups(groups: ArrayLike | None) -> NDArray[np.intp]:
     groups = as_array(groups)
     if groups.ndim > 1 and groups.shape[1:] != (1,):
         raise ValueError(f"groups must have shape (n_samples,). Got {groups.shape} instead.")
+    codes: NDArray[np.intp]
     codes, _ = pd.factorize(groups.reshape(-1), sort=True)
     if (codes < 0).any():
         raise ValueError(
