@@ -166,3 +166,10 @@ class TestMetrics:
         X, y = make_data()
         for scorer in joint_scoring().values():
             assert scorer(as_regressor(nested), X, y) == scorer(nested, X, y)
+
+    def test_a_scorer_of_a_fold_without_a_label(self, nested):
+        X, y = make_data()
+        two = (y["label"] != "mid").to_numpy()
+        scores = {n: scorer(nested, X[two], y[two]) for n, scorer in joint_scoring().items()}
+        undefined = {name for name, score in scores.items() if np.isnan(score)}
+        assert undefined == {"class_roc_auc", "class_average_precision"}

@@ -33,7 +33,7 @@ from skjoint._prediction.fitted_model import FittedModel
 from skjoint._prediction.given_class import codes_given
 from skjoint._support.fit_context import checks_parameters
 from skjoint._support.sklearn_callbacks import FitTasks
-from skjoint.metrics import evaluate_answers
+from skjoint.metrics import evaluate_answers, score_answers
 from skjoint.views import ClassView, ValueView, as_classifier, as_regressor
 
 if TYPE_CHECKING:
@@ -1207,12 +1207,15 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         -------
         score : float
         """
-        return self.evaluate(X, y, sample_weight)["score"]
+        warn_of_other_order(X=X, y=y, sample_weight=sample_weight)
+        model = self._fitted()
+        answers = model.answers(X, self._decoding(model))
+        return score_answers(model.targets, answers, y, sample_weight)
 
     def evaluate(
         self, X: XLike, y: YLike, sample_weight: ArrayLike | None = None
     ) -> dict[str, float]:
-        """Usual metrics of every target.
+        """Usual metrics of every target: those of scikit-learn.
 
         Parameters
         ----------
@@ -1221,23 +1224,29 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         y : array-like, DataFrame or dict
             True targets. Missing entries are left out; a label that training
             never saw counts as wrong, with probability 0 clipped to 2.2e-16 in
-            the log loss.
+            the log loss, and as none of the known ones in ROC AUC and average
+            precision.
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
             As in ``fit``.
 
         Returns
         -------
         metrics : dict of float
-            ``score``, ``value_mae``, ``value_rmse``, ``value_r2``,
-            ``class_accuracy``, ``class_log_loss``, and, where the class is cut
-            from the number, ``agreement`` (see
-            :func:`skjoint.metrics.agreement_score`).
+            ``score``, ``value_mae``, ``value_rmse``, ``value_r2``; ``class_accuracy``,
+            ``class_balanced_accuracy`` (mean recall of the labels that y holds),
+            ``class_f1`` (mean F1 of the labels of y and of predictions, also of two),
+            ``class_log_loss``; where y holds every label of ``classes_``
+            ``class_roc_auc`` and ``class_average_precision``, with two labels of
+            ``classes_[1]``, with more the mean over labels, each against all others;
+            and, where the class is cut from the number, ``agreement`` (see
+            :func:`skjoint.metrics.agreement_score`). With several targets of a kind
+            their names (``value_names_``, ``class_names_``) stand in place of
+            ``value`` and ``class``.
         """
         warn_of_other_order(X=X, y=y, sample_weight=sample_weight)
         model = self._fitted()
-        decoding = self._decoding(model)
-        outputs = model.outputs(X, decoding)
-        return evaluate_answers(model.targets, decoding.decode(outputs), outputs, y, sample_weight)
+        answers, proba = model.answers_and_probabilities(X, self._decoding(model))
+        return evaluate_answers(model.targets, answers, proba, y, sample_weight)
 
 
 # scikit-learn takes every name in the signature for a parameter; `routed` is none.

@@ -203,6 +203,18 @@ class FittedModel:
         """Numbers in original units and labels, by output index."""
         return decoding.decode(self.outputs(X, decoding, kind, _form(decoding)), kind)
 
+    def answers_and_probabilities(self, X, decoding):
+        """All answers, and what :meth:`probabilities` gives, both by output index."""
+        form = as_probabilities if _form(decoding) is as_probabilities else as_rows
+        outputs = self.outputs(X, decoding, class_form=form)
+        answers, start = decoding.decode(outputs), len(self.targets.values)
+        proba = {i: outputs[i] for i in range(start, len(self.targets.outputs))}
+        if form is as_rows and not self.temperatures:
+            # The same sums in the same order, so that equal probabilities stay equal.
+            columns = {i: np.ascontiguousarray(rows.T) for i, rows in proba.items()}
+            proba = {i: as_probabilities(part, part.shape[1]) for i, part in columns.items()}
+        return answers, proba
+
     def probabilities(self, X):
         """Probabilities of the labels of each class target, a list."""
         outputs = self.outputs(X, self._plain_decoding, "proba", as_probabilities)
