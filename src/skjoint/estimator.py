@@ -231,6 +231,18 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         What ``predict_class`` answers where the label is cut from the number:
         the most probable label, or the label of the predicted number, so that
         number and label never contradict each other.
+    threshold : str or None, default=None
+        Name of scikit-learn's score of labels, such as "balanced_accuracy" or "f1", that chooses
+        for a label of two the probability of ``classes_[1]`` from which on the answer is
+        ``classes_[1]``: that of the best score on rows held out from training (10 % unless
+        ``validation`` gives another share), of equal ones that nearest to 1/2. It is chosen by the
+        probabilities of all networks and companions, after ``calibration``, and counts
+        ``sample_weight`` but no ``class_weight``; "f1", "jaccard", "precision" and "recall" are
+        of ``classes_[1]``. None: the most probable label. ``predict``, ``predict_class``,
+        ``score``, ``evaluate``, files and ONNX follow ``threshold_``, and so does the number that
+        ``value_by_class`` gives to a label; ``predict_proba`` and ``history_`` do not. Of several
+        class targets each with two labels has its own; a ``fit`` without such a target is refused.
+        ``fit`` chooses anew each time; ``partial_fit``, which holds nothing out, drops it.
     preprocess : "auto", dict or None, default="auto"
         "auto": every column of X is a number, a category, text or a date, or left out, by its
         entries; ``feature_report_`` shows which and why. Numbers are standardised and imputed by
@@ -285,7 +297,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         Share of rows to hold out, shuffled and stratified on the label; a
         label's only row stays in training. Encodings of X and y are learned
         from all rows. None means 0.1 with ``early_stopping``, ``calibration``,
-        ``companions`` or ``value_from="blend"``, and no held-out rows without.
+        ``threshold``, ``companions`` or ``value_from="blend"``, and no held-out rows without.
     early_stopping : bool or "by_head", default=False
         Hold rows out, stop when the joint monitor has not improved for
         ``n_iter_no_change`` epochs and restore the best weights. The monitor
@@ -385,6 +397,9 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
     temperature_ : float, or list of these
         T of the probabilities, above 1 where the network was too sure of itself;
         a list with several class targets. Only with ``calibration``.
+    threshold_ : float, or list of these
+        Probability of ``classes_[1]`` from which on the label is ``classes_[1]``; a list with
+        several class targets, None for those of more labels. Only with ``threshold``.
     shares_ : DataFrame of shape (n_outputs, 1 + n_companions)
         Share of the networks and of each companion in every output; rows sum to 1.
     best_epoch_ : ndarray of shape (n_members, n_outputs)
@@ -521,6 +536,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         scale_value: bool = True,
         value_from: ValueFrom = "head",
         class_from: ClassFrom = "head",
+        threshold: str | None = None,
         preprocess: Literal["auto"] | dict[Any, str] | None = "auto",
         optimizer: Optimizer = "adam",
         learning_rate: float | None = None,
@@ -564,6 +580,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         self.scale_value = scale_value
         self.value_from = value_from
         self.class_from = class_from
+        self.threshold = threshold
         self.preprocess = preprocess
         self.optimizer = optimizer
         self.learning_rate = learning_rate
@@ -795,7 +812,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
 
         The first call learns the encodings of X and y; later chunks are
         encoded the same way. Neither held-out rows, and what needs them (early stopping,
-        calibration, companions), nor refits, a schedule or ``epochs`` take part.
+        calibration, a threshold, companions), nor refits, a schedule or ``epochs`` take part.
 
         Parameters
         ----------
@@ -1111,7 +1128,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         return np.stack([low, high], axis=-1)
 
     def predict_class(self, X: XLike) -> NDArray[Any]:
-        """Predict the label: the most probable one.
+        """Predict the label: the most probable one, or by ``threshold_`` where there is one.
 
         Parameters
         ----------

@@ -292,6 +292,7 @@ class ValueView(RegressorMixin, _View):
         "class_columns": [],
         "classes": None,
         "class_weight": None,
+        "threshold": None,
     }
 
     @staticmethod
