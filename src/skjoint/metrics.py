@@ -21,6 +21,7 @@ from sklearn.metrics import (
 from sklearn.utils import check_consistent_length
 
 from skjoint._data.class_bins import codes_of_numbers
+from skjoint._data.containers import warn_of_other_order
 from skjoint._data.exact import as_array, is_equal
 from skjoint._data.foreign import as_pandas
 from skjoint._data.read_y import read_table
@@ -76,6 +77,8 @@ def joint_metrics(
     True
     """
     joint, X_inside = joint_input(model, X)
+    if X_inside is not X and not hasattr(X_inside, "index"):  # else evaluate compares them
+        warn_of_other_order(X=X, y=y, sample_weight=sample_weight)
     metrics: dict[str, float] = joint.evaluate(X_inside, y, sample_weight)
     return metrics
 

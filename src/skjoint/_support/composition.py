@@ -8,12 +8,12 @@ from sklearn.utils.validation import check_is_fitted
 
 
 def best_predictor(estimator):
-    """The fitted estimator or pipeline that a search or a view predicts with; others as they are.
+    """The fitted estimator or pipeline that a search predicts with; others as they are.
 
     What comes back has ``predict(X, output=...)``, which a search has not.
     """
-    while (inner := _predictor_inside(estimator)) is not None:
-        estimator = inner
+    while hasattr(estimator, "best_estimator_"):
+        estimator = estimator.best_estimator_
     if hasattr(estimator, "steps"):
         name, last = estimator.steps[-1]
         best = best_predictor(last)
@@ -23,16 +23,8 @@ def best_predictor(estimator):
     return estimator
 
 
-def _predictor_inside(estimator):
-    """What a search or a view predicts with; None of others, and before ``fit``."""
-    if hasattr(estimator, "best_estimator_"):
-        return estimator.best_estimator_
-    view = getattr(estimator, "_find_fitted", None)
-    return None if view is None else view()
-
-
 def joint_estimator(estimator):
-    """The fitted joint estimator at the end of searches, pipelines and views."""
+    """The fitted joint estimator at the end of searches and pipelines."""
     estimator = best_predictor(estimator)
     while hasattr(estimator, "steps"):
         estimator = best_predictor(estimator.steps[-1][1])
@@ -48,14 +40,20 @@ def joint_estimator(estimator):
 
 
 def joint_input(estimator, X):
-    """The fitted joint estimator at the end of searches and pipelines, and X as it gets it."""
-    estimator = best_predictor(estimator)
-    joint = joint_estimator(estimator)
-    while hasattr(estimator, "steps"):
-        if len(estimator.steps) > 1:
-            X = estimator[:-1].transform(X)
-        estimator = best_predictor(estimator.steps[-1][1])
-    return joint, X
+    """The fitted joint estimator inside searches, pipelines and views, and X as it gets it."""
+    while not hasattr(estimator, "split_targets"):
+        if hasattr(estimator, "steps"):
+            if len(estimator.steps) > 1:
+                X = estimator[:-1].transform(X)
+            estimator = estimator.steps[-1][1]
+            continue
+        inside = getattr(estimator, "best_estimator_", None)
+        if hasattr(estimator, "_find_fitted"):  # a view
+            inside = estimator._find_fitted()
+        if inside is None:
+            break
+        estimator = inside
+    return joint_estimator(estimator), X
 
 
 def joint_prefix(estimator):
