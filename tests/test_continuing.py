@@ -65,7 +65,11 @@ EFFECT_ON_FIT = {
     "calibration": "temperature",
     "companions": ("forest",),
 }
-REFUSED = {"value_from": "mean", "class_from": "value"}  # of this y, now and ever
+REFUSED = {
+    "value_from": "mean",
+    "class_from": "value",
+    "threshold": "f1",
+}  # of this y, now and ever
 NOTHING_TO_DO = {"random_state": 5, "verbose": 0, "engine": "keras", "n_iter_no_change": 3}
 
 
@@ -126,7 +130,7 @@ def test_the_short_list_has_nothing_to_do(name):
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_this_y_has_not_is_refused(name):
     est = started().set_params(**{name: REFUSED[name]})
-    with pytest.raises(ValueError, match=f"{name}=.* needs a label that is cut from the number"):
+    with pytest.raises(ValueError, match=f"{name}=.* needs a (label that is cut|target of two)"):
         go_on(est, "fit").predict(X)
 
 

@@ -14,7 +14,16 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.metrics import accuracy_score, log_loss, mean_absolute_error, r2_score
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    balanced_accuracy_score,
+    f1_score,
+    log_loss,
+    mean_absolute_error,
+    r2_score,
+    roc_auc_score,
+)
 
 from conftest import make_data, small
 from skjoint import JointRegressorClassifier
@@ -58,14 +67,20 @@ def test_score_and_evaluate_are_scikit_learns_metrics(fitted, data):
     w = np.linspace(0, 1, len(X))
     metrics = fitted.evaluate(X, y, w)
     value, label = fitted.predict_value(X), fitted.predict_class(X)
+    proba = fitted.predict_proba(X)
     expected = {
         "value_mae": mean_absolute_error(y["value"], value, sample_weight=w),
         "value_r2": r2_score(y["value"], value, sample_weight=w),
         "class_accuracy": accuracy_score(y["label"], label, sample_weight=w),
-        "class_log_loss": log_loss(y["label"], fitted.predict_proba(X), sample_weight=w),
+        "class_log_loss": log_loss(y["label"], proba, sample_weight=w),
+        "class_balanced_accuracy": balanced_accuracy_score(y["label"], label, sample_weight=w),
+        "class_f1": f1_score(y["label"], label, average="macro", sample_weight=w),
+        "class_roc_auc": roc_auc_score(y["label"], proba, multi_class="ovr", sample_weight=w),
+        "class_average_precision": average_precision_score(y["label"], proba, sample_weight=w),
     }
+    assert metrics.keys() == {*expected, "score", "value_rmse"}
     for name, figure in expected.items():
-        assert_allclose(metrics[name], figure, rtol=1e-5)
+        assert_allclose(metrics[name], figure, rtol=1e-12)
     assert_allclose(metrics["score"], (metrics["value_r2"] + metrics["class_accuracy"]) / 2)
     assert fitted.score(X, y, w) == metrics["score"]
     split = fitted.split_targets(y)
@@ -527,7 +542,7 @@ def test_lengths_that_differ(fitted, data):
         fit(X[:-1], y)
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         fitted.score(X[:-1], y)
-    with pytest.raises(ValueError, match="output must be 'value', 'class' or None. Got 'both'"):
+    with pytest.raises(ValueError, match="output must be 'value', 'class', .* or None. Got 'both'"):
         fitted.predict(X, output="both")
 
 

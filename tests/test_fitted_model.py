@@ -35,10 +35,11 @@ ALWAYS = {
     "model_",
 }
 EVERYTHING = {
-    "class_bins": 4,
+    "class_bins": 2,
     "validation": 0.3,
     "early_stopping": "by_head",
     "calibration": "temperature",
+    "threshold": "f1",
     "value_from": "blend",
     "n_members": 2,
     "value_loss": "gaussian_nll",
@@ -141,6 +142,7 @@ def test_those_of_other_settings_are_absent(plain):
         "class_bin_edges_": "class_bins cut no label",
         "best_epoch_": "without early_stopping",
         "temperature_": "without calibration",
+        "threshold_": "without threshold",
         "value_blend_": "value_from chose no blend",
     }
     assert present | set(reasons) == set(ATTRIBUTES)
@@ -159,12 +161,13 @@ def test_they_are_those_of_the_model(full):
     assert full.feature_names_in_.tolist() == list("abcd")
     assert full.value_names_ == ["value"]
     assert full.class_names_ == ["class"]
-    assert len(full.classes_) == 4
-    assert len(full.class_bin_edges_) == 3
+    assert len(full.classes_) == 2
+    assert len(full.class_bin_edges_) == 1
     assert full.n_iter_ == len(full.loss_weights_) == len(full.history_["loss"]) == 3
     assert full.best_epoch_.shape == (2, 2)
     assert full.n_validation_ == 45
     assert full.temperature_ == model.temperatures[0]
+    assert full.threshold_ == model.thresholds[0]
     assert sum(full.value_blend_.values()) == pytest.approx(1)
     assert full.shares_.shape == (2, 1)
     assert full.network_ is model.network.spec

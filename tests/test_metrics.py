@@ -1,12 +1,18 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from sklearn import metrics
 from sklearn.metrics import r2_score
 
-from skjoint.metrics import agreement_score, expected_calibration_error, joint_score
+from skjoint.metrics import (
+    agreement_score,
+    class_metrics,
+    expected_calibration_error,
+    joint_score,
+)
 
 
 def test_joint_score_is_the_mean_of_r2_and_accuracy():
@@ -87,3 +93,57 @@ def test_joint_score_takes_na_and_weights_by_target():
     assert found == pytest.approx((r2 + 3 / 4) / 2)
     with pytest.raises(ValueError, match=r"shape \(n_samples,\) or \(n_samples, 2\)"):
         joint_score((values, labels), predicted, sample_weight=np.ones((4, 3)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    n_classes=st.integers(2, 4),
+    n_samples=st.integers(8, 40),
+    weighted=st.booleans(),
+)
+def test_metrics_of_a_label_are_scikit_learns(seed, n_classes, n_samples, weighted):
+    rng = np.random.default_rng(seed)
+    labels = np.array(["a", "b", "c", "d"])[:n_classes]
+    codes = np.append(np.arange(n_classes), rng.integers(n_classes, size=n_samples - n_classes))
+    proba = rng.dirichlet(np.ones(n_classes), n_samples).round(2) + 0.01
+    proba /= proba.sum(axis=1, keepdims=True)
+    weight = rng.uniform(0.1, 2, n_samples) if weighted else None
+    predicted = proba.argmax(axis=1)
+    found = class_metrics(codes, predicted, proba, weight)
+    y, pred, rows = labels[codes], labels[predicted], {"sample_weight": weight}
+    score, more = (proba[:, 1], {}) if n_classes == 2 else (proba, {"multi_class": "ovr"})
+    truth = y == "b" if n_classes == 2 else y
+    expected = {
+        "accuracy": metrics.accuracy_score(y, pred, **rows),
+        "balanced_accuracy": metrics.balanced_accuracy_score(y, pred, **rows),
+        "f1": metrics.f1_score(y, pred, average="macro", **rows),
+        "log_loss": metrics.log_loss(y, proba, labels=labels, **rows),
+        "roc_auc": metrics.roc_auc_score(truth, score, **more, **rows),
+        "average_precision": metrics.average_precision_score(truth, score, **rows),
+    }
+    assert found.keys() == expected.keys()
+    for name, figure in expected.items():
+        assert_allclose(found[name], figure, rtol=1e-9, err_msg=name)
+
+
+def test_metrics_of_a_label_where_they_are_not_defined():
+    proba = np.array([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.5, 0.4, 0.1]])
+    found = class_metrics(np.array([0, 1, 1]), proba.argmax(axis=1), proba, None)
+    assert set(found) == {"accuracy", "balanced_accuracy", "f1", "log_loss"}
+    assert found["balanced_accuracy"] == (1 + 1 / 2) / 2  # of the labels that there are
+    alone = class_metrics(np.zeros(3, int), np.zeros(3, int), np.ones((3, 1)), None)
+    assert (alone["accuracy"], alone["f1"], "roc_auc" in alone) == (1, 1, False)
+
+
+def test_labels_never_seen_are_wrong_by_every_metric():
+    proba = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.4, 0.6]])
+    predicted = proba.argmax(axis=1)
+    known = class_metrics(np.array([0, 1, 0, 1]), predicted, proba, None)
+    unseen = class_metrics(np.array([0, 1, -1, -2]), predicted, proba, None)
+    assert set(known) == set(unseen)
+    assert unseen["balanced_accuracy"] == metrics.balanced_accuracy_score(
+        ["a", "b", "c", "d"], ["a", "b", "a", "b"]
+    )
+    for name in set(known) - {"log_loss"}:
+        assert unseen[name] < known[name] == 1 or name in ("roc_auc", "average_precision")

@@ -1,8 +1,12 @@
 """Folds that are alike in both targets, scorers of one head, out-of-fold predictions."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.base import clone
@@ -10,8 +14,12 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.metrics import get_scorer_names, log_loss, mean_absolute_error, roc_auc_score
 from sklearn.model_selection import (
     GridSearchCV,
+    GroupKFold,
     HalvingGridSearchCV,
     KFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    StratifiedShuffleSplit,
     cross_val_score,
     cross_validate,
     learning_curve,
@@ -24,6 +32,7 @@ from conftest import make_data
 from skjoint import JointRegressorClassifier
 from skjoint.datasets import load_diabetes_bands
 from skjoint.model_selection import (
+    JointStratifiedGroupKFold,
     JointStratifiedKFold,
     JointStratifiedShuffleSplit,
     class_scorer,
@@ -132,6 +141,22 @@ class TestSplitters:
             folds = list(JointStratifiedKFold(3).split(X, y))
         assert len(folds) == 3
 
+    @pytest.mark.parametrize(
+        ("ours", "theirs"),
+        [
+            (JointStratifiedKFold(3), StratifiedKFold(3)),
+            (JointStratifiedShuffleSplit(1), StratifiedShuffleSplit(1)),
+        ],
+    )
+    def test_groups_that_are_ignored_are_warned_of_as_by_scikit_learn(self, ours, theirs):
+        X, y = make_data(30)
+        said = []
+        for splitter, targets in ((ours, y), (theirs, y["label"])):
+            with pytest.warns(UserWarning, match="groups parameter is ignored") as caught:
+                list(splitter.split(X, targets, groups=np.arange(30)))
+            said.append(str(caught[0].message))
+        assert said[0].replace("Joint", "") == said[1]
+
     def test_bad_numbers(self):
         with pytest.raises(ValueError, match="k-fold cross-validation requires at least one"):
             JointStratifiedKFold(1)
@@ -139,6 +164,66 @@ class TestSplitters:
             JointStratifiedKFold(3, random_state=0)
         with pytest.raises(ValueError, match="n_splits=5 greater than the number of samples"):
             next(JointStratifiedKFold(5).split(np.zeros((3, 1)), [1, 1, 2]))
+
+
+class TestGroups:
+    @settings(max_examples=30, deadline=None)
+    @given(st.integers(0, 10**6), st.integers(2, 5), st.booleans(), st.sampled_from("isf"))
+    def test_every_group_is_tested_once_and_whole(self, seed, n_splits, shuffle, kind):
+        rng = np.random.default_rng(seed)
+        X, y = make_data(60, seed)
+        y.loc[rng.choice(60, 5), "label"] = None
+        y.loc[rng.choice(60, 5), "value"] = np.nan
+        groups = rng.integers(15, size=60)
+        groups = {"i": groups, "s": np.char.add("g", groups.astype(str)), "f": groups / 2}[kind]
+        options = {"shuffle": shuffle, "random_state": 0 if shuffle else None}
+        splitter = JointStratifiedGroupKFold(n_splits, **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # labels rarer than n_splits
+            folds = list(splitter.split(X, y, groups))
+        assert len(folds) == splitter.get_n_splits() == n_splits
+        assert_array_equal(np.sort(np.concatenate([t for _, t in folds])), np.arange(60))
+        for train, test in folds:
+            assert not set(groups[train]) & set(groups[test])
+            assert len(train) + len(test) == 60
+
+    def test_folds_are_alike_in_both_targets(self):
+        X, y = load_diabetes_bands(return_X_y=True)
+        groups = np.random.default_rng(0).integers(110, size=len(X))
+        given = {
+            "ours": JointStratifiedGroupKFold(5).split(X, y, groups),
+            "label": StratifiedGroupKFold(5).split(X, y["band"], groups),
+            "none": GroupKFold(5).split(X, y, groups),
+        }
+        found = {}
+        for name, folds in given.items():
+            splits = type("Splits", (), {"split": staticmethod(lambda X, y, f=folds: f)})
+            found[name] = spread_of_folds(splits, X, y)
+        assert found["ours"][0] < found["none"][0] / 3  # labels
+        assert found["ours"][1] < found["label"][1] * 0.7 < found["none"][1] * 0.5  # numbers
+
+    def test_bad_groups(self):
+        X, y = make_data(30)
+        splitter = JointStratifiedGroupKFold(3)
+        for groups, message in [
+            (None, "'groups' parameter should not be None"),
+            (np.arange(29), r"inconsistent numbers of samples: \[30, 30, 29\]"),
+            (np.zeros((30, 2)), r"Got \(30, 2\) instead"),
+            (np.where(np.arange(30) == 4, None, "a"), "missing entry in row 4"),
+            (np.zeros(30), "n_splits=3 greater than the number of groups: 1"),
+        ]:
+            with pytest.raises(ValueError, match=message):
+                next(splitter.split(X, y, groups))
+
+    def test_searches_and_routing_give_it_the_groups(self):
+        X, y = make_data(60)
+        groups = np.arange(60) // 4
+        cv = JointStratifiedGroupKFold(2)
+        grid = {"alpha": [0.0]}
+        plain = GridSearchCV(QUICK, grid, cv=cv, refit=False).fit(X, y, groups=groups)
+        with config_context(enable_metadata_routing=True):
+            routed = GridSearchCV(QUICK, grid, cv=cv, refit=False).fit(X, y, groups=groups)
+        assert plain.best_score_ == routed.best_score_
 
 
 class TestScorers:
@@ -271,6 +356,17 @@ class TestOutOfFold:
             assert_array_equal(proba[test], est.predict_proba(X[test]))
             assert_array_equal(values[test], est.predict_value(X[test]))
             assert_array_equal(both[test], est.predict(X[test]))
+
+    def test_groups_stay_together(self):
+        X, y = make_data()
+        groups = pd.Series(np.arange(120) // 10).astype(str)
+        folds = list(JointStratifiedGroupKFold(3).split(X, y, groups))
+        expected = joint_cross_val_predict(QUICK, X, y, cv=folds)
+        for cv in (3, JointStratifiedGroupKFold(3)):
+            found = joint_cross_val_predict(QUICK, X, y, groups=groups, cv=cv)
+            assert_array_equal(found, expected)
+        with pytest.warns(UserWarning, match="groups parameter is ignored by JointStratifiedKFold"):
+            joint_cross_val_predict(QUICK, X, y, groups=groups, cv=JointStratifiedKFold(2))
 
     def test_folds_that_lack_a_label(self):
         X, y = make_data(60)

@@ -207,6 +207,12 @@ def test_a_name_of_two_targets_is_refused_before_training():
         gate(y)
 
 
+def test_two_metrics_of_one_name_are_refused_before_training():
+    y = pd.DataFrame({"a": NUMBER, "k": LABEL, "k_balanced": LABEL})
+    with pytest.raises(ValueError, match="accuracy of 'class_k_balanced' would have one name"):
+        gate(y)
+
+
 @pytest.mark.parametrize("loss", ["mse", "gaussian_nll"])
 def test_columns_that_look_like_outputs_and_logs(loss):
     """No output, log, layer or metric takes the name of another's."""
@@ -229,7 +235,7 @@ def test_columns_that_look_like_outputs_and_logs(loss):
     kinds = {"value": "mae", "class": "accuracy"}
     expected = {f"{n}_loss" for n in names} | {f"{n}_{kinds[n[:5]]}" for n in names} | {"loss"}
     assert set(est.history_) == expected
-    assert len(est.evaluate(X, y)) == 1 + 6 * 3 + 3 * 2
+    assert len(est.evaluate(X, y)) == 1 + 6 * 3 + 3 * 6
     assert_allclose([len(o) for o in est.model_(est._model.encode(X))], 40)
 
 

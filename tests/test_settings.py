@@ -306,6 +306,16 @@ REFUSED = [
         "^numeric_embedding must be 'rank' or None beside a trunk",
     ),
     (
+        {"threshold": "f1"},
+        {},
+        r"^threshold='f1' needs a target of two labels. Got numbers of labels {'class': 3} instead",
+    ),
+    (
+        {"threshold": "f1", "class_bins": 2, "class_from": "value"},
+        {"y": Y["value"]},
+        "^threshold='f1' is one of probabilities, class_from='value' takes the label of the number",
+    ),
+    (
         {"trunk": build, "companions": "ridge"},
         {"X": IMAGES},
         r"^companions must be \(\) where rows of X have a shape.*Got 'ridge' instead",

@@ -16,7 +16,6 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import _num_samples
 
 from skjoint._data.containers import warn_of_other_order
-from skjoint._data.exact import as_array, columns_of, common_dtype
 from skjoint._data.sample_weight import total_weight
 from skjoint._fitting.assemble import Assembler, fit_auxiliary_models
 from skjoint._fitting.continuing import keep_fixed
@@ -28,12 +27,14 @@ from skjoint._parameters import presets
 from skjoint._parameters.constraints import CONSTRAINTS, check_numbers
 from skjoint._parameters.copies import check_copies
 from skjoint._parameters.names import hint, is_routed
+from skjoint._prediction.answers import as_frame, side_by_side
 from skjoint._prediction.attributes import FittedAttributes, one_or_list, report_html
 from skjoint._prediction.decoding import Decoding
 from skjoint._prediction.fitted_model import FittedModel
+from skjoint._prediction.given_class import codes_given
 from skjoint._support.fit_context import checks_parameters
 from skjoint._support.sklearn_callbacks import FitTasks
-from skjoint.metrics import evaluate_answers
+from skjoint.metrics import evaluate_answers, score_answers
 from skjoint.views import ClassView, ValueView, as_classifier, as_regressor
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
         LossWeights,
         NumericEmbedding,
         Optimizer,
+        OutputKind,
         RandomState,
         Trunk,
         ValueFrom,
@@ -233,6 +235,18 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         What ``predict_class`` answers where the label is cut from the number:
         the most probable label, or the label of the predicted number, so that
         number and label never contradict each other.
+    threshold : str or None, default=None
+        Name of scikit-learn's score of labels, such as "balanced_accuracy" or "f1", that chooses
+        for a label of two the probability of ``classes_[1]`` from which on the answer is
+        ``classes_[1]``: that of the best score on rows held out from training (10 % unless
+        ``validation`` gives another share), of equal ones that nearest to 1/2. It is chosen by the
+        probabilities of all networks and companions, after ``calibration``, and counts
+        ``sample_weight`` but no ``class_weight``; "f1", "jaccard", "precision" and "recall" are
+        of ``classes_[1]``. None: the most probable label. ``predict``, ``predict_class``,
+        ``score``, ``evaluate``, files and ONNX follow ``threshold_``, and so does the number that
+        ``value_by_class`` gives to a label; ``predict_proba`` and ``history_`` do not. Of several
+        class targets each with two labels has its own; a ``fit`` without such a target is refused.
+        ``fit`` chooses anew each time; ``partial_fit``, which holds nothing out, drops it.
     preprocess : "auto", dict or None, default="auto"
         "auto": every column of X is a number, a category, text or a date, or left out, by its
         entries; ``feature_report_`` shows which and why. Numbers are standardised and imputed by
@@ -287,7 +301,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         Share of rows to hold out, shuffled and stratified on the label; a
         label's only row stays in training. Encodings of X and y are learned
         from all rows. None means 0.1 with ``early_stopping``, ``calibration``,
-        ``companions`` or ``value_from="blend"``, and no held-out rows without.
+        ``threshold``, ``companions`` or ``value_from="blend"``, and no held-out rows without.
     early_stopping : bool or "by_head", default=False
         Hold rows out, stop when the joint monitor has not improved for
         ``n_iter_no_change`` epochs and restore the best weights. The monitor
@@ -387,6 +401,9 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
     temperature_ : float, or list of these
         T of the probabilities, above 1 where the network was too sure of itself;
         a list with several class targets. Only with ``calibration``.
+    threshold_ : float, or list of these
+        Probability of ``classes_[1]`` from which on the label is ``classes_[1]``; a list with
+        several class targets, None for those of more labels. Only with ``threshold``.
     shares_ : DataFrame of shape (n_outputs, 1 + n_companions)
         Share of the networks and of each companion in every output; rows sum to 1.
     best_epoch_ : ndarray of shape (n_members, n_outputs)
@@ -492,8 +509,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
     True
     """
 
-    # Reaches `predict(output=...)` through a Pipeline also with metadata routing on.
-    __metadata_request__predict = {"output": True}
+    # Reach `predict` through a Pipeline also with metadata routing on.
+    __metadata_request__predict = {"output": True, "coverage": True}
 
     _parameter_constraints: dict[str, Any] = CONSTRAINTS
 
@@ -523,6 +540,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         scale_value: bool = True,
         value_from: ValueFrom = "head",
         class_from: ClassFrom = "head",
+        threshold: str | None = None,
         preprocess: Literal["auto"] | dict[Any, str] | None = "auto",
         optimizer: Optimizer = "adam",
         learning_rate: float | None = None,
@@ -566,6 +584,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         self.scale_value = scale_value
         self.value_from = value_from
         self.class_from = class_from
+        self.threshold = threshold
         self.preprocess = preprocess
         self.optimizer = optimizer
         self.learning_rate = learning_rate
@@ -797,7 +816,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
 
         The first call learns the encodings of X and y; later chunks are
         encoded the same way. Neither held-out rows, and what needs them (early stopping,
-        calibration, companions), nor refits, a schedule or ``epochs`` take part.
+        calibration, a threshold, companions), nor refits, a schedule or ``epochs`` take part.
 
         Parameters
         ----------
@@ -872,16 +891,43 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         """How outputs become answers, by the parameters of the moment."""
         return model.decoding(self.value_from, self.class_from)
 
-    def predict(self, X: XLike, output: Literal["value", "class"] | None = None) -> NDArray[Any]:
+    @overload
+    def predict(
+        self, X: XLike, output: Literal["frame"], *, coverage: None = None
+    ) -> pd.DataFrame: ...
+    @overload
+    def predict(
+        self, X: XLike, output: Literal["proba"], *, coverage: None = None
+    ) -> ArrayOrList: ...
+    @overload
+    def predict(
+        self,
+        X: XLike,
+        output: Literal["value", "class", "interval"] | None = None,
+        *,
+        coverage: float | None = None,
+    ) -> NDArray[Any]: ...
+    def predict(
+        self, X: XLike, output: OutputKind | None = None, *, coverage: float | None = None
+    ) -> NDArray[Any] | pd.DataFrame | Any:
         """Predict number and label.
+
+        Every option reaches the estimator through a ``Pipeline``, too, with metadata routing
+        on and off: ``pipe.predict(X, output="interval", coverage=0.8)``.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
             Rows with the columns of ``fit``.
-        output : {"value", "class"} or None, default=None
-            "value" and "class" give what ``predict_value`` and
-            ``predict_class`` give; this also reaches through a ``Pipeline``.
+        output : {"value", "class", "proba", "interval", "frame"} or None, default=None
+            "value", "class", "proba" and "interval" give what :meth:`predict_value`,
+            :meth:`predict_class`, :meth:`predict_proba` and :meth:`predict_interval` give.
+            "frame" gives numbers and labels as a DataFrame, with the names of y's columns
+            ("value" and "class" where they have none) and the index of X where X is a
+            pandas DataFrame; numbers are float64, labels have their own dtype.
+        coverage : float in (0, 1), default=None
+            Share of rows whose number shall lie in its interval; with
+            ``output="interval"`` only. None stands for 0.9.
 
         Returns
         -------
@@ -889,14 +935,30 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             All targets in the order of y's columns; a column that serves as
             both gives its value first, then its class. float64 if all targets
             are numeric and float64 holds every label as it is, else object.
+            In its place what ``output`` names.
 
         Raises
         ------
         ValueError
-            If ``output`` is unknown or X does not fit.
+            If ``output`` is unknown, ``coverage`` is given beside another output than
+            "interval", or X does not fit.
         NotFittedError
             Before ``fit``.
+
+        Examples
+        --------
+        >>> from skjoint import JointRegressorClassifier
+        >>> from skjoint.datasets import load_diabetes_bands
+        >>> X, y = load_diabetes_bands(return_X_y=True)
+        >>> est = JointRegressorClassifier(epochs=2, random_state=0).fit(X, y)
+        >>> list(est.predict(X, output="frame").columns)
+        ['progression', 'band']
         """
+        if coverage is not None and output != "interval":
+            raise ValueError(
+                f"coverage must be None where output is not 'interval'. Got {coverage!r} beside "
+                f"output={output!r} instead."
+            )
         if output is None:
             model = self._fitted()
             return model.targets.join(model.answers(X, self._decoding(model)))
@@ -904,7 +966,18 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             return self.predict_value(X)
         if output == "class":
             return self.predict_class(X)
-        raise ValueError(f"output must be 'value', 'class' or None. Got {output!r} instead.")
+        if output == "proba":
+            return self.predict_proba(X)
+        if output == "interval":
+            return self.predict_interval(X, **({} if coverage is None else {"coverage": coverage}))
+        if output == "frame":
+            model = self._fitted()
+            index = X.index if isinstance(X, pd.DataFrame) else None
+            return as_frame(model.targets, model.answers(X, self._decoding(model)), index)
+        raise ValueError(
+            "output must be 'value', 'class', 'proba', 'interval', 'frame' or None. "
+            f"Got {output!r} instead."
+        )
 
     @overload
     def predict_value(
@@ -975,7 +1048,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         if return_std:
             return self._values_and_stds(model, X, given_class)
         if given_class is not None:
-            codes = _codes_given(model, given_class, _num_samples(X))
+            codes = codes_given(model, given_class, _num_samples(X))
             return side_by_side(model.values_given(X, codes))
         return side_by_side(model.answers(X, self._decoding(model), "value"))
 
@@ -1014,7 +1087,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         (``warm_start``, ``partial_fit``) has seen those rows: it drops the errors.
         They are found when first needed, here or to be pickled or saved; until then
         the estimator keeps the rows. Of a Pipeline:
-        ``pipe[-1].predict_interval(pipe[:-1].transform(X))``.
+        ``pipe.predict(X, output="interval", coverage=0.9)``.
 
         Parameters
         ----------
@@ -1060,7 +1133,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         return np.stack([low, high], axis=-1)
 
     def predict_class(self, X: XLike) -> NDArray[Any]:
-        """Predict the label: the most probable one.
+        """Predict the label: the most probable one, or by ``threshold_`` where there is one.
 
         Parameters
         ----------
@@ -1156,12 +1229,15 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         -------
         score : float
         """
-        return self.evaluate(X, y, sample_weight)["score"]
+        warn_of_other_order(X=X, y=y, sample_weight=sample_weight)
+        model = self._fitted()
+        answers = model.answers(X, self._decoding(model))
+        return score_answers(model.targets, answers, y, sample_weight)
 
     def evaluate(
         self, X: XLike, y: YLike, sample_weight: ArrayLike | None = None
     ) -> dict[str, float]:
-        """Usual metrics of every target.
+        """Usual metrics of every target: those of scikit-learn.
 
         Parameters
         ----------
@@ -1170,23 +1246,29 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         y : array-like, DataFrame or dict
             True targets. Missing entries are left out; a label that training
             never saw counts as wrong, with probability 0 clipped to 2.2e-16 in
-            the log loss.
+            the log loss, and as none of the known ones in ROC AUC and average
+            precision.
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
             As in ``fit``.
 
         Returns
         -------
         metrics : dict of float
-            ``score``, ``value_mae``, ``value_rmse``, ``value_r2``,
-            ``class_accuracy``, ``class_log_loss``, and, where the class is cut
-            from the number, ``agreement`` (see
-            :func:`skjoint.metrics.agreement_score`).
+            ``score``, ``value_mae``, ``value_rmse``, ``value_r2``; ``class_accuracy``,
+            ``class_balanced_accuracy`` (mean recall of the labels that y holds),
+            ``class_f1`` (mean F1 of the labels of y and of predictions, also of two),
+            ``class_log_loss``; where y holds every label of ``classes_``
+            ``class_roc_auc`` and ``class_average_precision``, with two labels of
+            ``classes_[1]``, with more the mean over labels, each against all others;
+            and, where the class is cut from the number, ``agreement`` (see
+            :func:`skjoint.metrics.agreement_score`). With several targets of a kind
+            their names (``value_names_``, ``class_names_``) stand in place of
+            ``value`` and ``class``.
         """
         warn_of_other_order(X=X, y=y, sample_weight=sample_weight)
         model = self._fitted()
-        decoding = self._decoding(model)
-        outputs = model.outputs(X, decoding)
-        return evaluate_answers(model.targets, decoding.decode(outputs), outputs, y, sample_weight)
+        answers, proba = model.answers_and_probabilities(X, self._decoding(model))
+        return evaluate_answers(model.targets, answers, proba, y, sample_weight)
 
 
 # scikit-learn takes every name in the signature for a parameter; `routed` is none.
@@ -1194,50 +1276,3 @@ _signature = inspect.signature(JointRegressorClassifier.__init__)
 JointRegressorClassifier.__init__.__signature__ = _signature.replace(  # type: ignore[attr-defined]
     parameters=[p for p in _signature.parameters.values() if p.kind != p.VAR_KEYWORD]
 )
-
-
-def side_by_side(
-    outputs: Mapping[int, NDArray[Any]], known: Sequence[NDArray[Any]] = ()
-) -> NDArray[Any] | Any:
-    """One array from one per target: as it is if there is one, else as columns; None of none.
-
-    ``known`` are all labels that may occur: they choose a dtype that holds each of them as it
-    is, whatever rows there are.
-    """
-    arrays = [outputs[i] for i in sorted(outputs)]
-    if len(arrays) <= 1:
-        return arrays[0] if arrays else None
-    if arrays[0].ndim > 1 or not known:
-        return np.column_stack(arrays)
-    return columns_of(arrays, common_dtype(known))
-
-
-def _codes_given(model: FittedModel, given_class: ArrayLike, n_samples: int) -> NDArray[np.int32]:
-    """Codes of the labels that ``predict_value(given_class=...)`` asks about, one for each row."""
-    if not model.answers_by_class:
-        raise ValueError(
-            "given_class needs an estimator that knows numbers by class: fit it with "
-            "head_link='mixture', or with value_by_class={label: number} for all labels but "
-            "one."
-        )
-    target = model.targets.classes[0]
-    shape = np.shape(given_class)
-    labels = as_array(given_class if shape else [given_class])
-    if shape not in ((), (n_samples,)):
-        raise ValueError(
-            f"given_class must be one label or have shape ({n_samples},). "
-            f"Got shape {shape} instead."
-        )
-    try:
-        codes = target.codes(labels)
-    except TypeError as error:
-        raise ValueError(
-            f"given_class must be one label or an array of labels. Got {given_class!r} instead."
-        ) from error
-    if (codes < 0).any():
-        unknown = pd.unique(labels[codes < 0])
-        raise ValueError(
-            f"given_class must hold labels of target '{target.name}'. Got "
-            f"{unknown[:10].tolist()}; known: {target.classes[:20].tolist()}."
-        )
-    return np.broadcast_to(codes, n_samples)

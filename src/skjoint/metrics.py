@@ -8,19 +8,79 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+from sklearn.base import BaseEstimator
+from sklearn.metrics import (
+    average_precision_score,
+    f1_score,
+    mean_absolute_error,
+    r2_score,
+    recall_score,
+    roc_auc_score,
+    root_mean_squared_error,
+)
 from sklearn.utils import check_consistent_length
 
 from skjoint._data.class_bins import codes_of_numbers
+from skjoint._data.containers import warn_of_other_order
 from skjoint._data.exact import as_array, is_equal
 from skjoint._data.foreign import as_pandas
 from skjoint._data.read_y import read_table
 from skjoint._data.sample_weight import check_weights
 from skjoint._data.targets import ClassTarget, Targets
-from skjoint._support.typing import YLike
+from skjoint._support.composition import joint_input
+from skjoint._support.typing import XLike, YLike
 from skjoint._support.warn import warn
 
-__all__ = ["agreement_score", "expected_calibration_error", "joint_score"]
+__all__ = ["agreement_score", "expected_calibration_error", "joint_metrics", "joint_score"]
+
+
+def joint_metrics(
+    model: BaseEstimator,
+    X: XLike,
+    y: YLike,
+    sample_weight: ArrayLike | None = None,
+) -> dict[str, float]:
+    """All that ``evaluate`` gives, of an estimator inside whatever is around it.
+
+    Parameters
+    ----------
+    model : JointRegressorClassifier, Pipeline, search or view
+        Fitted, in any nesting.
+    X : array-like or DataFrame of shape (n_samples, n_features)
+        Rows with the columns of the outermost ``fit``.
+    y : array-like, DataFrame or dict
+        True targets, as in ``JointRegressorClassifier.evaluate``.
+    sample_weight : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+        As in ``JointRegressorClassifier.fit``.
+
+    Returns
+    -------
+    metrics : dict of float
+        As of ``JointRegressorClassifier.evaluate``.
+
+    Raises
+    ------
+    TypeError
+        If there is no fitted joint estimator inside.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skjoint import JointRegressorClassifier
+    >>> from skjoint.datasets import load_diabetes_bands
+    >>> from skjoint.metrics import joint_metrics
+    >>> X, y = load_diabetes_bands(return_X_y=True)
+    >>> est = JointRegressorClassifier(epochs=2, random_state=0)
+    >>> pipe = make_pipeline(StandardScaler(), est).fit(X, y)
+    >>> joint_metrics(pipe, X, y) == pipe[-1].evaluate(pipe[0].transform(X), y)
+    True
+    """
+    joint, X_inside = joint_input(model, X)
+    if X_inside is not X and not hasattr(X_inside, "index"):  # else evaluate compares them
+        warn_of_other_order(X=X, y=y, sample_weight=sample_weight)
+    metrics: dict[str, float] = joint.evaluate(X_inside, y, sample_weight)
+    return metrics
 
 
 def joint_score(
@@ -254,16 +314,47 @@ def class_metrics(
     proba: NDArray[Any],
     weight: NDArray[Any] | None,
 ) -> dict[str, float]:
-    """The entries of ``evaluate`` for a label, from true codes (-1: no known label).
+    """The entries of ``evaluate`` for a label, from true codes (below 0: no known label).
 
     The log loss clips as scikit-learn does; an unknown label had probability 0.
     """
-    proba = proba.astype(np.float64)
     eps = np.finfo(np.float64).eps
     p = np.where(codes >= 0, proba[np.arange(len(codes)), codes], 0.0)
+    # scikit-learn's balanced accuracy, which warns of predictions that are no true label.
+    of_labels = {"labels": np.unique(codes), "average": "macro", "zero_division": 0}
+    recall = recall_score(codes, predicted, sample_weight=weight, **of_labels)
+    f1 = f1_score(codes, predicted, average="macro", sample_weight=weight, zero_division=0)
     return {
-        "accuracy": float(np.average(codes == predicted, weights=weight)),
+        "accuracy": _accuracy_of_codes(codes, predicted, weight),
+        "balanced_accuracy": float(recall),
+        "f1": float(f1),
         "log_loss": float(np.average(-np.log(np.clip(p, eps, 1 - eps)), weights=weight)),
+        **_rankings(codes, proba, weight),
+    }
+
+
+def _accuracy_of_codes(
+    codes: NDArray[Any], predicted: NDArray[Any], weight: NDArray[Any] | None
+) -> float:
+    return float(np.average(codes == predicted, weights=weight))
+
+
+def _rankings(
+    codes: NDArray[Any], proba: NDArray[Any], weight: NDArray[Any] | None
+) -> dict[str, float]:
+    """ROC AUC and average precision: of the second of two labels, else means over the labels.
+
+    Each label against all others; where one of them is missing neither is defined.
+    """
+    n_classes = proba.shape[1]
+    truth = codes[:, None] == np.arange(n_classes)
+    if n_classes < 2 or not truth.any(axis=0).all():
+        return {}
+    if n_classes == 2:
+        truth, proba = truth[:, 1], proba[:, 1]
+    return {
+        "roc_auc": float(roc_auc_score(truth, proba, sample_weight=weight)),
+        "average_precision": float(average_precision_score(truth, proba, sample_weight=weight)),
     }
 
 
@@ -285,38 +376,74 @@ def _target_pairs(
 def evaluate_answers(
     targets: Targets,
     answers: Mapping[int, NDArray[Any]],
-    outputs: Mapping[int, NDArray[Any]],
+    proba: Mapping[int, NDArray[Any]],
     y: YLike,
     sample_weight: ArrayLike | None = None,
 ) -> dict[str, float]:
     """What ``evaluate`` of the estimator returns.
 
-    ``answers`` and ``outputs`` are numbers and labels, and probabilities, by output index.
+    ``answers`` are numbers and labels by output index, ``proba`` the probabilities of labels.
+    """
+    weights, labelled = _labelled(targets, answers, y, sample_weight)
+    metrics: dict[str, float] = {}
+    scores = []
+    for i, (target, mask, true) in labelled.items():
+        if target.kind == "value":
+            found = value_metrics(true, answers[i][mask], weights[i][mask])
+        else:
+            predicted = target.codes(answers[i][mask])
+            found = class_metrics(true, predicted, proba[i][mask], weights[i][mask])
+        metrics |= {f"{target.name}_{name}": figure for name, figure in found.items()}
+        scores.append(found["r2" if target.kind == "value" else "accuracy"])
+    agreements = _agreements(targets, answers, weights)
+    return {"score": float(np.mean(scores)), **metrics, **agreements}
+
+
+def score_answers(
+    targets: Targets,
+    answers: Mapping[int, NDArray[Any]],
+    y: YLike,
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """What ``score`` of the estimator returns, from numbers and labels by output index."""
+    weights, labelled = _labelled(targets, answers, y, sample_weight)
+    scores = []
+    for i, (target, mask, true) in labelled.items():
+        answer, weight = answers[i][mask], weights[i][mask]
+        if target.kind == "value":
+            scores.append(float(r2_score(true, answer, sample_weight=weight)))
+        else:
+            scores.append(_accuracy_of_codes(true, target.codes(answer), weight))
+    return float(np.mean(scores))
+
+
+def _labelled(
+    targets: Targets,
+    answers: Mapping[int, NDArray[Any]],
+    y: YLike,
+    sample_weight: ArrayLike | None,
+) -> tuple[list[NDArray[np.float64]], dict[int, tuple[Any, NDArray[np.bool_], NDArray[Any]]]]:
+    """Weights of all targets, and of those with labelled rows the mask and truth of these rows.
+
+    The truth is numbers, or codes of labels.
     """
     y = read_table(y)
     check_consistent_length(answers[0], y)
     weights = targets.split_weights(check_weights(sample_weight, len(y)), len(y))
-    metrics: dict[str, float] = {}
-    scores = []
+    labelled: dict[int, tuple[Any, NDArray[np.bool_], NDArray[Any]]] = {}
     columns = zip(targets.outputs, targets.read(y), strict=True)
     for i, (target, column) in enumerate(columns):
         mask = column.mask & (weights[i] > 0)
-        if not mask.any():
-            continue
-        if target.kind == "value":
-            found = value_metrics(column.data[mask], answers[i][mask], weights[i][mask])
-        else:
-            codes = _true_codes(target, column.data[mask[column.mask]])
-            predicted = target.codes(answers[i][mask])
-            found = class_metrics(codes, predicted, outputs[i][mask], weights[i][mask])
-        metrics |= {f"{target.name}_{name}": figure for name, figure in found.items()}
-        scores.append(found["r2" if target.kind == "value" else "accuracy"])
-    if not scores:
+        if mask.any():
+            if target.kind == "value":
+                labelled[i] = target, mask, column.data[mask]
+            else:
+                labelled[i] = target, mask, _true_codes(target, column.data[mask[column.mask]])
+    if not labelled:
         raise ValueError(
             "No target of y has a labelled row of positive weight: there is nothing to score."
         )
-    agreements = _agreements(targets, answers, weights)
-    return {"score": float(np.mean(scores)), **metrics, **agreements}
+    return weights, labelled
 
 
 def _agreements(
@@ -338,12 +465,17 @@ def _agreements(
 
 
 def _true_codes(target: ClassTarget, labels: NDArray[Any]) -> NDArray[np.int32]:
-    """Codes of true labels; -1, which no prediction equals, for unseen ones, with a warning."""
+    """Codes of true labels; one below 0, which no prediction equals, for each unseen label.
+
+    Of these a warning.
+    """
     codes = target.codes(labels)
-    if (codes < 0).any():
-        unseen = sorted(set(labels[codes < 0].tolist()))
+    is_unseen = codes < 0
+    if is_unseen.any():
+        unseen = sorted(set(labels[is_unseen].tolist()))
         warn(
             f"y holds labels of target '{target.name}' that training never saw; they count as "
             f"wrong: {unseen[:10]}{' and more' if len(unseen) > 10 else ''}."
         )
+        codes[is_unseen] = -1 - pd.factorize(labels[is_unseen])[0]
     return codes

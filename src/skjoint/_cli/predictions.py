@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
 from skjoint import JointRegressorClassifier
-from skjoint._data.target_names import joined_name
+from skjoint._prediction.answers import check_distinct, column_names
 
 
 class Predictions:
@@ -29,21 +29,18 @@ class Predictions:
         self._est = est
         targets = est._model.targets
         self._n_values = len(targets.values)
-        values = [name for target in targets.values for name in _names_of_value(target, targets)]
-        classes = [_name_of_class(target, targets) for target in targets.classes]
-        classes = [f"{name}_class" if name in values else name for name in classes]
+        names = [[str(name) for name in group] for group in column_names(targets).values()]
+        values = [name for group in names[: self._n_values] for name in group]
+        classes = [name for group in names[self._n_values :] for name in group]
         self.values, classes = (
             [f"{name}_predicted" if name in kept else name for name in names]
             for names in (values, classes)
         )
-        self.labels = dict(zip(classes, (t.classes for t in targets.classes), strict=True))
+        self.labels: dict[str, Any] = dict(
+            zip(classes, (t.classes for t in targets.classes), strict=True)
+        )
         self.columns = list(self._columns())
-        counts = Counter([*kept, *self.columns])
-        if repeated := [name for name, count in counts.items() if count > 1]:
-            raise ValueError(
-                f"Two columns of predictions would be called {repeated[0]!r}: rename a column of y "
-                "before training."
-            )
+        check_distinct([*kept, *self.columns])
 
     def _columns(self) -> Iterator[str]:
         yield from self.values
@@ -67,14 +64,3 @@ class Predictions:
                 for name, part in zip(self.columns, parts, strict=True)
             }
         )
-
-
-def _names_of_value(target, targets):
-    if targets.named:
-        return [str(targets.names[position]) for position in target.positions]
-    n_units = len(target.positions)
-    return [target.name] if n_units == 1 else [f"{target.name}_{i}" for i in range(n_units)]
-
-
-def _name_of_class(target, targets):
-    return joined_name(target.positions, targets.names) if targets.named else target.name

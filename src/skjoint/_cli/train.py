@@ -83,8 +83,9 @@ def _score_lines(scores):
     yield f"Cross-validated, {len(scores)} folds that keep the shares of the labels and the"
     yield "distribution of the number (mean ± standard deviation):"
     yield ""
+    width = max(map(len, scores))
     for name, mean in scores.mean().items():
-        yield f"  {name:16} {mean:.4g} ± {scores[name].std():.2g}"
+        yield f"  {name:{width}} {mean:.4g} ± {scores[name].std():.2g}"
 
 
 def _place(path: Path) -> str:

@@ -27,6 +27,12 @@ def target_names(kind, groups, columns, bare):
                 f"The names of y's columns must not begin with that of another and '/', which "
                 f"names a part of its head. Got targets '{name}' and '{inner}': rename a column."
             )
+        if kind == "class" and f"{name}_balanced" in names:
+            raise ValueError(
+                f"The name of a label must not be that of another and '_balanced': the balanced "
+                f"accuracy of '{name}' and the accuracy of '{name}_balanced' would have one name. "
+                "Rename a column."
+            )
     return names
 
 

@@ -14,6 +14,7 @@ from skjoint._ensemble.intervals import learn_errors
 from skjoint._ensemble.optimism import selection_optimism
 from skjoint._ensemble.shares import stack
 from skjoint._ensemble.temperatures import calibrate
+from skjoint._ensemble.thresholds import learn_thresholds
 from skjoint._fitting.members import best_epochs, fitted_network, mean_by_epoch, mean_history
 from skjoint._network.losses import per_sample
 from skjoint._network.outputs.point import point_loss
@@ -137,16 +138,21 @@ class Assembler:
         # Shares first: what is learned below is about the answers of all together.
         network = stack(network, self.auxiliary_models, held_out, n_networks, settings.calibrates)
         temperatures = calibrate(held_out, targets) if settings.calibrates else ()
+        thresholds = ()
+        if settings.threshold is not None:
+            weights = self.data.label_weights
+            thresholds = tuple(learn_thresholds(held_out, targets, weights, settings.threshold))
         blends = self._blends(held_out)
         errors = None
         # Training that goes on has seen rows of another split before.
         if targets.values and self.plans[0].first_epoch == 0:
             optimism = self._optimism(network, chosen)
-            errors = self._interval_errors(held_out, blends, n_networks, optimism)
+            errors = self._interval_errors(held_out, blends, thresholds, n_networks, optimism)
         return {
             **found,
             "network": network,
             "temperatures": tuple(temperatures),
+            "thresholds": thresholds,
             "blends": blends,
             "interval_errors": errors,
         }
@@ -202,7 +208,7 @@ class Assembler:
             factors.append(1 + share * (factor - 1))
         return factors
 
-    def _interval_errors(self, held_out, blends, n_networks, optimism):
+    def _interval_errors(self, held_out, blends, thresholds, n_networks, optimism):
         """Errors on held-out rows, which are found when asked for."""
         settings, targets = self.settings, self.targets
         where = held_out.positions
@@ -212,7 +218,7 @@ class Assembler:
         ]
         value_from = without_auto(settings.value_from, blends)
         outputs = tuple(head.output for head in settings.heads)
-        decoding = Decoding(targets, outputs, value_from, "head", blends)
+        decoding = Decoding(targets, outputs, value_from, "head", blends, thresholds)
         return IntervalErrors(
             value_from,
             settings.non_negative,

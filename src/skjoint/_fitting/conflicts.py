@@ -25,6 +25,10 @@ class Case(NamedTuple):
         return [target.name for target in self.targets.outputs]
 
     @property
+    def labels_of_two(self):
+        return [target for target in self.targets.classes if target.n_units == 2]
+
+    @property
     def row_shape(self):
         return self.features.output_shape
 
@@ -69,6 +73,25 @@ CONFLICTS = [
         lambda c: (
             "numeric_embedding must be 'rank' or None beside a trunk, which reads encoded X "
             f"itself. Got {c.p.numeric_embedding!r} instead."
+        ),
+    ),
+    (
+        lambda c: c.p.threshold is not None and not c.labels_of_two and c.mode != "chunk",
+        lambda c: (
+            f"threshold={c.p.threshold!r} needs a target of two labels. Got numbers of labels "
+            f"{ {target.name: target.n_units for target in c.targets.classes} } instead."
+        ),
+    ),
+    (
+        lambda c: (
+            c.p.threshold is not None
+            and c.p.class_from == "value"
+            and any(t.source is not None for t in c.labels_of_two)
+            and c.mode != "chunk"
+        ),
+        lambda c: (
+            f"threshold={c.p.threshold!r} is one of probabilities, class_from='value' takes the "
+            "label of the number. Set threshold=None or class_from='head'."
         ),
     ),
     (

@@ -10,6 +10,7 @@ from skjoint._data.sample_weight import normalised
 from skjoint._data.split import split_validation
 from skjoint._engines.plan import Plan
 from skjoint._engines.routing import make_trunk
+from skjoint._ensemble.thresholds import check_held_out_labels
 from skjoint._fitting.training_data import held_out_rows
 from skjoint._network.spec import TRUNK, NetworkSpec
 from skjoint._network.weights import initial_weights, weights_of, with_idle_embedding
@@ -39,6 +40,8 @@ def write_plans(data, targets, features, settings, previous=None):
     """
     writer = _PlanWriter(data, targets, features, settings, previous)
     members = [writer.plan(i, writer.split(i)) for i in range(settings.n_members)]
+    if settings.threshold is not None:
+        check_held_out_labels(members, data, targets, settings.threshold)
     refits = []
     for i in range(settings.n_members, settings.n_networks):
         plan = writer.plan(i, None)

@@ -79,6 +79,7 @@ class Settings:
     held_out_share: float | None
     stopping: Stopping | None
     calibrates: bool
+    threshold: str | None  # name of the score that chooses it
     value_from: str
     # ensemble
     n_members: int
@@ -181,6 +182,7 @@ def resolve(params, targets, features, mode, seed, n_rows, previous=None):
         held_out_share=None if chunk else resolve_held_out_share(p, targets),
         stopping=None if chunk else resolve_stopping(p),
         calibrates=not chunk and p.calibration is not None,
+        threshold=None if chunk else p.threshold,
         value_from=p.value_from,
         n_members=int(p.n_members),
         n_refits=0 if chunk else int(p.n_refits),
@@ -339,6 +341,7 @@ def resolve_held_out_share(p, targets):
         or len(p.companions) > 0
         or p.value_from == "blend"
         or (p.calibration is not None and targets.classes)
+        or p.threshold is not None
     )
     return AUTO_HELD_OUT if p.validation is None and needs_rows else p.validation
 

@@ -37,13 +37,15 @@ class EncodedData:
 
     Numbers that their label alone decides have weight 0 in ``rows``. They count in
     ``held_out_weights`` where they are part of what the network predicts, and in
-    ``interval_weights`` always. ``known`` are these numbers by name of the value target: marks
-    of their labels, (n_classes, 1), and scaled numbers.
+    ``interval_weights`` always. ``label_weights`` are the ``sample_weight`` of class targets by
+    output index, without ``class_weight``; 0 where there is no label. ``known`` are these
+    numbers by name of the value target: marks of their labels, (n_classes, 1), and scaled numbers.
     """
 
     rows: Rows
     held_out_weights: list[np.ndarray]
     interval_weights: list[np.ndarray]
+    label_weights: dict[int, np.ndarray]
     known: dict[str, tuple[np.ndarray, np.ndarray]]
 
 
@@ -119,8 +121,15 @@ def encode_rows(data, targets, features, settings):
         rows,
         every_weight if in_network else weights,
         every_weight,
+        _label_weights(targets, masks, data.sample_weight),
         _known_numbers(targets) if in_network else {},
     )
+
+
+def _label_weights(targets, masks, sample_weight):
+    weights = targets.split_weights(sample_weight, len(masks[0]))
+    of_classes = range(len(targets.values), len(targets.outputs))
+    return {i: np.where(masks[i], weights[i], 0.0) for i in of_classes}
 
 
 def _own(table):

@@ -33,8 +33,8 @@ def write_answers(graph, model, decoding, outputs):
     targets = model.targets
     outputs = _tempered(graph, model, outputs)
     answers = {t.name: _number(graph, decoding, i, outputs) for i, t in enumerate(targets.values)}
-    for target in targets.classes:
-        codes = _codes(graph, outputs[target.name])
+    for i, target in enumerate(targets.classes, start=len(targets.values)):
+        codes = _codes(graph, decoding, i, outputs)
         if decoding.class_from == "value" and target.source is not None:
             number = answers[targets.values[target.source].name]
             codes = _codes_of_number(graph, target, number)
@@ -109,8 +109,13 @@ def _refused(target, label, why):
     )
 
 
-def _codes(graph, proba):
-    return graph("ArgMax", proba, axis=1, keepdims=0)  # the first of the largest
+def _codes(graph, decoding, i, outputs):
+    """Codes of the first of the most probable labels of class output i, or by its threshold."""
+    threshold, proba = decoding.threshold_of(i), outputs[decoding.targets.outputs[i].name]
+    if threshold is None:
+        return graph("ArgMax", proba, axis=1, keepdims=0)
+    second = graph("Gather", _summing_to_1(graph, proba), 1, axis=1)
+    return graph.cast(graph("GreaterOrEqual", second, threshold), INT64)
 
 
 def _codes_of_number(graph, target, numbers):
@@ -175,7 +180,7 @@ def _from_classes(graph, decoding, i, number, label, outputs):
 
 def _with_known(graph, decoding, target, number, known, outputs):
     """The number, or the one that ``known`` has for the code of the predicted label."""
-    codes = _codes(graph, outputs[decoding.targets.classes[0].name])
+    codes = _codes(graph, decoding, len(decoding.targets.values), outputs)
     if target.n_units > 1:
         codes = graph.as_column(codes)
     for code, of_label in known.items():

@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval, InvalidParameterError, Str
 
 from skjoint._engines.balancing import METHODS
 from skjoint._engines.choice import ENGINES
+from skjoint._ensemble.thresholds import SCORERS
 from skjoint._network.spec import EMBEDDINGS, LINKS
 from skjoint._prediction.decoding import CLASS_FROM, VALUE_FROM
 
@@ -45,6 +46,7 @@ CONSTRAINTS: dict[str, Any] = {
     "scale_value": ["boolean"],
     "value_from": [StrOptions({*VALUE_FROM, "auto"})],
     "class_from": [StrOptions(set(CLASS_FROM))],
+    "threshold": [StrOptions(set(SCORERS)), None],
     # features
     "preprocess": [StrOptions({"auto"}), dict, None],
     # training

@@ -138,6 +138,14 @@ class FittedAttributes:
         return one_or_list(list(temperatures))
 
     @property
+    def threshold_(self) -> float | Any:
+        """Probability from which on the label is the second of two; a list with several targets."""
+        thresholds = self._fitted().thresholds
+        if not thresholds:
+            raise self._absent("threshold_", "it was trained without threshold")
+        return one_or_list(list(thresholds))
+
+    @property
     def value_blend_(self) -> dict[str, float] | Any:
         """Shares of value head and distribution; a list with several of them."""
         blends = self._fitted().blends.values()

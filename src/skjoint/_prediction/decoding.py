@@ -37,6 +37,9 @@ class Decoding:
     blends : dict
         By index of a value whose label is cut from it: what the head is blended with, and the
         share of the head.
+    thresholds : tuple of float or None
+        Of each class target, or none at all: the probability of the second of two labels from
+        which on it is the answer; None for the most probable label.
     """
 
     targets: Targets
@@ -44,6 +47,7 @@ class Decoding:
     value_from: str = "head"
     class_from: str = "head"
     blends: dict = field(default_factory=dict)
+    thresholds: tuple[float | None, ...] = ()
 
     def needs(self, kind=None):
         """Indices of the outputs from which "value", "class", "proba" or all are made."""
@@ -97,7 +101,7 @@ class Decoding:
                 number = numbers[target.source]
                 labels[i] = target.classes[codes_of_numbers(number, target.classes, target.edges)]
             else:
-                labels[i] = target.classes[_codes(outputs[i])]
+                labels[i] = target.classes[self._codes(i, outputs)]
         return labels if kind == "class" else {**numbers, **labels}
 
     def head_number(self, i, outputs):
@@ -137,7 +141,7 @@ class Decoding:
             else:
                 number = summarise(self.value_from, proba, target)
         if self.class_decides:
-            self.put_known(number, _codes(outputs[len(self.targets.values)]))
+            self.put_known(number, self._codes(len(self.targets.values), outputs))
         return number
 
     def deviations(self, outputs, known=True):
@@ -152,10 +156,21 @@ class Decoding:
                 scaled = output.deviation(parts, NumPyMath)
                 found[i] = self.targets.values[i].decode_deviation(scaled)
         if known and found and self.class_decides:
-            codes = _codes(outputs[len(self.targets.values)])
+            codes = self._codes(len(self.targets.values), outputs)
             for deviation in found.values():
                 deviation[np.isin(codes, list(self.targets.known_values))] = 0
         return found
+
+    def _codes(self, i, outputs):
+        """Codes of the labels of class output i, from probabilities or as they are."""
+        output, threshold = outputs[i], self.threshold_of(i)
+        if output.ndim == 1:
+            return output
+        return output.argmax(axis=1) if threshold is None else 1 * (output[:, 1] >= threshold)
+
+    def threshold_of(self, i):
+        """The threshold of class output i, or None."""
+        return self.thresholds[i - len(self.targets.values)] if self.thresholds else None
 
     def distribution_of(self, i):
         """Index of the class output that is a distribution over value i, or None."""
@@ -187,11 +202,6 @@ def without_auto(value_from, blends):
     if value_from == "auto":
         return "blend" if blends else "head"
     return value_from
-
-
-def _codes(output):
-    """Codes of the most probable labels, from probabilities or as they are."""
-    return output if output.ndim == 1 else output.argmax(axis=1)
 
 
 def summarise(name, proba, target):

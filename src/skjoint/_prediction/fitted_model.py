@@ -66,6 +66,9 @@ class FittedModel:
         Names of the companions that were asked for.
     temperatures : tuple of float
         Of each class target, or none at all.
+    thresholds : tuple of float or None
+        Of each class target, or none at all: the probability of the second of two labels from
+        which on it is the answer; None for the most probable label.
     blends : dict
         By index of a value: what the head is blended with, and the share of the head.
     interval_errors : IntervalErrors or None
@@ -83,6 +86,7 @@ class FittedModel:
     n_validation: int = 0
     companions: tuple[str, ...] = ()
     temperatures: tuple[float, ...] = ()
+    thresholds: tuple[float | None, ...] = ()
     blends: dict = field(default_factory=dict)
     interval_errors: IntervalErrors | None = None
 
@@ -125,7 +129,9 @@ class FittedModel:
                 "value_from='blend' is chosen on validation rows: call fit with this setting."
             )
         outputs = self._plain_decoding.outputs
-        decoding = Decoding(self.targets, outputs, value_from, class_from, self.blends)
+        decoding = Decoding(
+            self.targets, outputs, value_from, class_from, self.blends, self.thresholds
+        )
         decoding.check()
         return decoding
 
@@ -135,7 +141,8 @@ class FittedModel:
 
     @cached_property
     def _plain_decoding(self):
-        return Decoding(self.targets, tuple(head.output for head in self.network.spec.heads))
+        outputs = tuple(head.output for head in self.network.spec.heads)
+        return Decoding(self.targets, outputs, thresholds=self.thresholds)
 
     # ----------------------------------------------------------------- outputs
     def encode(self, X):
@@ -203,6 +210,18 @@ class FittedModel:
         """Numbers in original units and labels, by output index."""
         return decoding.decode(self.outputs(X, decoding, kind, _form(decoding)), kind)
 
+    def answers_and_probabilities(self, X, decoding):
+        """All answers, and what :meth:`probabilities` gives, both by output index."""
+        form = as_probabilities if _form(decoding) is as_probabilities else as_rows
+        outputs = self.outputs(X, decoding, class_form=form)
+        answers, start = decoding.decode(outputs), len(self.targets.values)
+        proba = {i: outputs[i] for i in range(start, len(self.targets.outputs))}
+        if form is as_rows and not self.temperatures:
+            # The same sums in the same order, so that equal probabilities stay equal.
+            columns = {i: np.ascontiguousarray(rows.T) for i, rows in proba.items()}
+            proba = {i: as_probabilities(part, part.shape[1]) for i, part in columns.items()}
+        return answers, proba
+
     def probabilities(self, X):
         """Probabilities of the labels of each class target, a list."""
         outputs = self.outputs(X, self._plain_decoding, "proba", as_probabilities)
@@ -264,6 +283,6 @@ class FittedModel:
 
 def _form(decoding):
     """What becomes of class heads for numbers and labels."""
-    if decoding.class_parts:
+    if decoding.class_parts or any(t is not None for t in decoding.thresholds):
         return as_probabilities  # those of predict_proba, to the last bit
     return as_rows if decoding.value_from != "head" else as_codes

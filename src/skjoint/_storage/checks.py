@@ -261,6 +261,11 @@ def check_model(model):
         and all(0 < t < np.inf for t in model.temperatures),
         "labels have a temperature",
     )
+    thresholds = model.thresholds
+    require(len(thresholds) in (0, len(targets.classes)), "labels have a threshold")
+    for target, threshold in zip(targets.classes, thresholds, strict=False):
+        of_two = target.n_units == 2 and is_share(threshold)
+        require(threshold is None or of_two, "a threshold is a share, and of two labels")
     kinds = [companion.name for companion in COMPANIONS.values()]
     require(all(name in kinds for name in model.companions), "companions are known")
     sources = {target.source for target in targets.classes}

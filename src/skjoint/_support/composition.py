@@ -1,4 +1,4 @@
-"""Looking through what scikit-learn puts around an estimator: searches and pipelines."""
+"""Looking through what is put around an estimator: searches, pipelines and views."""
 
 from __future__ import annotations
 
@@ -37,6 +37,23 @@ def joint_estimator(estimator):
         )
     check_is_fitted(estimator)
     return estimator
+
+
+def joint_input(estimator, X):
+    """The fitted joint estimator inside searches, pipelines and views, and X as it gets it."""
+    while not hasattr(estimator, "split_targets"):
+        if hasattr(estimator, "steps"):
+            if len(estimator.steps) > 1:
+                X = estimator[:-1].transform(X)
+            estimator = estimator.steps[-1][1]
+            continue
+        inside = getattr(estimator, "best_estimator_", None)
+        if hasattr(estimator, "_find_fitted"):  # a view
+            inside = estimator._find_fitted()
+        if inside is None:
+            break
+        estimator = inside
+    return joint_estimator(estimator), X
 
 
 def joint_prefix(estimator):

@@ -36,6 +36,7 @@ ClassWeight: TypeAlias = OneClassWeight | Sequence[OneClassWeight]
 
 ValueFrom: TypeAlias = Literal["head", "mean", "median", "blend", "auto"]
 ClassFrom: TypeAlias = Literal["head", "value"]
+OutputKind: TypeAlias = Literal["value", "class", "proba", "interval", "frame"]
 HeadLink: TypeAlias = Literal["class_to_value", "value_to_class", "mixture"] | None
 
 # An array, or a list of arrays where there are several class targets. "| Any" spares callers who

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from skjoint.model_selection._cross_val_predict import joint_cross_val_predict
 from skjoint.model_selection._scorers import class_scorer, joint_scoring, value_scorer
-from skjoint.model_selection._splitters import JointStratifiedKFold, JointStratifiedShuffleSplit
+from skjoint.model_selection._splitters import (
+    JointStratifiedGroupKFold,
+    JointStratifiedKFold,
+    JointStratifiedShuffleSplit,
+)
 
 __all__ = [
+    "JointStratifiedGroupKFold",
     "JointStratifiedKFold",
     "JointStratifiedShuffleSplit",
     "class_scorer",

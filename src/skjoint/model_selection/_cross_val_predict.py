@@ -16,11 +16,15 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _num_samples
 
 from skjoint._data.containers import warn_of_other_order
-from skjoint._data.exact import concatenated, places
+from skjoint._data.exact import as_array, concatenated, places
 from skjoint._data.foreign import as_pandas
 from skjoint._support.composition import best_predictor, joint_estimator, joint_prefix, weight_name
 from skjoint._support.typing import ArrayOrList, XLike, YLike
-from skjoint.model_selection._splitters import JointStratifiedKFold, Stratified
+from skjoint.model_selection._splitters import (
+    JointStratifiedGroupKFold,
+    JointStratifiedKFold,
+    Stratified,
+)
 
 Method: TypeAlias = Literal["predict", "predict_value", "predict_class", "predict_proba"]
 
@@ -30,6 +34,7 @@ def joint_cross_val_predict(
     X: XLike,
     y: ArrayLike | pd.DataFrame,
     *,
+    groups: ArrayLike | None = None,
     cv: int | BaseCrossValidator | Iterable[Any] | None = None,
     method: Method = "predict",
     sample_weight: ArrayLike | None = None,
@@ -49,8 +54,11 @@ def joint_cross_val_predict(
         Features.
     y : array-like or DataFrame of shape (n_samples,) or (n_samples, n_targets)
         Targets, in any form that ``fit`` takes but a dict.
+    groups : array-like of shape (n_samples,), default=None
+        Group of each row, for the splitter; ``fit`` does not get it.
     cv : int, splitter or iterable, default=None
-        None and whole numbers mean :class:`JointStratifiedKFold` (5 folds).
+        None and whole numbers mean :class:`JointStratifiedKFold` (5 folds), and
+        beside ``groups`` :class:`JointStratifiedGroupKFold`.
     method : {"predict", "predict_value", "predict_class", "predict_proba"}, default="predict"
         What to collect.
     sample_weight : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
@@ -78,14 +86,17 @@ def joint_cross_val_predict(
     if method not in methods:
         raise ValueError(f"method must be one of {methods}. Got {method!r} instead.")
     y, sample_weight = as_pandas(y, "y"), as_pandas(sample_weight, "sample_weight")
-    warn_of_other_order(X=X, y=y, sample_weight=sample_weight)
+    groups = as_pandas(groups, "groups")
+    warn_of_other_order(X=X, y=y, sample_weight=sample_weight, groups=groups)
     if cv is None or isinstance(cv, Integral):
         declared = _declared_targets(estimator)
-        cv = JointStratifiedKFold(5 if cv is None else int(cv), **declared)
+        kind = JointStratifiedKFold if groups is None else JointStratifiedGroupKFold
+        cv = kind(5 if cv is None else int(cv), **declared)
     n_samples, splitter = _num_samples(X), check_cv(cv)
-    # Splitters that look at the order of rows, too, would warn once more.
-    rows = np.zeros(n_samples) if isinstance(splitter, Stratified) else X
-    folds = list(splitter.split(rows, y))
+    rows = X
+    if isinstance(splitter, Stratified):  # which would warn of other orders once more
+        rows, groups = np.zeros(n_samples), None if groups is None else as_array(groups)
+    folds = list(splitter.split(rows, y, groups))
     tested = np.concatenate([test for _, test in folds])
     if not np.array_equal(np.sort(tested), np.arange(n_samples)):
         raise ValueError("cv must put every row into the test part of exactly one fold.")

@@ -13,7 +13,11 @@ from sklearn.utils.metadata_routing import MetadataRequest
 
 from skjoint._support.composition import best_predictor
 from skjoint._support.typing import XLike, YLike
+from skjoint.metrics import joint_metrics
 from skjoint.views import ClassView, ValueView
+
+# Entries of ``evaluate`` that scikit-learn has no scorer for which takes every fold.
+METRICS = ("class_balanced_accuracy", "class_f1", "class_roc_auc", "class_average_precision")
 
 
 class _Scorer:
@@ -71,6 +75,26 @@ class _JointScorer(_Scorer):
 
     def __repr__(self) -> str:
         return "joint_scorer"
+
+
+class _MetricScorer(_Scorer):
+    """An entry of ``evaluate`` of which higher is better; NaN where it is not defined."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def __call__(
+        self,
+        estimator: BaseEstimator,
+        X: XLike,
+        y_true: YLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
+        return joint_metrics(estimator, X, y_true, sample_weight).get(self.name, np.nan)
+
+    def __repr__(self) -> str:
+        return f"metric_scorer({self.name!r})"
 
 
 class _HeadScorer(_Scorer):
@@ -173,7 +197,7 @@ def class_scorer(name: str) -> _HeadScorer:
     return _HeadScorer(ClassView, name)
 
 
-def joint_scoring() -> dict[str, _JointScorer | _HeadScorer]:
+def joint_scoring() -> dict[str, _Scorer]:
     """Scorers of both heads for ``cross_validate`` and multimetric searches.
 
     Returns
@@ -181,7 +205,10 @@ def joint_scoring() -> dict[str, _JointScorer | _HeadScorer]:
     scoring : dict of str to callable
         ``joint`` (the mean of R² and accuracy, what ``score`` gives),
         ``value_r2``, ``value_neg_mean_absolute_error``, ``class_accuracy``,
-        ``class_neg_log_loss``: higher is better for all.
+        ``class_neg_log_loss``, and, as in ``JointRegressorClassifier.evaluate``,
+        ``class_balanced_accuracy``, ``class_f1``, ``class_roc_auc`` and
+        ``class_average_precision`` (the last two NaN where a fold lacks a label):
+        higher is better for all.
 
     Examples
     --------
@@ -204,4 +231,5 @@ def joint_scoring() -> dict[str, _JointScorer | _HeadScorer]:
         "joint": _JointScorer(),
         **{f"value_{name}": value_scorer(name) for name in ("r2", "neg_mean_absolute_error")},
         **{f"class_{name}": class_scorer(name) for name in ("accuracy", "neg_log_loss")},
+        **{name: _MetricScorer(name) for name in METRICS},
     }

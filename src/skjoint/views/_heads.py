@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from skjoint._data.foreign import as_pandas
 from skjoint._data.labels import label_kind
 from skjoint._data.sample_weight import check_weights
 from skjoint._data.targets import Targets
+from skjoint._prediction.answers import column_names
 from skjoint._support.composition import best_predictor, joint_estimator, joint_prefix, weight_name
 from skjoint._support.sklearn_callbacks import (
     CallbackSupportMixin,
@@ -181,6 +182,23 @@ class _View(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         names: NDArray[np.object_] = self._fitted.feature_names_in_
         return names
 
+    def _predicted(
+        self, X: XLike, output: str | None, own: str, more: str, **options: Any
+    ) -> NDArray[Any] | Any:
+        """What ``predict`` gives; ``own`` is the output of the view, ``more`` another of its kind.
+
+        Of a DataFrame only the columns of the own kind.
+        """
+        if output not in (None, more, "frame"):
+            raise ValueError(f"output must be {more!r}, 'frame' or None. Got {output!r} instead.")
+        predictor = self._fitted
+        answer = predictor.predict(X, output=own if output is None else output, **options)
+        if output != "frame":
+            return answer
+        targets = joint_estimator(predictor)._model.targets
+        names = column_names(targets).items()
+        return answer[[n for i, group in names for n in group if targets.outputs[i].kind == own]]
+
     def _truth(
         self, X: XLike, y: YLike, sample_weight: ArrayLike | None, is_joint: bool = False
     ) -> tuple[XLike, NDArray[Any], ArrayLike | None]:
@@ -244,7 +262,9 @@ class _View(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
         -------
         routing : MetadataRouter
         """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
+        mapping = MethodMapping()
+        for method in ("fit", "predict"):
+            mapping.add(caller=method, callee=method)
         return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=mapping)
 
 
@@ -272,6 +292,7 @@ class ValueView(RegressorMixin, _View):
         "class_columns": [],
         "classes": None,
         "class_weight": None,
+        "threshold": None,
     }
 
     @staticmethod
@@ -279,20 +300,30 @@ class ValueView(RegressorMixin, _View):
         number: NDArray[Any] = _check_y(column_or_1d(y, warn=True), y_numeric=True)
         return number
 
-    def predict(self, X: XLike) -> NDArray[np.float64]:
+    def predict(
+        self,
+        X: XLike,
+        output: Literal["interval", "frame"] | None = None,
+        *,
+        coverage: float | None = None,
+    ) -> NDArray[np.float64] | Any:
         """Predict the number.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
             Features.
+        output : {"interval", "frame"} or None, default=None
+            As in ``JointRegressorClassifier.predict``, of the number alone.
+        coverage : float in (0, 1), default=None
+            Likewise.
 
         Returns
         -------
         values : ndarray of shape (n_samples,) or (n_samples, n_values)
+            In its place what ``output`` names.
         """
-        values: NDArray[np.float64] = self._fitted.predict(X, output="value")
-        return values
+        return self._predicted(X, output, "value", "interval", coverage=coverage)
 
     def score(self, X: XLike, y: YLike, sample_weight: ArrayLike | None = None) -> float:
         """R² of the number.
@@ -358,20 +389,24 @@ class ClassView(ClassifierMixin, _View):
         """Labels, in the order of ``predict_proba``'s columns."""
         return joint_estimator(self._fitted).classes_
 
-    def predict(self, X: XLike) -> NDArray[Any]:
+    def predict(
+        self, X: XLike, output: Literal["proba", "frame"] | None = None
+    ) -> NDArray[Any] | Any:
         """Predict the label.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
             Features.
+        output : {"proba", "frame"} or None, default=None
+            As in ``JointRegressorClassifier.predict``, of the label alone.
 
         Returns
         -------
         labels : ndarray of shape (n_samples,) or (n_samples, n_class_targets)
+            In its place what ``output`` names.
         """
-        labels: NDArray[Any] = self._fitted.predict(X, output="class")
-        return labels
+        return self._predicted(X, output, "class", "proba")
 
     def predict_proba(self, X: XLike) -> ArrayOrList:
         """Probabilities of the labels.
