@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         RandomState,
         Trunk,
         ValueFrom,
+        ValueTransform,
         XLike,
         YLike,
     )
@@ -517,6 +518,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         class_bins: ClassBins = None,
         classes: Labels | None = None,
         scale_value: bool = True,
+        value_transform: ValueTransform = None,
         value_from: ValueFrom = "head",
         class_from: ClassFrom = "head",
         preprocess: Literal["auto"] | dict[Any, str] | None = "auto",
@@ -560,6 +562,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         self.class_bins = class_bins
         self.classes = classes
         self.scale_value = scale_value
+        self.value_transform = value_transform
         self.value_from = value_from
         self.class_from = class_from
         self.preprocess = preprocess
@@ -698,6 +701,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             If a name is unknown; the message has the nearest known one.
         """
         known = self._get_param_names()
+        inner = {n: v for n, v in params.items() if n.startswith("value_transform__")}
+        params = {n: v for n, v in params.items() if n not in inner}
         for name in params:
             if name not in known and not is_routed(name):
                 raise ValueError(
@@ -709,6 +714,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
                 self.__dict__.pop(name, None)
             else:
                 setattr(self, name, value)
+        super().set_params(**inner)  # of a transformer, as scikit-learn does it
         return self
 
     def __sklearn_tags__(self) -> Tags:

@@ -69,6 +69,7 @@ def learn_encoders(data, params, classes, whole=True):
         **{name: params[name] for name in ("value_columns", "class_columns", "class_bins")},
         classes=classes,
         number_rule=lambda width: value_units(params, width).numbers,
+        value_transform=params["value_transform"],
         whole=whole,
         value_by_class=params["value_by_class"],
         known_in_network=output.uses_known_values,

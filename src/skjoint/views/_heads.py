@@ -144,6 +144,8 @@ class _View(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             y = self._own_kind(y)
             alone = {**BOTH_HEADS, **self._alone}
             prefix = joint_prefix(estimator)
+            if self._part == 0 and estimator.get_params()[f"{prefix}value_from"] == "smearing":
+                del alone["value_from"]  # which needs no label
             estimator.set_params(**{f"{prefix}{name}": value for name, value in alone.items()})
         if sample_weight is not None:
             params[weight_name(estimator)] = sample_weight
