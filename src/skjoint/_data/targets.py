@@ -59,9 +59,13 @@ from skjoint._data.learning import NumberRule, learn_labels, learn_scale
 from skjoint._data.read_y import read_table
 from skjoint._data.sample_weight import check_class_weight, class_weights, normalise
 from skjoint._data.target_names import target_names, weight_columns
-from skjoint._data.value_transform import OwnTransform, ValueTransform, check_domain, learn_transform
+from skjoint._data.value_transform import (
+    OwnTransform,
+    ValueTransform,
+    check_numbers,
+    learn_transform,
+)
 from skjoint._support.warn import warn
-
 
 # Points and weights of the mean over a normal distribution.
 POINTS, SHARES = np.polynomial.hermite_e.hermegauss(20)
@@ -329,7 +333,7 @@ class Targets:
         for target, column in zip(self.outputs, columns, strict=True):
             masks.append(column.mask & free if target.kind == "value" else column.mask)
             if target.kind == "value":
-                _check_numbers(target, column.data[masks[-1]])
+                check_numbers(target.transform, target.name, column.data[masks[-1]])
                 arrays.append(target.encode(column.data))
             else:
                 codes = np.zeros(len(column.mask), dtype=np.int32)
@@ -442,9 +446,3 @@ class Targets:
                 f"y must have {len(self.names)} column(s), as in fit. Got {frame.shape[1]} instead."
             )
         return table
-
-
-def _check_numbers(target, numbers):
-    """Raise for numbers to train on that a transform of an earlier fit does not take."""
-    if isinstance(target.transform, ValueTransform):
-        check_domain(target.transform.name, f"Target '{target.name}' must hold", numbers)

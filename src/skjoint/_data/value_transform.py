@@ -20,6 +20,7 @@ LEAST = np.finfo(np.float64).tiny
 CLIPPED = 1e-7  # share of the rows beyond which scikit-learn takes none: 5.2 standard deviations
 N_QUANTILES = 1000  # as scikit-learn's
 REACH = 10.0  # ranges of the training numbers beyond them that the way back from a power goes
+FINE = 1e7  # parts of what a power takes that float64 must tell apart
 CLOSE = 1e-3  # of a standard deviation, from a number to what the way back makes of it
 
 
@@ -49,24 +50,29 @@ def _power(numbers, knots):
 
 
 def _power_back(transformed, knots):
-    # A power with an end has nothing to go back to from beyond it.
     p, low, high = knots
-    transformed = np.clip(transformed, low, high)
     size = np.abs(transformed)
-    negative = transformed < 0
     with np.errstate(all="ignore"):  # in the half that is not taken
-        return np.where(negative, -inv_boxcox1p(size, 2 - p), inv_boxcox1p(size, p))
+        found = np.where(transformed < 0, -inv_boxcox1p(size, 2 - p), inv_boxcox1p(size, p))
+    # A power may have an end, beyond which there is nothing to go back to.
+    start, end = _power(knots[1:], knots)
+    found = np.where(transformed <= start, low, np.where(transformed >= end, high, found))
+    return np.clip(found, low, high)
 
 
 def _learn_power(numbers):
     from sklearn.preprocessing import PowerTransformer
 
-    p = 1.0
-    if numbers.min() < numbers.max():
-        p = float(PowerTransformer(standardize=False).fit(numbers[:, None]).lambdas_[0])
-    far = REACH * (numbers.max() - numbers.min())
-    ends = np.array([numbers.min() - far, numbers.max() + far])
-    return np.array([p, *_power(ends, [p])])
+    far = REACH * np.ptp(numbers)
+    ends = numbers.min() - far, numbers.max() + far
+    if far == 0:
+        return np.array([1.0, *ends])
+    with np.errstate(all="ignore"):
+        found = PowerTransformer(standardize=False).fit(numbers[:, None]).lambdas_
+        knots = np.array([found[0], *ends])
+        back = _power_back(_power(numbers, knots), knots)
+    # Of two numbers alone, say, float64 has no number for the best power.
+    return knots if (np.abs(back - numbers) < far / FINE).all() else np.array([1.0, *ends])
 
 
 def _score(numbers, knots):
@@ -117,7 +123,7 @@ class ValueTransform:
     name : str
         Out of ``NAMED``.
     knots : ndarray of shape (width, n_knots)
-        What is learned, by column: of "yeo-johnson" the power and the ends of what is taken
+        What is learned, by column: of "yeo-johnson" the power and the ends of what is given
         back, of "quantile" the quantiles, of the others nothing.
     """
 
@@ -164,7 +170,9 @@ def _call_forward(numbers, transformer):
     found = np.full(len(numbers), np.nan)
     present = ~np.isnan(numbers)
     if present.any():
-        found[present] = _column_of(transformer.transform(numbers[present, None]), "transform")
+        with np.errstate(all="ignore"):
+            there = transformer.transform(numbers[present, None])
+        found[present] = _column_of(there, "transform")
     return found
 
 
@@ -253,15 +261,11 @@ def _learn_own(transformer, name, numbers):
             f"instead: use {transformer.__name__}()."
         )
     _check_some(transformer, name, numbers)
-    fitted = tuple(clone(transformer, safe=False).fit(column[:, None]) for column in numbers.T)
+    with np.errstate(all="ignore"):
+        fitted = tuple(clone(transformer, safe=False).fit(column[:, None]) for column in numbers.T)
     there = _by_column(_call_forward, numbers, fitted)
     found = OwnTransform(fitted, tuple((column.min(), column.max()) for column in there.T))
-    size = np.abs(there).max()
-    if not size <= LARGEST:  # or NaN
-        raise ValueError(
-            f"transform of value_transform={transformer!r} must give finite numbers for target "
-            f"'{name}'. Got {size:g} instead."
-        )
+    _check_transformed(transformer, name, numbers, there)
     back = found.back(there)
     away = np.abs(back - numbers)
     if (away > CLOSE * (numbers.std(axis=0) + 1e-12 * np.abs(numbers))).any():
@@ -269,6 +273,30 @@ def _learn_own(transformer, name, numbers):
         raise ValueError(
             "value_transform must have an inverse_transform that gives back what transform got. "
             f"Got {back[row, column]:g} for {numbers[row, column]:g} of target '{name}' instead, "
-            f"from {transformer!r}."
+            f"from {shown(transformer)}."
         )
     return found
+
+
+def check_numbers(transform, name, numbers):
+    """Raise for numbers (n_labelled, width) that a transform of an earlier fit does not take."""
+    if isinstance(transform, ValueTransform):
+        check_domain(transform.name, f"Target '{name}' must hold", numbers)
+    elif transform is not None:
+        _check_transformed(transform.transformers[0], name, numbers, transform.forward(numbers))
+
+
+def _check_transformed(transformer, name, numbers, transformed):
+    """Raise unless a transformer of the user's has given finite numbers."""
+    bad = ~(np.abs(transformed) <= LARGEST)  # NaN, too
+    if bad.any():
+        raise ValueError(
+            f"Target '{name}' must hold numbers of which transform gives finite ones with "
+            f"value_transform={shown(transformer)}. Got {numbers[bad].min():g} instead, which "
+            f"becomes {transformed[bad][np.argmin(numbers[bad])]:g}."
+        )
+
+
+def shown(transformer):
+    """A transformer in one line."""
+    return " ".join(repr(transformer).split())

@@ -11,7 +11,8 @@ def learn_errors(held_out, decoding, truth, n_networks, optimism):
     r"""Ascending absolute errors of the numbers on held-out rows.
 
     They are those of transformed numbers where there is a transform. Where the network gives a
-    variance, errors are in its standard deviations (Lei et al. 2018, section 5.2). A row that several members held out shares its weight among them.
+    variance, errors are in its standard deviations (Lei et al. 2018, section 5.2). A row that
+    several members held out shares its weight among them.
     Errors are those of one network. They are multiplied to become those of the final
     predictor on new rows:
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-N_STEPS = 4096
+N_STEPS = 2**14
 BEYOND = 4.0  # standard deviations that a table goes beyond the numbers to train on
 
 
 def original_table(decode, numbers):
     """What scaled numbers are in original units, in equal steps: float64 (N_STEPS + 2, width).
 
-    The first row holds the first scaled number, the last one the steps. Between two steps an
-    exponential is off by some millionths.
+    The first row holds the first scaled number, the last one the steps. Between two steps numbers
+    lie on a line.
 
     Parameters
     ----------
@@ -21,9 +21,8 @@ def original_table(decode, numbers):
     numbers : ndarray of shape (n_labelled, width)
         Scaled numbers to train on.
     """
-    low, high = (numbers.min(axis=0), numbers.max(axis=0)) if len(numbers) else (0.0, 0.0)
-    low, high = np.broadcast_to([low, high], (2, numbers.shape[1])).astype(np.float64)
-    scaled = np.linspace(low - BEYOND, high + BEYOND, N_STEPS)
+    numbers = numbers.astype(np.float64) if len(numbers) else np.zeros((1, numbers.shape[1]))
+    scaled = np.linspace(numbers.min(axis=0) - BEYOND, numbers.max(axis=0) + BEYOND, N_STEPS)
     originals = decode(scaled).reshape(scaled.shape)
     return np.vstack([scaled[:1], originals, scaled[1:2] - scaled[:1]])
 

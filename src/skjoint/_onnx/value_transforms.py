@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from skjoint._data.targets import POINTS, SHARES
-from skjoint._data.value_transform import LEAST, MOST, OwnTransform
+from skjoint._data.value_transform import LEAST, MOST, NAMED, OwnTransform, shown
 from skjoint._onnx.graph import DOUBLE, INT64
 
 NO_POWER = 1e-8  # below which a power is an exponential, to half of float64's digits
@@ -24,8 +24,8 @@ def back(graph, target, transformed):
         return transformed
     if isinstance(transform, OwnTransform):
         raise NotImplementedError(
-            f"value_transform={transform.transformers[0]!r} is Python code, which a graph cannot "
-            "hold. Use a name, such as 'log' or 'quantile', and fit again."
+            f"value_transform={shown(transform.transformers[0])} is Python code, which a graph "
+            "cannot hold. Use a name, such as 'log' or 'quantile', and fit again."
         )
     return WAYS_BACK[transform.name](graph, transformed, transform.knots)
 
@@ -67,11 +67,14 @@ def _expm1(graph, transformed, knots):
 
 def _power_back(graph, transformed, knots):
     powers, low, high = knots.T
-    transformed = graph("Min", graph("Max", transformed, low), high)
+    start, end = np.transpose([NAMED["yeo-johnson"].forward(k[1:], k) for k in knots])
     size = graph("Abs", transformed)
     below = graph("Neg", _positive_back(graph, size, 2 - powers))
     above = _positive_back(graph, size, powers)
-    return graph("Where", graph("Less", transformed, 0.0), below, above)
+    found = graph("Where", graph("Less", transformed, 0.0), below, above)
+    found = graph("Where", graph("GreaterOrEqual", transformed, end), high, found)
+    found = graph("Where", graph("LessOrEqual", transformed, start), low, found)
+    return graph("Min", graph("Max", found, low), high)
 
 
 def _positive_back(graph, size, powers):

@@ -202,7 +202,7 @@ class Decoding:
             values[codes == code] = number
 
     def of_intervals(self):
-        """The decoding of the numbers that intervals lie around: smeared ones are off the middle."""
+        """That of the numbers that intervals lie around: smeared ones are off the middle."""
         return replace(self, value_from="head") if self.value_from == "smearing" else self
 
     def check(self):

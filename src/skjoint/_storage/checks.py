@@ -166,7 +166,6 @@ def check_value_target(target):
         fits = is_array(array, "iuf", ()) or is_array(array, "iuf", (n,))
         require(fits and is_finite(array), f"the {name} of a number has an entry for each column")
 
-
     transform = target.transform
     require(
         transform is None or (isinstance(transform, ValueTransform) and len(transform.knots) == n),
