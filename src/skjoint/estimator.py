@@ -429,6 +429,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
     one column of whole numbers           the number           each number
     one column with fractions             the number           by ``class_bins``
     array of two columns                  first                second
+    list of two arrays as long as X       first                second
     DataFrame, or dict of 1-D arrays      float, int columns   text, category,
                                                                bool columns
     ====================================  ===================  ================
@@ -784,7 +785,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             pandas, polars or pyarrow.
         y : array-like, DataFrame or dict
             Number and label of each row, in any form of the table in the class
-            notes. NaN and None mean "not labelled".
+            notes; also a list or tuple of arrays as long as X. NaN and None mean "not
+            labelled".
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
             Weight of each row, or of each row and target: an array in the order of
             ``predict``'s columns, or a DataFrame whose columns have the names of the

@@ -293,7 +293,7 @@ def evaluate_answers(
 
     ``answers`` and ``outputs`` are numbers and labels, and probabilities, by output index.
     """
-    y = read_table(y)
+    y = read_table(y, len(answers[0]))
     check_consistent_length(answers[0], y)
     weights = targets.split_weights(check_weights(sample_weight, len(y)), len(y))
     metrics: dict[str, float] = {}

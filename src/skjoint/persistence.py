@@ -194,9 +194,9 @@ def to_onnx(estimator: Any, path: str | os.PathLike[str]) -> None:
         If there is no joint estimator at the end, as in a view.
     NotImplementedError
         If a part cannot be exported: an activation that is not among the usual
-        names, a layer of a ``trunk`` that is not one of Keras' usual ones, a companion of
-        your own, a step that skl2onnx cannot convert, a column of X that has the name of an
-        output. The message names it.
+        names, a layer of a ``trunk`` that is not one of Keras' usual ones, a companion or a
+        ``value_transform`` of your own, a step that skl2onnx cannot convert, a column of X that
+        has the name of an output. The message names it.
     ImportError
         If onnx, or skl2onnx for a Pipeline, is not installed.
     OSError

@@ -431,7 +431,7 @@ class Targets:
 
     def _same_form(self, y):
         """y as a table of the fitted columns."""
-        table = read_table(y)
+        table = read_table(y, width=len(self.names))
         frame = table.frame
         if table.named and self.named:
             missing = [name for name in self.names if name not in frame.columns]

@@ -11,6 +11,7 @@ from sklearn.utils import check_consistent_length
 from skjoint._data.containers import warn_of_other_order
 from skjoint._data.encoding import FeatureEncoder
 from skjoint._data.features import Features, read_features
+from skjoint._data.left_in import warn_of_targets_in
 from skjoint._data.read_y import Table, read_table
 from skjoint._data.rows import Rows
 from skjoint._data.sample_weight import check_weights, drop_unweighted
@@ -55,10 +56,13 @@ def read_training_data(X, y, sample_weight, params, previous):
         X = read_features(X, encode=encode, allow_nd=has_trunk)
     else:
         X = previous.features.read(X)
-    y = read_table(y)
+    y = read_table(y, len(X))
     check_consistent_length(X, y)
     sample_weight = check_weights(sample_weight, len(y))
-    return TrainingData(*drop_unweighted(X, y, sample_weight))
+    data = TrainingData(*drop_unweighted(X, y, sample_weight))
+    if previous is None:
+        warn_of_targets_in(data.X, data.y, params["preprocess"])
+    return data
 
 
 def learn_encoders(data, params, classes, whole=True):

@@ -425,5 +425,8 @@ def _is_one_column(y: YLike) -> bool:
     """Whether y holds one column."""
     if isinstance(y, dict):
         return len(y) == 1
-    shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
+    try:
+        shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
+    except ValueError:  # a list of arrays of several shapes
+        return False
     return len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
