@@ -451,7 +451,7 @@ X, Y = make_data(150)
         ),
         (
             {"value_loss": "histogram", "value_columns": [["value", "more"]]},
-            Y.assign(more=X[:, 0]),
+            Y.assign(more=2 * X[:, 0]),
             "needs value_columns without vectors. Target 'value' has 2 numbers. Set another",
         ),
         (
