@@ -10,11 +10,11 @@ stays        days in hospital     type
 wages        of an hour           language
 
 Models: the default estimator and ``accurate()``, each as it is and with names of
-``value_transform``, the slow one with the first of them alone. The number is judged by MAPE and MAE, which ask for the median, and by RMSE,
-which asks for the mean; *sum* is that of all predictions over that of all numbers, 1 for an
-honest mean. "smearing" is the model of the line above, asked for the mean
-(``value_from="smearing"``). *inside* is the share of test rows inside intervals of 90 %, *width*
-their mean width over that without a transform.
+``value_transform``, the slow one with the first of them alone. The number is judged by MAPE and
+MAE, which ask for the median, and by RMSE, which asks for the mean; *sum* is that of all
+predictions over that of all numbers, 1 for an honest mean. "smearing" is the model of the line
+above, asked for the mean (``value_from="smearing"``). *inside* is the share of test rows inside
+intervals of 90 %, *width* their mean width over that without a transform.
 
     python benchmarks/skewed.py
     python benchmarks/skewed.py --default    # without accurate(), in a minute

@@ -288,6 +288,8 @@ def test_searches():
     search = GridSearchCV(price(value_transform=quantiles, epochs=1), grid, cv=2).fit(X, y)
     assert search.best_estimator_.value_transform.n_quantiles in (20, 30)
     assert quantiles.n_quantiles == 10
+    with pytest.raises(ValueError, match="Invalid parameter 'value_transform__n_quantiles'"):
+        price(value_transform="quantile").set_params(value_transform__n_quantiles=5)
 
 
 # ------------------------------------------------------------------- bad input
@@ -328,6 +330,14 @@ class WithoutInverse(StandardScaler):
             {"value_transform": "log", "value_by_class": {"low": 0.0}},
             0,
             "value_by_class must give numbers above 0 .* 'log1p' for numbers above -1",
+        ),
+        (
+            {
+                "value_transform": FunctionTransformer(np.log, np.exp, check_inverse=False),
+                "value_by_class": {"low": 0.0},
+            },
+            0,
+            "transform gives finite ones with .* Got 0 instead, which becomes -inf",
         ),
     ],
 )

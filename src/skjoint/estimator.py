@@ -720,7 +720,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             If a name is unknown; the message has the nearest known one.
         """
         known = self._get_param_names()
-        inner = {n: v for n, v in params.items() if n.startswith("value_transform__")}
+        has_own = hasattr(params.get("value_transform", self.value_transform), "set_params")
+        inner = {n: v for n, v in params.items() if has_own and n.startswith("value_transform__")}
         params = {n: v for n, v in params.items() if n not in inner}
         for name in params:
             if name not in known and not is_routed(name):

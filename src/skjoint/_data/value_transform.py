@@ -219,7 +219,7 @@ def learn_transform(value_transform, name, numbers, known=()):
     if value_transform is None:
         return None
     if not isinstance(value_transform, str):
-        return _learn_own(value_transform, name, numbers)
+        return _learn_own(value_transform, name, numbers, known)
     named, width = NAMED[value_transform], numbers.shape[1]
     check_domain(value_transform, f"Target '{name}' must hold", numbers)
     check_domain(value_transform, "value_by_class must give", np.array(list(known)))
@@ -251,7 +251,7 @@ def _check_some(value_transform, name, numbers):
         )
 
 
-def _learn_own(transformer, name, numbers):
+def _learn_own(transformer, name, numbers, known):
     """The user's transformer, fitted to a copy for each column; an error if it cannot go back."""
     from sklearn.base import clone
 
@@ -266,6 +266,8 @@ def _learn_own(transformer, name, numbers):
     there = _by_column(_call_forward, numbers, fitted)
     found = OwnTransform(fitted, tuple((column.min(), column.max()) for column in there.T))
     _check_transformed(transformer, name, numbers, there)
+    of_labels = np.repeat(np.array(list(known), dtype=float)[:, None], len(fitted), axis=1)
+    _check_transformed(transformer, name, of_labels, found.forward(of_labels))
     back = found.back(there)
     away = np.abs(back - numbers)
     if (away > CLOSE * (numbers.std(axis=0) + 1e-12 * np.abs(numbers))).any():
