@@ -510,7 +510,7 @@ def test_shares_are_a_table_of_outputs_whose_rows_sum_to_one(params):
 
 
 def test_each_target_has_its_shares():
-    y = pd.DataFrame({"a": Y["value"], "b": X[:, 0], "c": Y["label"], "d": X[:, 1] > 0})
+    y = pd.DataFrame({"a": Y["value"], "b": 2 * X[:, 0], "c": Y["label"], "d": X[:, 1] > 0})
     est = small(companions="forest", companions__n_trees=5, validation=0.3).fit(X, y)
     assert list(est.shares_.index) == ["value_a", "value_b", "class_c", "class_d"]
     assert_allclose(est.shares_.sum(axis=1), 1)

@@ -40,6 +40,7 @@ STAY = {
     "class_bins": 3,
     "classes": ["low", "mid", "top", "none"],
     "scale_value": False,
+    "value_transform": "log",
     "preprocess": None,
     "n_members": 2,
 }

@@ -89,7 +89,7 @@ def test_an_outlier_of_the_number():
 )
 def test_a_thousand_classes_of_one_row(params):
     X_many = np.random.default_rng(0).normal(size=(1000, 4))
-    y = pd.DataFrame({"value": X_many[:, 0], "label": [f"k{i}" for i in range(1000)]})
+    y = pd.DataFrame({"value": 2 * X_many[:, 0], "label": [f"k{i}" for i in range(1000)]})
     est = fitted(X_many, y, epochs=3, **params)
     assert est.predict_proba(X_many).shape == (1000, 1000)
 

@@ -313,7 +313,7 @@ def test_the_number_of_a_mixture_is_the_mean_under_the_probabilities(name, tmp_p
     X, y = zero_inflated(150)
     y["value"] += 0.1
     if name == "vectors":
-        y["more"] = X[:, 0]
+        y["more"] = 2 * X[:, 0]
     if name == "known":
         y.loc[y["label"] == "none", "value"] = 0.0
     est = JointRegressorClassifier(**{**SMALL, "head_link": "mixture", **MIXTURES[name]}).fit(X, y)

@@ -228,7 +228,7 @@ def test_what_it_cannot_go_with(params, needs):
 
 
 def test_vectors_of_numbers_are_refused():
-    y = np.column_stack([X[:, :2], Y["label"] == Y["label"].iloc[0]])
+    y = np.column_stack([2 * X[:, :2], Y["label"] == Y["label"].iloc[0]])
     with pytest.raises(ValueError, match="without vectors. Target .* has 2 numbers"):
         fit(y=y, value_columns=[[0, 1]], class_columns=[2])
 

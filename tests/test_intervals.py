@@ -64,7 +64,8 @@ def errors_of(numbers, true, positions, weights=None, n_networks=1, std=None, op
     """What is learned from the numbers of held-out rows, here of any origin."""
     decoding = SimpleNamespace(
         decode=lambda outputs, kind: [numbers],
-        deviations=lambda outputs, known: {} if std is None else {0: std},
+        transformed_deviations=lambda outputs: {} if std is None else {0: std},
+        targets=SimpleNamespace(values=[SimpleNamespace(forward=lambda numbers: numbers)]),
     )
     weights = np.ones(len(true)) if weights is None else weights
     row = np.unique(positions, return_inverse=True)[1]

@@ -191,7 +191,7 @@ def test_the_auto_penalty_grows_with_the_columns_of_x():
     numbers = pd.DataFrame(rng.normal(size=(60, 4))).add_prefix("x")
     numbers["few"] = np.arange(60) % 3  # has a column for each value; ranks do not count
     text = numbers.assign(letter=np.array(list("abcde"))[np.arange(60) % 5])
-    y = np.column_stack([numbers["x0"], np.arange(60) % 2])
+    y = np.column_stack([2 * numbers["x0"], np.arange(60) % 2])
 
     def alpha(X, **params):
         est = JointRegressorClassifier(epochs=1, random_state=0, **params)

@@ -61,14 +61,14 @@ KINDS = {k: np.array(v, dtype=object) if k in TEXT else v for k, v in KINDS.item
 
 N = 42
 CODES = np.arange(N) % 3
-X = np.column_stack([CODES, np.linspace(-1, 1, N)])
+X = np.column_stack([CODES + 0.5, np.linspace(-1, 1, N)])
 
 
 def target(kind):
     """Labels of all rows, and a y that holds them."""
     labels = np.sort(KINDS[kind])[CODES % len(KINDS[kind])]
     column = pd.Series(labels, dtype=object) if kind in TEXT else labels
-    return labels, pd.DataFrame({"number": X[:, 1], "k": column})
+    return labels, pd.DataFrame({"number": 3 * X[:, 1], "k": column})
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -270,7 +270,7 @@ TRAINED = {
 def with_labels(path, labels):
     """The labels of all rows, in the table at a path."""
     labels = np.array(labels, dtype=object)[CODES]
-    pd.read_csv(path).assign(number=X[:, 1], k=labels).to_csv(path, index=False)
+    pd.read_csv(path).assign(number=3 * X[:, 1], k=labels).to_csv(path, index=False)
     return [label for label in labels if label != ""]
 
 

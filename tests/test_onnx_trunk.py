@@ -58,7 +58,10 @@ def test_trunk(name, tmp_path):
     X = np.random.default_rng(0).normal(1.0, 2.0, size=(90, *trunk.input_shape[1:]))
     signal = X.reshape(90, -1)
     y = pd.DataFrame(
-        {"value": signal[:, 0], "label": np.where(signal.sum(axis=1) > signal.sum() / 90, "a", "b")}
+        {
+            "value": 2 * signal[:, 0],
+            "label": np.where(signal.sum(axis=1) > signal.sum() / 90, "a", "b"),
+        }
     )
     if X.ndim > 2:
         X.reshape(-1)[5] = np.nan

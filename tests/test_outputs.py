@@ -318,7 +318,7 @@ def test_the_loss_is_its_formula(output):
 
 @of_all
 def test_the_metric_is_the_absolute_error_in_original_units(output):
-    rows, scale = rows_of(output), 2.5
+    rows, scale = rows_of(output), np.float32(2.5)
     parts = random_parts(output, len(rows.targets))
     found = output.row_metric(rows.targets, side_by_side(parts), scale)
     expected = np.abs(rows.numbers - parts["number"]).mean(axis=1) * scale
@@ -451,7 +451,7 @@ X, Y = make_data(150)
         ),
         (
             {"value_loss": "histogram", "value_columns": [["value", "more"]]},
-            Y.assign(more=X[:, 0]),
+            Y.assign(more=2 * X[:, 0]),
             "needs value_columns without vectors. Target 'value' has 2 numbers. Set another",
         ),
         (

@@ -293,6 +293,12 @@ REFUSED = [
         {"y": Y["value"], "method": "partial_fit"},
         "^value_from='blend' is chosen on validation rows.* Use 'mean' or 'median'",
     ),
+    ({"value_from": "smearing"}, {}, "^value_from='smearing' is the mean of a number that is tran"),
+    (
+        {"value_transform": "quantile", "value_from": "smearing", "head_link": "mixture"},
+        {},
+        "^value_from must not be 'smearing' with head_link='mixture'",
+    ),
     ({"n_refits": 2, "warm_start": True, **STOPPED}, {}, "^n_refits=2 starts anew on all rows"),
     (
         {"head_link": "class_to_value", "class_columns": []},

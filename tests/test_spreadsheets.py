@@ -145,7 +145,7 @@ def test_addresses_are_opened_on_request_alone(address, capsys, monkeypatch):
 
 
 def test_predict_opens_no_address(tmp_path, capsys):
-    est = small(epochs=1).fit(X, pd.DataFrame({"v": X[:, 0], "k": ["a", "b"] * 15}))
+    est = small(epochs=1).fit(X, pd.DataFrame({"v": 2 * X[:, 0], "k": ["a", "b"] * 15}))
     save(est, tmp_path / "m")
     command = ["predict", str(tmp_path / "m"), "https://example.org/x.csv"]
     assert main([*command, "-o", str(tmp_path / "out.csv")]) == 2

@@ -141,6 +141,12 @@ ESTIMATORS = {
         targets().assign(value=lambda y: np.where(y["label"] == "low", 0, y["value"])),
         1,
     ),
+    "skewed": lambda: (
+        plain(value_transform="quantile", value_from="smearing", validation=0.3),
+        numbers(),
+        targets(),
+        1,
+    ),
     # balanced losses, training that went on
     "trunk": lambda: (
         plain(trunk=trunk, loss_weights="famo", warm_start=True),

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         RandomState,
         Trunk,
         ValueFrom,
+        ValueTransform,
         XLike,
         YLike,
     )
@@ -221,7 +222,19 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         units. With a ``value_activation`` that is never negative it is
         divided only, not shifted, unless it lies a thousand standard deviations
         from 0. Some losses see other units, see the guide on targets.
-    value_from : {"head", "mean", "median", "blend", "auto"}, default="head"
+    value_transform : {"log", "log1p", "yeo-johnson", "quantile"}, transformer or None, default=None
+        Learn each number on another scale, for numbers that are skewed, such as prices.
+        "log" takes numbers above 0, "log1p", ``log(1 + y)``, numbers above -1; "yeo-johnson"
+        [23]_ is scikit-learn's ``PowerTransformer``, "quantile" its
+        ``QuantileTransformer(output_distribution="normal")``, both fitted to the training
+        rows of each column. An object of your own has ``fit``, ``transform`` and
+        ``inverse_transform`` for a table of one column; pickles hold it, files of
+        :mod:`skjoint.persistence` and ONNX take names alone. Predictions, intervals, metrics and
+        ``history_`` are in original units. Losses, the shares of companions and the mean over
+        several members are those of transformed numbers. A number is then the median, if what is
+        transformed is symmetric around its prediction; for the mean see ``value_from``. It
+        needs a loss of standardised numbers and ``value_activation="linear"``.
+    value_from : {"head", "mean", "median", "blend", "smearing", "auto"}, default="head"
         What ``predict_value`` answers where the label is cut from the number
         (y of one column, ``class_bins``), so that its probabilities are a
         distribution over the number: the value head's number, the mean or
@@ -229,7 +242,9 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         least ``value_loss`` on validation rows (10 % are held out unless
         ``validation`` gives another share). "auto" is "blend" where a label
         is cut from the number and rows are held out anyway, and "head" elsewhere
-        and with ``value_loss="gaussian_nll"``. All but "blend" may be changed
+        and with ``value_loss="gaussian_nll"``. With ``value_transform`` the head's number is a
+        median; "smearing" is the mean, over what the head was off by on held-out rows, or on
+        training rows where none are held out [24]_. All but "blend" may be changed
         after ``fit``.
     class_from : {"head", "value"}, default="head"
         What ``predict_class`` answers where the label is cut from the number:
@@ -421,9 +436,9 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         The network as plain data, or the first member's; ``network_.n_parameters``
         counts its parameters.
     model_ : keras.Model
-        The network: encoded X in; out a list with the value (scaled units,
-        without variance) and the class probabilities (before ``calibration``, and
-        without companions). A new copy each time it is asked for.
+        The network: encoded X in; out a list with the value (scaled units, of transformed numbers
+        with ``value_transform``; without variance) and the class probabilities (before
+        ``calibration``, and without companions). A new copy each time it is asked for.
 
     Notes
     -----
@@ -435,6 +450,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
     one column of whole numbers           the number           each number
     one column with fractions             the number           by ``class_bins``
     array of two columns                  first                second
+    list of two arrays as long as X       first                second
     DataFrame, or dict of 1-D arrays      float, int columns   text, category,
                                                                bool columns
     ====================================  ===================  ================
@@ -490,6 +506,10 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
        NeurIPS 2007.
     .. [22] D. Allen, "The Relationship between Variable Selection and Data Augmentation
        and a Method for Prediction", Technometrics 16 (1974), 125-127.
+    .. [23] I.-K. Yeo and R. Johnson, "A New Family of Power Transformations to Improve
+       Normality or Symmetry", Biometrika 87 (2000), 954-959.
+    .. [24] N. Duan, "Smearing Estimate: A Nonparametric Retransformation Method", Journal of
+       the American Statistical Association 78 (1983), 605-610.
 
     Examples
     --------
@@ -538,6 +558,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         class_bins: ClassBins = None,
         classes: Labels | None = None,
         scale_value: bool = True,
+        value_transform: ValueTransform = None,
         value_from: ValueFrom = "head",
         class_from: ClassFrom = "head",
         threshold: str | None = None,
@@ -582,6 +603,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         self.class_bins = class_bins
         self.classes = classes
         self.scale_value = scale_value
+        self.value_transform = value_transform
         self.value_from = value_from
         self.class_from = class_from
         self.threshold = threshold
@@ -721,6 +743,9 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             If a name is unknown; the message has the nearest known one.
         """
         known = self._get_param_names()
+        has_own = hasattr(params.get("value_transform", self.value_transform), "set_params")
+        inner = {n: v for n, v in params.items() if has_own and n.startswith("value_transform__")}
+        params = {n: v for n, v in params.items() if n not in inner}
         for name in params:
             if name not in known and not is_routed(name):
                 raise ValueError(
@@ -732,6 +757,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
                 self.__dict__.pop(name, None)
             else:
                 setattr(self, name, value)
+        super().set_params(**inner)  # of a transformer, as scikit-learn does it
         return self
 
     def __sklearn_tags__(self) -> Tags:
@@ -783,7 +809,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             pandas, polars or pyarrow.
         y : array-like, DataFrame or dict
             Number and label of each row, in any form of the table in the class
-            notes. NaN and None mean "not labelled".
+            notes; also a list or tuple of arrays as long as X. NaN and None mean "not
+            labelled".
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
             Weight of each row, or of each row and target: an array in the order of
             ``predict``'s columns, or a DataFrame whose columns have the names of the
@@ -1009,7 +1036,8 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         return_std : bool, default=False
             Whether to return, too, how far off each number may be: the standard
             deviation that the network has learned with
-            ``value_loss="gaussian_nll"``. With several members it is that of the
+            ``value_loss="gaussian_nll"``; with ``value_transform`` that of the number whose
+            transform is normal. With several members it is that of the
             mixture of their normal distributions, whose variance is the mean of
             the members' variances and the variance of their numbers [1]_. 0 where
             a label decides the number (``value_by_class``).
@@ -1079,7 +1107,9 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         distribution is assumed, but that new rows are like those of ``fit``. All
         intervals have one width; with ``value_loss="gaussian_nll"`` errors count in
         the network's standard deviations, which make intervals wider where it is
-        less sure, with the same guarantee. With several members the errors of one
+        less sure, with the same guarantee. With ``value_transform`` errors are those of
+        transformed numbers, and the ends are taken back: intervals are wider above than below, or
+        the reverse, and end where numbers do. With several members the errors of one
         are made as small as those of the mean of all [2]_. The same rows have chosen
         the epoch where training was stopped early, which makes errors a little
         small; with several members they grow by as much as the mean error of one

@@ -427,7 +427,7 @@ def _labelled(
 
     The truth is numbers, or codes of labels.
     """
-    y = read_table(y)
+    y = read_table(y, len(answers[0]))
     check_consistent_length(answers[0], y)
     weights = targets.split_weights(check_weights(sample_weight, len(y)), len(y))
     labelled: dict[int, tuple[Any, NDArray[np.bool_], NDArray[Any]]] = {}

@@ -22,7 +22,7 @@ import skjoint
 from skjoint._prediction.fitted_model import FittedModel
 from skjoint._storage.archive import read_archive, write_archive
 from skjoint._storage.checks import check_trunk
-from skjoint._storage.parameters import check_parameters
+from skjoint._storage.parameters import check_parameters, check_transform
 from skjoint._storage.reader import Reader
 from skjoint._storage.refusal import RefusedError, refused
 from skjoint._storage.writer import Writer
@@ -87,6 +87,7 @@ def save(estimator: JointRegressorClassifier, path: str | os.PathLike[str]) -> N
     if estimator.trunk is not None:
         # The layers are in the network; a function that builds them is code.
         params = {n: v for n, v in params.items() if n.split("__")[0] != "trunk"}
+    check_transform(estimator.value_transform)
     written = {name: writer.encode(value, name) for name, value in params.items()}
     check_parameters(params)
     versions = {name: version(name) for name in PACKAGES}
@@ -193,9 +194,9 @@ def to_onnx(estimator: Any, path: str | os.PathLike[str]) -> None:
         If there is no joint estimator at the end, as in a view.
     NotImplementedError
         If a part cannot be exported: an activation that is not among the usual
-        names, a layer of a ``trunk`` that is not one of Keras' usual ones, a companion of
-        your own, a step that skl2onnx cannot convert, a column of X that has the name of an
-        output. The message names it.
+        names, a layer of a ``trunk`` that is not one of Keras' usual ones, a companion or a
+        ``value_transform`` of your own, a step that skl2onnx cannot convert, a column of X that
+        has the name of an output. The message names it.
     ImportError
         If onnx, or skl2onnx for a Pipeline, is not installed.
     OSError

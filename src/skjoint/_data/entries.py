@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from numbers import Real
 
 import numpy as np
@@ -81,6 +82,8 @@ def _check_text(name, labels):
 
 def column_of_objects(entries):
     """A column of objects as one of numbers or booleans, if it holds nothing else and gaps."""
+    if any(isinstance(entry, Decimal) for entry in entries):
+        entries = [float(entry) if isinstance(entry, Decimal) else entry for entry in entries]
     column = pd.Series(entries, dtype=object)
     missing = column.isna().to_numpy()
     found = typed(column.to_numpy()[~missing])

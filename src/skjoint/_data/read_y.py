@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import sparse
 
 from skjoint._data.containers import check_container, check_names, rows_of_objects
-from skjoint._data.entries import column_of_objects, read_labels, read_numbers
+from skjoint._data.entries import column_of_objects, is_numeric, read_labels, read_numbers
 from skjoint._data.foreign import as_pandas
 from skjoint._support.warn import warn
 
@@ -66,9 +66,19 @@ class Table:
         return np.column_stack([self.numbers(p) for p in positions])
 
 
-def read_table(y):
+def read_table(y, n_samples=None, width=None):
     """Any form of y as a :class:`Table`.
 
+    Parameters
+    ----------
+    y : array-like, DataFrame, dict or Table
+    n_samples : int, default=None
+        Rows of X: by them rows are told from arrays that are columns.
+    width : int, default=None
+        Columns of the y of fit, which tell the same where X is unknown.
+
+    Examples
+    --------
     >>> read_table([[1.5, "a"], [2.5, "b"]]).frame.iloc[:, 0].tolist()
     [1.5, 2.5]
 
@@ -78,9 +88,19 @@ def read_table(y):
     >>> stacked = np.column_stack([[1.5, np.nan], ["a", "b"]])
     >>> read_table(stacked).numbers(0).tolist()
     [1.5, nan]
+
+    A list of arrays as long as X are columns, as Keras takes them:
+
+    >>> read_table([[1.5, 2.5, 3.5], ["a", "b", "a"]], n_samples=3).frame.shape
+    (3, 2)
     """
     if isinstance(y, Table):
         return y
+    if isinstance(y, (list, tuple)):
+        arrays = arrays_in(y, n_samples, width)
+        if arrays is not None:
+            frame = pd.DataFrame(dict(enumerate(arrays))).set_axis(range(len(arrays)), axis=1)
+            return Table(_checked_frame(frame), False)
     if y is None:
         raise ValueError(
             "JointRegressorClassifier requires y to be passed, but the target y is None."
@@ -100,10 +120,10 @@ def read_table(y):
         columns = {name: _column(column) for name, column in y.items()}
         return Table(_checked_frame(pd.DataFrame(columns)), True)
     if isinstance(y, pd.DataFrame):
-        return Table(_checked_frame(y), True)
+        return Table(_with_numbers(_checked_frame(y)), True)
     if isinstance(y, pd.Series):
         named = y.name is not None
-        return Table(_checked_frame(y.to_frame(y.name if named else 0)), named)
+        return Table(_with_numbers(_checked_frame(y.to_frame(y.name if named else 0))), named)
     # dtype=object keeps numbers and labels of a nested list apart.
     array = rows_of_objects(y, "y") if isinstance(y, (list, tuple)) else np.asarray(y)
     if array.ndim not in (1, 2):
@@ -121,6 +141,68 @@ def read_table(y):
             )
         frame = frame.where(~missing, None)
     return Table(_checked_frame(frame), False)
+
+
+def arrays_in(y, n_samples=None, width=None):
+    """The columns in a list or tuple of arrays, or None where its entries are rows.
+
+    Arrays are columns where each is as long as X, and rows where there are as many as X has rows.
+    """
+    if len(y) == n_samples or (width is not None and len(y) > width) or not len(y):
+        return None
+    entries = [as_pandas(entry, "y") for entry in y] if n_samples or width else []
+    shapes = [_shape(entry) for entry in entries]
+    if not shapes or not all(len(shape) in (1, 2) for shape in shapes):
+        return None
+    lengths = {shape[0] for shape in shapes}
+    if n_samples is not None:
+        are_lists = any(isinstance(entry, (list, tuple)) for entry in entries)
+        are_columns = n_samples in lengths or min(lengths) > len(y)
+        if lengths != {n_samples} and are_columns and not are_lists:
+            raise ValueError(
+                f"A y of several arrays must hold arrays as long as X, {n_samples} rows. Got "
+                f"lengths {[shape[0] for shape in shapes]} instead."
+            )
+        if lengths != {n_samples}:
+            return None
+    else:
+        are_rows = lengths == {width} and all(len(shape) == 1 for shape in shapes)
+        fits = sum(1 if len(shape) == 1 else shape[1] for shape in shapes) == width
+        if are_rows or not fits or len(lengths) > 1:
+            return None
+    return [column for entry in entries for column in _columns(entry)]
+
+
+def _shape(entry):
+    if isinstance(entry, (list, tuple)):  # of numbers or labels, without reading them all
+        is_flat = not len(entry) or np.ndim(entry[0]) == 0
+        return (len(entry),) if is_flat else np.shape(entry[:1])[:0]
+    return np.shape(entry)
+
+
+def _columns(entry):
+    """Columns of one of the arrays of y."""
+    if isinstance(entry, pd.DataFrame):
+        return [_column(entry.iloc[:, i]) for i in range(entry.shape[1])]
+    if not isinstance(entry, (list, tuple, pd.Series)):
+        entry = np.asarray(entry)
+        if entry.ndim == 2:
+            return [_column(column) for column in entry.T]
+    return [_column(entry)]
+
+
+def _with_numbers(frame):
+    """The table with columns of objects that are all numbers, or missing, as numbers."""
+    found = {}
+    for position, dtype in enumerate(frame.dtypes):
+        if dtype == np.dtype(object):
+            column = column_of_objects(frame.iloc[:, position].to_numpy())
+            if is_numeric(column):
+                found[position] = column.set_axis(frame.index)
+    if not found:
+        return frame
+    columns = {i: found.get(i, frame.iloc[:, i]) for i in range(frame.shape[1])}
+    return pd.DataFrame(columns).set_axis(frame.columns, axis=1)
 
 
 def _column(entries):

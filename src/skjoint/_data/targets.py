@@ -59,7 +59,17 @@ from skjoint._data.learning import NumberRule, learn_labels, learn_scale
 from skjoint._data.read_y import read_table
 from skjoint._data.sample_weight import check_class_weight, class_weights, normalise
 from skjoint._data.target_names import target_names, weight_columns
+from skjoint._data.value_transform import (
+    OwnTransform,
+    ValueTransform,
+    check_numbers,
+    learn_transform,
+)
 from skjoint._support.warn import warn
+
+# Points and weights of the mean over a normal distribution.
+POINTS, SHARES = np.polynomial.hermite_e.hermegauss(20)
+SHARES = SHARES / SHARES.sum()
 
 
 # --------------------------------------------------------------------- targets
@@ -72,6 +82,7 @@ class ValueTarget:
     offset: np.ndarray
     scale: np.ndarray
     loss_unit: float = 1.0  # by which its loss is divided
+    transform: ValueTransform | OwnTransform | None = None  # before it is scaled
 
     kind = "value"
 
@@ -81,7 +92,7 @@ class ValueTarget:
 
     def encode(self, numbers):
         """Numbers in original units, NaN where missing, to float32 (n, width)."""
-        scaled = np.nan_to_num((numbers - self.offset) / self.scale, nan=0.0)
+        scaled = np.nan_to_num((self.forward(numbers) - self.offset) / self.scale, nan=0.0)
         if np.abs(scaled).max(initial=0) > LARGEST:
             raise ValueError(
                 f"Target '{self.name}' must hold numbers of the size that the first fit saw. Got "
@@ -92,12 +103,61 @@ class ValueTarget:
 
     def decode(self, outputs):
         """Outputs of the head in original units: (n,), or (n, width)."""
-        numbers = outputs[:, 0] if self.n_units == 1 else outputs  # 1-D is much faster
-        return numbers * self.scale + self.offset
+        return self.back(self.transformed(outputs))
 
-    def decode_deviation(self, scaled):
-        """Standard deviations of the output, (n, width), in original units."""
-        return (scaled[:, 0] if self.n_units == 1 else scaled) * self.scale
+    def transformed(self, outputs):
+        """Outputs as transformed numbers: in original units where there is no transform."""
+        return self.transformed_deviation(outputs) + self.offset
+
+    def transformed_deviation(self, scaled):
+        """Standard deviations of the output, (n, width), of transformed numbers."""
+        numbers = scaled[:, 0] if self.n_units == 1 else scaled  # 1-D is much faster
+        return numbers * self.scale
+
+    def forward(self, numbers):
+        """Numbers in original units to transformed ones."""
+        return numbers if self.transform is None else self.transform.forward(numbers)
+
+    def back(self, transformed):
+        """The reverse of :meth:`forward`."""
+        return transformed if self.transform is None else self.transform.back(transformed)
+
+    def around(self, numbers, widths):
+        """Ends of intervals of these half-widths around transformed numbers, in original units."""
+        middle = self.forward(numbers)
+        ends = self.back(middle - widths), self.back(middle + widths)
+        # A transform may turn the order round.
+        return ends if self.transform is None else (np.minimum(*ends), np.maximum(*ends))
+
+    def mean_back(self, transformed, steps, shares):
+        """Mean in original units of numbers that lie by these steps from transformed ones.
+
+        Parameters
+        ----------
+        transformed : ndarray of shape (n,) or (n, width)
+        steps : iterable of arrays that can be added to it
+        shares : iterable of float or ndarray of shape (width,)
+            Their sum is 1.
+        """
+        # One after the other: so a row does not depend on its batch, and memory is small.
+        parts = zip(steps, shares, strict=True)
+        return sum(share * self.back(transformed + step) for step, share in parts)
+
+    def decode_deviation(self, scaled, outputs):
+        """Standard deviations of the output, (n, width), in original units.
+
+        Behind a transform it is that of the normal distribution of transformed numbers, taken
+        back at the points of Gauss-Hermite quadrature.
+        """
+        deviation = self.transformed_deviation(scaled)
+        if self.transform is None:
+            return deviation
+        number = self.transformed(outputs)
+        middle, steps = self.back(number), [deviation * point for point in POINTS]
+        away = [self.back(number + step) - middle for step in steps]
+        mean = sum(share * one for share, one in zip(SHARES, away, strict=True))
+        square = sum(share * one**2 for share, one in zip(SHARES, away, strict=True))
+        return np.sqrt(np.maximum(square - mean**2, 0.0))
 
 
 @dataclass(frozen=True)
@@ -186,6 +246,7 @@ class Targets:
         class_bins=None,
         classes=None,
         number_rule=lambda width: NumberRule(),
+        value_transform=None,
         whole=True,
         value_by_class=None,
         known_in_network=False,
@@ -208,10 +269,13 @@ class Targets:
         free = ~gate.has_known_value(gate.read(table)) if known else 1.0
         values = []
         for target, w in zip(gate.values, weights[: len(gate.values)], strict=True):
-            numbers = table.block(target.positions)
+            numbers, used = table.block(target.positions), w * free
             rule = number_rule(target.n_units)
-            learned = learn_scale(target.name, numbers, w * free, rule, whole)
-            values.append(ValueTarget(target.name, target.positions, *learned))
+            present = numbers[~np.isnan(numbers).any(axis=1) & (used > 0)]
+            transform = learn_transform(value_transform, target.name, present, known.values())
+            target = replace(target, transform=transform)
+            learned = learn_scale(target.name, target.forward(numbers), used, rule, whole)
+            values.append(replace(target, offset=learned[0], scale=learned[1]))
         return replace(gate, values=tuple(values))
 
     @classmethod
@@ -269,6 +333,7 @@ class Targets:
         for target, column in zip(self.outputs, columns, strict=True):
             masks.append(column.mask & free if target.kind == "value" else column.mask)
             if target.kind == "value":
+                check_numbers(target.transform, target.name, column.data[masks[-1]])
                 arrays.append(target.encode(column.data))
             else:
                 codes = np.zeros(len(column.mask), dtype=np.int32)
@@ -366,7 +431,7 @@ class Targets:
 
     def _same_form(self, y):
         """y as a table of the fitted columns."""
-        table = read_table(y)
+        table = read_table(y, width=len(self.names))
         frame = table.frame
         if table.named and self.named:
             missing = [name for name in self.names if name not in frame.columns]

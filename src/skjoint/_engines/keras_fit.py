@@ -254,23 +254,23 @@ def _metrics(plan):
     """
     keras = import_keras()
     metrics = []
-    scales = iter(plan.value_scales)
+    units = iter(plan.value_units)
     single = len(plan.network.heads) == 1
     for head, loss in zip(plan.network.heads, plan.losses, strict=True):
         # Keras puts the name of the head before the metric's only when there are several.
         prefix = f"{plan.network.output_names()[head.name]}_" if single else ""
-        scale = next(scales).astype(np.float32) if head.kind == "value" else None
+        own = next(units).astype(np.float32) if head.kind == "value" else None
         name = f"{prefix}{head.output.metric}"
-        metric = keras.metrics.MeanMetricWrapper(_row_metric(head, scale), name=name)
+        metric = keras.metrics.MeanMetricWrapper(_row_metric(head, own), name=name)
         row_loss = keras.metrics.MeanMetricWrapper(per_sample(loss), name=f"{prefix}{ROW_LOSS}")
         metrics.append([metric, row_loss])
     return metrics[0] if single else metrics
 
 
-def _row_metric(head, scale):
+def _row_metric(head, units):
     """The metric of each row as a function with a name, which TensorBoard writes down."""
 
     def row_metric(y_true, y_pred):
-        return head.output.row_metric(y_true, y_pred, scale)
+        return head.output.row_metric(y_true, y_pred, units)
 
     return row_metric

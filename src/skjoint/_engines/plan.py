@@ -39,8 +39,9 @@ class OptimizerSpec:
 class Plan:
     """All that an engine needs to train a network; nothing here is written to.
 
-    ``losses`` holds Keras losses, one per head; ``value_scales`` turns the
-    absolute error of scaled values into original units. Epochs are numbered
+    ``losses`` holds Keras losses, one per head; ``value_units`` turns errors of scaled
+    values into original units: their scale, or a table of what they are there, see
+    :func:`skjoint._network.original.absolute_error`. Epochs are numbered
     from ``first_epoch`` on; the batch order of epoch e depends on ``seed``
     and e only (:func:`epoch_order`). Without rows in ``validation`` nothing is
     held out, as with None, but the plan shares the program of plans that hold out some.
@@ -55,7 +56,7 @@ class Plan:
     batch_size: int
     seed: int
     weights: list[np.ndarray]  # to start from
-    value_scales: list[np.ndarray] = field(default_factory=list)
+    value_units: list[np.ndarray] = field(default_factory=list)
     validation: Rows | None = None
     n_alike: int = 1  # plans of the fit that share a program, this one included
     first_epoch: int = 0

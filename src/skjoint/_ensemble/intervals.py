@@ -10,8 +10,9 @@ from skjoint._ensemble.held_out import pairs_of_rows
 def learn_errors(held_out, decoding, truth, n_networks, optimism):
     r"""Ascending absolute errors of the numbers on held-out rows.
 
-    Where the network gives a variance, errors are in its standard deviations (Lei et al.
-    2018, section 5.2). A row that several members held out shares its weight among them.
+    They are those of transformed numbers where there is a transform. Where the network gives a
+    variance, errors are in its standard deviations (Lei et al. 2018, section 5.2). A row that
+    several members held out shares its weight among them.
     Errors are those of one network. They are multiplied to become those of the final
     predictor on new rows:
 
@@ -35,11 +36,12 @@ def learn_errors(held_out, decoding, truth, n_networks, optimism):
         By column of numbers: errors, their weights, and the number of rows.
     """
     numbers = decoding.decode(held_out.outputs, "value")
-    deviations = decoding.deviations(held_out.outputs, known=False)
+    deviations = decoding.transformed_deviations(held_out.outputs)
     row, times = held_out.row, np.bincount(held_out.row)
     by_column = []
     for i, (true, weights) in enumerate(truth):
-        errors = (true - numbers[i]) / deviations.get(i, 1)
+        target = decoding.targets.values[i]
+        errors = (target.forward(true) - target.forward(numbers[i])) / deviations.get(i, 1)
         labelled = weights > 0
         weights, row_of = weights[labelled], row[labelled]
         shared, n_rows = weights / times[row_of], len(np.unique(row_of))

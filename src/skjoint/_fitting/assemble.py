@@ -12,6 +12,7 @@ from skjoint._ensemble.companions.registry import fit_companions
 from skjoint._ensemble.held_out import HeldOut
 from skjoint._ensemble.intervals import learn_errors
 from skjoint._ensemble.optimism import selection_optimism
+from skjoint._ensemble.residuals import residuals_held_out, residuals_in_training
 from skjoint._ensemble.shares import stack
 from skjoint._ensemble.temperatures import calibrate
 from skjoint._ensemble.thresholds import learn_thresholds
@@ -132,8 +133,11 @@ class Assembler:
             "n_validation": len(self.plans[0].validation or ()),
         }
         if not self._holds_out:
-            blends = self.previous.blends if settings.mode == "chunk" and self.previous else {}
-            return {**found, "network": network, "blends": blends}
+            goes_on = settings.mode == "chunk" and self.previous is not None
+            blends = self.previous.blends if goes_on else {}
+            residuals = {**self.previous.residuals} if goes_on else {}
+            residuals |= residuals_in_training(network, self.data.rows, targets)
+            return {**found, "network": network, "blends": blends, "residuals": residuals}
         held_out = HeldOut(members, [self._held_out_rows(plan) for plan in self.plans])
         # Shares first: what is learned below is about the answers of all together.
         network = stack(network, self.auxiliary_models, held_out, n_networks, settings.calibrates)
@@ -155,6 +159,7 @@ class Assembler:
             "thresholds": thresholds,
             "blends": blends,
             "interval_errors": errors,
+            "residuals": residuals_held_out(held_out, targets, settings.heads),
         }
 
     def _held_out_rows(self, plan):
@@ -218,9 +223,9 @@ class Assembler:
         ]
         value_from = without_auto(settings.value_from, blends)
         outputs = tuple(head.output for head in settings.heads)
-        decoding = Decoding(targets, outputs, value_from, "head", blends, thresholds)
+        decoding = Decoding(targets, outputs, value_from, "head", blends, thresholds).of_intervals()
         return IntervalErrors(
-            value_from,
+            decoding.value_from,
             settings.non_negative,
             partial(learn_errors, held_out, decoding, truth, n_networks, optimism),
         )

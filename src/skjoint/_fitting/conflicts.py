@@ -54,6 +54,22 @@ CONFLICTS = [
         ),
     ),
     (
+        lambda c: (
+            c.p.value_from == "smearing" and c.p.value_transform is None and bool(c.targets.values)
+        ),
+        lambda c: (
+            "value_from='smearing' is the mean of a number that is transformed for training. Set "
+            "value_transform, such as 'log', or value_from='head'."
+        ),
+    ),
+    (
+        lambda c: c.p.value_from == "smearing" and c.p.head_link == "mixture",
+        lambda c: (
+            "value_from must not be 'smearing' with head_link='mixture', whose number is a mean "
+            "over the labels. Use 'head'."
+        ),
+    ),
+    (
         lambda c: c.p.n_refits and c.p.warm_start and c.mode != "chunk",
         lambda c: (
             f"n_refits={c.p.n_refits} starts anew on all rows, warm_start=True does not. Set "

@@ -20,6 +20,7 @@ def fixed_by_fit(params, targets):
     return {
         **{name: plain(params[name]) for name in ("value_columns", "class_columns", "class_bins")},
         "scale_value": bool(params["scale_value"]),
+        "value_transform": plain(params["value_transform"]),
         "value_activation": plain(params["value_activation"]),
         "value_loss": tuple(
             value_units(params, target.n_units).numbers.keeps for target in targets.values
@@ -42,6 +43,8 @@ def plain(value):
         return tuple(plain(entry) for entry in value)
     cls = value if hasattr(value, "__qualname__") else type(value)
     settings = value.get_config() if hasattr(value, "get_config") else ""
+    if hasattr(value, "get_params") and cls is not value:
+        settings = plain(value.get_params())
     return f"{cls.__module__}.{cls.__qualname__}{settings}"
 
 

@@ -12,6 +12,7 @@ from skjoint._engines.plan import Plan
 from skjoint._engines.routing import make_trunk
 from skjoint._ensemble.thresholds import check_held_out_labels
 from skjoint._fitting.training_data import held_out_rows
+from skjoint._network.original import original_table
 from skjoint._network.spec import TRUNK, NetworkSpec
 from skjoint._network.weights import initial_weights, weights_of, with_idle_embedding
 from skjoint._support.warn import warn
@@ -90,7 +91,7 @@ class _PlanWriter:
             loss_weights=list(settings.loss_weights),
             balancing=settings.balancing,
             balancing_state=balancing_state,
-            value_scales=[target.scale for target in self.targets.values],
+            value_units=self._value_units(rows),
             optimizer=settings.optimizer,
             epochs=settings.epochs,
             batch_size=settings.batch_size,
@@ -165,6 +166,17 @@ class _PlanWriter:
         names = [target.name for target in self.targets.outputs]
         validation = held_out_rows(self.data).take(held_out)
         return normalised(rows.take(train), names), normalised(validation, names, strict=False)
+
+    def _value_units(self, rows):
+        """By value target its scale, or a table of what scaled numbers are in original units."""
+        units = []
+        for target, numbers, weight in zip(
+            self.targets.values, rows.targets, rows.weights, strict=False
+        ):
+            present = numbers[weight > 0]
+            is_affine = target.transform is None
+            units.append(target.scale if is_affine else original_table(target.decode, present))
+        return units
 
     # ---------------------------------------------------------------- weights
     def _weights(self, network, member, seed, rows, trunk_weights):

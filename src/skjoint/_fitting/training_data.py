@@ -11,6 +11,7 @@ from sklearn.utils import check_consistent_length
 from skjoint._data.containers import warn_of_other_order
 from skjoint._data.encoding import FeatureEncoder
 from skjoint._data.features import Features, read_features
+from skjoint._data.left_in import warn_of_targets_in
 from skjoint._data.read_y import Table, read_table
 from skjoint._data.rows import Rows
 from skjoint._data.sample_weight import check_weights, drop_unweighted
@@ -57,10 +58,13 @@ def read_training_data(X, y, sample_weight, params, previous):
         X = read_features(X, encode=encode, allow_nd=has_trunk)
     else:
         X = previous.features.read(X)
-    y = read_table(y)
+    y = read_table(y, len(X))
     check_consistent_length(X, y)
     sample_weight = check_weights(sample_weight, len(y))
-    return TrainingData(*drop_unweighted(X, y, sample_weight))
+    data = TrainingData(*drop_unweighted(X, y, sample_weight))
+    if previous is None:
+        warn_of_targets_in(data.X, data.y, params["preprocess"])
+    return data
 
 
 def learn_encoders(data, params, classes, whole=True):
@@ -71,6 +75,7 @@ def learn_encoders(data, params, classes, whole=True):
         **{name: params[name] for name in ("value_columns", "class_columns", "class_bins")},
         classes=classes,
         number_rule=lambda width: value_units(params, width).numbers,
+        value_transform=params["value_transform"],
         whole=whole,
         value_by_class=params["value_by_class"],
         known_in_network=output.uses_known_values,

@@ -74,6 +74,8 @@ def value_units(params, width):
     if activation == "linear" and learns:
         activation = rule.activation
     found = activation_range(activation, width)
+    if params["value_transform"] is not None:
+        _check_transformed(params, rule, found)
     _check_outputs(params, rule, found)
     keeps = {"standard": _kept(found), "size": "size", "original": "units"}[rule.units]
     is_scaled = learns and (activation != "linear" or rule.units != "standard")
@@ -87,6 +89,23 @@ def _kept(found):
     if found.is_bounded:
         return "range"
     return "zero" if found.ends_at_zero else "mean"
+
+
+def _check_transformed(params, rule, found):
+    """Raise unless loss and activation are for numbers that may lie anywhere."""
+    transform = f"value_transform={params['value_transform']!r}"
+    if rule.units != "standard":
+        raise ValueError(
+            f"value_loss must be a loss of standardised numbers, such as 'mse' or 'mae', with "
+            f"{transform}. Got {params['value_loss']!r} instead, which means something in the "
+            "units of y alone."
+        )
+    if np.isfinite([found.low, found.high]).any():
+        raise ValueError(
+            f"value_activation must be 'linear' with {transform}: what is transformed may lie "
+            f"anywhere, and the way back gives numbers like those of y. Got "
+            f"{params['value_activation']!r} instead."
+        )
 
 
 def _check_outputs(params, rule, found):

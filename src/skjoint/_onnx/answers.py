@@ -10,6 +10,8 @@ import numpy as np
 
 from skjoint._data.exact import is_exact
 from skjoint._onnx.graph import DOUBLE, INT64, GraphMath, entries
+from skjoint._onnx.value_transforms import back, deviation_back, smeared
+from skjoint._prediction.decoding import OF_LABELS
 
 
 def output_types(model, decoding):
@@ -42,8 +44,7 @@ def write_answers(graph, model, decoding, outputs):
     for target in targets.classes:
         answers[_proba_name(target)] = _summing_to_1(graph, outputs[target.name])
     for i in _with_deviation(decoding):
-        head = model.network.spec.heads[i]
-        answers[_std_name(targets.values[i])] = _deviation(graph, decoding, i, head, outputs)
+        answers[_std_name(targets.values[i])] = _deviation(graph, decoding, i, outputs)
     return answers
 
 
@@ -142,15 +143,35 @@ def _number(graph, decoding, i, outputs):
     if decoding.outputs[i].class_parts:
         number = _mean_over_classes(graph, decoding, i, outputs)
     else:
-        number = graph("Add", graph("Mul", outputs[target.name], target.scale), target.offset)
+        number = _transformed(graph, target, outputs[target.name])
+        if decoding.value_from == "smearing":
+            deviation = _transformed_deviation(graph, decoding, i, outputs)
+            number = smeared(graph, target, number, deviation, decoding.residuals[i])
+        else:
+            number = back(graph, target, number)
     if target.n_units == 1:
         number = graph.first_column(number)
     by_class = decoding.distribution_of(i)
-    if by_class is not None and decoding.value_from != "head":
+    if by_class is not None and decoding.value_from in OF_LABELS:
         number = _from_classes(graph, decoding, i, number, targets.outputs[by_class], outputs)
     if decoding.class_decides:
         number = _with_known(graph, decoding, target, number, targets.known_values, outputs)
     return number
+
+
+def _transformed(graph, target, output):
+    """A transformed number, which is one in original units where there is no transform."""
+    return graph("Add", graph("Mul", output, target.scale), target.offset)
+
+
+def _transformed_deviation(graph, decoding, i, outputs):
+    """Standard deviation of a transformed number, (n, width); None of a head without one."""
+    output, target, math = decoding.outputs[i], decoding.targets.values[i], GraphMath(graph)
+    if not output.deviation_parts:
+        return None
+    layers = output.parts(target.name)
+    parts = {part: outputs[layers[part]] for part in output.deviation_parts}
+    return math.multiply(output.deviation(parts, math), target.scale)
 
 
 def _mean_over_classes(graph, decoding, i, outputs):
@@ -159,7 +180,7 @@ def _mean_over_classes(graph, decoding, i, outputs):
     target, label = targets.values[i], targets.classes[0]
     (by_class,) = (outputs[output.parts(target.name)[part]] for part in output.class_parts)
     by_class = graph("Reshape", by_class, [0, label.n_units, target.n_units])
-    by_class = graph("Add", graph("Mul", by_class, target.scale), target.offset)
+    by_class = back(graph, target, _transformed(graph, target, by_class))
     known = np.full((1, label.n_units, 1), np.nan)
     known[0, list(targets.known_values), 0] = list(targets.known_values.values())
     if targets.known_values:
@@ -188,14 +209,14 @@ def _with_known(graph, decoding, target, number, known, outputs):
     return number
 
 
-def _deviation(graph, decoding, i, head, outputs):
+def _deviation(graph, decoding, i, outputs):
     """In original units; 0 where the label decides the number."""
-    math, target = GraphMath(graph), decoding.targets.values[i]
-    parts = {part: outputs[head.parts[part]] for part in head.output.deviation_parts}
-    deviation = head.output.deviation(parts, math)
+    target = decoding.targets.values[i]
+    deviation = _transformed_deviation(graph, decoding, i, outputs)
+    number = _transformed(graph, target, outputs[target.name])
+    deviation = deviation_back(graph, target, number, deviation)
     if target.n_units == 1:
         deviation = graph.first_column(deviation)
-    deviation = math.multiply(deviation, target.scale)
     if decoding.class_decides:
         zeros = dict.fromkeys(decoding.targets.known_values, 0.0)
         deviation = _with_known(graph, decoding, target, deviation, zeros, outputs)

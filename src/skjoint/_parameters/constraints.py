@@ -7,8 +7,14 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    InvalidParameterError,
+    StrOptions,
+)
 
+from skjoint._data.value_transform import NAMED
 from skjoint._engines.balancing import METHODS
 from skjoint._engines.choice import ENGINES
 from skjoint._ensemble.thresholds import SCORERS
@@ -44,6 +50,11 @@ CONSTRAINTS: dict[str, Any] = {
     "class_bins": [Interval(Integral, 2, None, closed="left"), "array-like", None],
     "classes": ["array-like", None],
     "scale_value": ["boolean"],
+    "value_transform": [
+        StrOptions(set(NAMED)),
+        HasMethods(["fit", "transform", "inverse_transform"]),
+        None,
+    ],
     "value_from": [StrOptions({*VALUE_FROM, "auto"})],
     "class_from": [StrOptions(set(CLASS_FROM))],
     "threshold": [StrOptions(set(SCORERS)), None],

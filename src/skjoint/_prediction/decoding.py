@@ -7,7 +7,7 @@ label.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from skjoint._data.targets import Targets
 from skjoint._network.outputs import Output
 from skjoint._prediction.numpy_math import NumPyMath
 
-VALUE_FROM = ("head", "mean", "median", "blend")
+OF_LABELS = ("mean", "median", "blend")  # that a label's probabilities take part in
+VALUE_FROM = ("head", *OF_LABELS, "smearing")
 CLASS_FROM = ("head", "value")
 SHARES = [i / 20 for i in range(21)]  # of the value head in a blend
 
@@ -32,7 +33,7 @@ class Decoding:
     targets : Targets
     outputs : tuple of Output
         Of the heads, values first.
-    value_from : {"head", "mean", "median", "blend"}
+    value_from : {"head", "mean", "median", "blend", "smearing"}
     class_from : {"head", "value"}
     blends : dict
         By index of a value whose label is cut from it: what the head is blended with, and the
@@ -40,6 +41,9 @@ class Decoding:
     thresholds : tuple of float or None
         Of each class target, or none at all: the probability of the second of two labels from
         which on it is the answer; None for the most probable label.
+    residuals : dict
+        By index of a value: residuals of its transformed numbers and their shares, (2, k, width),
+        in standard deviations where the head has one.
     """
 
     targets: Targets
@@ -48,6 +52,7 @@ class Decoding:
     class_from: str = "head"
     blends: dict = field(default_factory=dict)
     thresholds: tuple[float | None, ...] = ()
+    residuals: dict = field(default_factory=dict)
 
     def needs(self, kind=None):
         """Indices of the outputs from which "value", "class", "proba" or all are made."""
@@ -60,7 +65,7 @@ class Decoding:
         return values + classes
 
     def _shapes_a_value(self, i):
-        from_class = self.value_from != "head" and self.targets.outputs[i].source is not None
+        from_class = self.value_from in OF_LABELS and self.targets.outputs[i].source is not None
         return from_class or self.class_decides
 
     @property
@@ -71,6 +76,12 @@ class Decoding:
     @property
     def _value_outputs(self):
         return self.outputs[: len(self.targets.values)]
+
+    @property
+    def number_parts(self):
+        """What numbers are made from beside the first parts of their heads."""
+        more = self.deviation_parts if self.value_from == "smearing" else []
+        return [*self.class_parts, *more]
 
     @property
     def deviation_parts(self):
@@ -131,9 +142,10 @@ class Decoding:
         return number
 
     def _number(self, i, outputs):
-        number = self.head_number(i, outputs)
+        smears = self.value_from == "smearing"
+        number = self._smeared(i, outputs) if smears else self.head_number(i, outputs)
         by_class = self.distribution_of(i)
-        if by_class is not None and self.value_from != "head":
+        if by_class is not None and self.value_from in OF_LABELS:
             proba, target = outputs[by_class], self.targets.outputs[by_class]
             if self.value_from == "blend":
                 summary, share = self.blends[i]
@@ -144,22 +156,43 @@ class Decoding:
             self.put_known(number, self._codes(len(self.targets.values), outputs))
         return number
 
-    def deviations(self, outputs, known=True):
+    def _smeared(self, i, outputs):
+        r"""The mean of the number whose transform T the head predicts (Duan 1983).
+
+        :math:`\sum_k w_k T^{-1}(f(x) + s(x) r_k)` over residuals r, with the standard deviation s
+        of a head that has one.
+        """
+        target, (residuals, shares) = self.targets.values[i], self.residuals[i]
+        if target.n_units == 1:
+            residuals, shares = residuals[:, 0], shares[:, 0]
+        deviation = self.transformed_deviations(outputs).get(i, 1.0)
+        steps = (deviation * residual for residual in residuals)
+        return target.mean_back(target.transformed(outputs[i]), steps, shares)
+
+    def deviations(self, outputs):
         """Standard deviations in original units by index, of the heads that have one.
 
-        With ``known`` they are 0 where a label decides the number.
+        They are 0 where a label decides the number.
         """
-        found = {}
-        for i, output in enumerate(self._value_outputs):
-            if output.deviation_parts and (i, output.deviation_parts[0]) in outputs:
-                parts = {part: outputs[i, part] for part in output.deviation_parts}
-                scaled = output.deviation(parts, NumPyMath)
-                found[i] = self.targets.values[i].decode_deviation(scaled)
-        if known and found and self.class_decides:
+        scaled = self._scaled_deviations(outputs)
+        found = {i: self.targets.values[i].decode_deviation(s, outputs[i]) for i, s in scaled}
+        if found and self.class_decides:
             codes = self._codes(len(self.targets.values), outputs)
             for deviation in found.values():
                 deviation[np.isin(codes, list(self.targets.known_values))] = 0
         return found
+
+    def transformed_deviations(self, outputs):
+        """Standard deviations of transformed numbers by index, whatever a label decides."""
+        scaled = self._scaled_deviations(outputs)
+        return {i: self.targets.values[i].transformed_deviation(s) for i, s in scaled}
+
+    def _scaled_deviations(self, outputs):
+        """Pairs of index and what the head gives, (n, width)."""
+        for i, output in enumerate(self._value_outputs):
+            if output.deviation_parts and (i, output.deviation_parts[0]) in outputs:
+                parts = {part: outputs[i, part] for part in output.deviation_parts}
+                yield i, output.deviation(parts, NumPyMath)
 
     def _codes(self, i, outputs):
         """Codes of the labels of class output i, from probabilities or as they are."""
@@ -183,13 +216,18 @@ class Decoding:
         for code, number in self.targets.known_values.items():
             values[codes == code] = number
 
+    def of_intervals(self):
+        """That of the numbers that intervals lie around: smeared ones are off the middle."""
+        return replace(self, value_from="head") if self.value_from == "smearing" else self
+
     def check(self):
         """Raise unless there is a label cut from the number where one is asked for."""
         asked = [("value_from", self.value_from), ("class_from", self.class_from)]
         for (name, source), known in zip(asked, (VALUE_FROM, CLASS_FROM), strict=True):
             if source not in known:
                 raise ValueError(f"{name} must be one of {known}. Got {source!r} instead.")
-        linked = [f"{name}={source!r}" for name, source in asked if source != "head"]
+        alone = ("head", "smearing")
+        linked = [f"{name}={source!r}" for name, source in asked if source not in alone]
         if linked and all(target.source is None for target in self.targets.classes):
             raise ValueError(
                 f"{' and '.join(linked)} needs a label that is cut from the number: a y of one "

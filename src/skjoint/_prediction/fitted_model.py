@@ -12,7 +12,7 @@ from skjoint._data.encoding import FeatureEncoder
 from skjoint._data.targets import Targets
 from skjoint._prediction.average import Average
 from skjoint._prediction.blocks import as_codes, as_probabilities, as_rows
-from skjoint._prediction.decoding import Decoding, without_auto
+from skjoint._prediction.decoding import OF_LABELS, Decoding, without_auto
 from skjoint._prediction.forward import FittedNetwork
 from skjoint._prediction.intervals import IntervalErrors
 from skjoint._prediction.stacked import Stacked
@@ -73,6 +73,9 @@ class FittedModel:
         By index of a value: what the head is blended with, and the share of the head.
     interval_errors : IntervalErrors or None
         Errors on held-out rows.
+    residuals : dict
+        By index of a value that is transformed: what is left of its transformed numbers, and
+        their shares, (2, k, width); for ``value_from="smearing"``.
     """
 
     targets: Targets
@@ -89,6 +92,7 @@ class FittedModel:
     thresholds: tuple[float | None, ...] = ()
     blends: dict = field(default_factory=dict)
     interval_errors: IntervalErrors | None = None
+    residuals: dict = field(default_factory=dict)
 
     def __getstate__(self):
         return {f.name: getattr(self, f.name) for f in fields(self)}
@@ -128,9 +132,20 @@ class FittedModel:
             raise ValueError(
                 "value_from='blend' is chosen on validation rows: call fit with this setting."
             )
+        if value_from == "smearing" and self.targets.values and not self.residuals:
+            raise ValueError(
+                "value_from='smearing' needs the residuals of a number with value_transform, such "
+                "as 'log': call fit with both settings."
+            )
         outputs = self._plain_decoding.outputs
         decoding = Decoding(
-            self.targets, outputs, value_from, class_from, self.blends, self.thresholds
+            self.targets,
+            outputs,
+            value_from,
+            class_from,
+            self.blends,
+            self.thresholds,
+            self.residuals,
         )
         decoding.check()
         return decoding
@@ -173,7 +188,7 @@ class FittedModel:
         features, heads = self.features.read(X), self.network.spec.heads
         wanted = decoding.needs(kind)
         if wanted[0] < len(self.targets.values):
-            more = [*more, *decoding.class_parts]
+            more = [*more, *decoding.number_parts]
         names = [heads[i].name for i in wanted] + [heads[i].parts[part] for i, part in more]
         forms = [self._form_of(i, class_form) for i in wanted] + [as_rows] * len(more)
         parts = [
@@ -227,14 +242,16 @@ class FittedModel:
         outputs = self.outputs(X, self._plain_decoding, "proba", as_probabilities)
         return [outputs[i] for i in sorted(outputs)]
 
-    def values_and_deviations(self, X, decoding, known=True):
+    def values_and_deviations(self, X, decoding):
         """Numbers and their standard deviations in original units, by index.
 
         Of outputs without deviations the second dict is empty.
         """
-        form = _form(decoding)
-        outputs = self.outputs(X, decoding, "value", form, decoding.deviation_parts)
-        return decoding.decode(outputs, "value"), decoding.deviations(outputs, known)
+        outputs = self._with_deviations(X, decoding)
+        return decoding.decode(outputs, "value"), decoding.deviations(outputs)
+
+    def _with_deviations(self, X, decoding):
+        return self.outputs(X, decoding, "value", _form(decoding), decoding.deviation_parts)
 
     def values_given(self, X, codes):
         """Numbers in original units if the rows were of classes of these codes, by index."""
@@ -262,18 +279,21 @@ class FittedModel:
                 "validation or early_stopping. Training that goes on (warm_start, partial_fit) "
                 "drops them."
             )
+        decoding = decoding.of_intervals()
         if errors.value_from != decoding.value_from:
             raise ValueError(
                 f"The errors on held-out rows are those of value_from={errors.value_from!r}: call "
                 f"fit with {decoding.value_from!r}."
             )
-        numbers, deviations = self.values_and_deviations(X, decoding, known=False)
+        outputs = self._with_deviations(X, decoding)
+        numbers = decoding.decode(outputs, "value")
+        deviations = decoding.transformed_deviations(outputs)
         widths, found, start = errors.widths(coverage), {}, 0
         for i, number in numbers.items():
             end = start + (1 if number.ndim == 1 else number.shape[1])
             width = widths[start] if number.ndim == 1 else np.array(widths[start:end])
             width = width * deviations[i] if i in deviations else width
-            low, high = number - width, number + width
+            low, high = self.targets.values[i].around(number, width)
             if errors.non_negative:
                 low = np.where(low < 0, np.minimum(number, 0), low)
             found[i] = low, high
@@ -285,4 +305,4 @@ def _form(decoding):
     """What becomes of class heads for numbers and labels."""
     if decoding.class_parts or any(t is not None for t in decoding.thresholds):
         return as_probabilities  # those of predict_proba, to the last bit
-    return as_rows if decoding.value_from != "head" else as_codes
+    return as_rows if decoding.value_from in OF_LABELS else as_codes

@@ -12,6 +12,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from skjoint._data.categories import MOST_CODES
+from skjoint._data.value_transform import NAMED, ValueTransform
 from skjoint._ensemble.companions.registry import COMPANIONS
 from skjoint._network.graph import INPUT
 from skjoint._network.identifiers import is_keras_activation, is_keras_initializer
@@ -169,6 +170,21 @@ def check_value_target(target):
         fits = is_array(array, "iuf", ()) or is_array(array, "iuf", (n,))
         require(fits and is_finite(array), f"the {name} of a number has an entry for each column")
 
+    transform = target.transform
+    require(
+        transform is None or (isinstance(transform, ValueTransform) and len(transform.knots) == n),
+        "a number is transformed by column",
+    )
+
+
+def check_value_transform(transform):
+    name, knots = transform.name, transform.knots
+    require(name in NAMED, "a number is transformed in a known way")
+    require(is_array(knots, "f", (None, None)) and is_finite(knots), "a transform has numbers")
+    least = {"yeo-johnson": (3, 3), "quantile": (2, np.inf)}.get(name, (0, 0))
+    require(least[0] <= knots.shape[1] <= least[1], "a transform has the numbers that it needs")
+    require(name != "quantile" or (np.diff(knots) >= 0).all(), "quantiles rise")
+
 
 def check_class_target(target):
     n = len(target.classes) if target.classes.ndim == 1 else 0
@@ -272,5 +288,10 @@ def check_model(model):
     for i, blend in model.blends.items():
         require(i in sources and isinstance(blend, tuple) and len(blend) == 2, "a blend is of two")
         require(blend[0] in ("mean", "median") and is_share(blend[1]), "a blend has a share")
+    for i, residuals in model.residuals.items():
+        require(is_count(i) and i < len(targets.values), "residuals are those of a number")
+        width = targets.values[i].n_units
+        require(is_array(residuals, "f", (2, None, width)), "residuals have shares")
+        require(is_finite(residuals), "residuals are numbers")
     errors, n_numbers = model.interval_errors, sum(target.n_units for target in targets.values)
     require(errors is None or len(errors.columns) == n_numbers, "errors are those of each number")

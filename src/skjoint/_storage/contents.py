@@ -20,6 +20,7 @@ from skjoint._data.numbers import ChannelEncoder, NumberEncoder, SparseEncoder
 from skjoint._data.sparse_table import EntryEncoder
 from skjoint._data.targets import ClassTarget, Targets, ValueTarget
 from skjoint._data.texts import TextEncoder
+from skjoint._data.value_transform import ValueTransform
 from skjoint._ensemble.companions.registry import COMPANIONS
 from skjoint._network.graph import Embedding
 from skjoint._network.keras_config import check_config
@@ -104,6 +105,7 @@ KINDS = {
     "Schema": _plain(Schema, encoder_checks.check_schema),
     "Targets": _plain(Targets, checks.check_targets),
     "ValueTarget": _plain(ValueTarget, checks.check_value_target),
+    "ValueTransform": _plain(ValueTransform, checks.check_value_transform),
     "ClassTarget": _plain(ClassTarget, checks.check_class_target),
     "Trunk": _plain(Trunk, _check_trunk),
     "Resumption": Kind(

@@ -34,6 +34,7 @@ def check_parameters(params):
     TypeError
         With the name of the parameter.
     """
+    check_transform(params.get("value_transform"))
     for name, value in params.items():
         if name.partition("__")[0] in NOT_SAVED and value is not None:
             raise TypeError(f"{name} must be None in a file. Got {_short(value)} instead.")
@@ -43,6 +44,15 @@ def check_parameters(params):
                 f"loaded. Got {_short(value)} instead."
             )
         _check_value(name, value)
+
+
+def check_transform(value_transform):
+    """Raise unless it may stand in a file."""
+    if not (value_transform is None or isinstance(value_transform, str)):
+        raise TypeError(
+            "value_transform must be a name, such as 'log' or 'quantile', to be saved and loaded. "
+            f"Got {_short(value_transform)} instead, which may hold code: pickle the estimator."
+        )
 
 
 def _check_value(name, value, inside=False):

@@ -34,7 +34,9 @@ Activation: TypeAlias = str | Callable[..., Any]
 OneClassWeight: TypeAlias = Mapping[Any, float] | Literal["balanced"] | None
 ClassWeight: TypeAlias = OneClassWeight | Sequence[OneClassWeight]
 
-ValueFrom: TypeAlias = Literal["head", "mean", "median", "blend", "auto"]
+ValueFrom: TypeAlias = Literal["head", "mean", "median", "blend", "smearing", "auto"]
+# The name of one, or a transformer of scikit-learn's kind.
+ValueTransform: TypeAlias = Literal["log", "log1p", "yeo-johnson", "quantile"] | Any | None
 ClassFrom: TypeAlias = Literal["head", "value"]
 OutputKind: TypeAlias = Literal["value", "class", "proba", "interval", "frame"]
 HeadLink: TypeAlias = Literal["class_to_value", "value_to_class", "mixture"] | None

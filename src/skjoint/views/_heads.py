@@ -145,6 +145,8 @@ class _View(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
             y = self._own_kind(y)
             alone = {**BOTH_HEADS, **self._alone}
             prefix = joint_prefix(estimator)
+            if self._part == 0 and estimator.get_params()[f"{prefix}value_from"] == "smearing":
+                del alone["value_from"]  # which needs no label
             estimator.set_params(**{f"{prefix}{name}": value for name, value in alone.items()})
         if sample_weight is not None:
             params[weight_name(estimator)] = sample_weight
@@ -458,5 +460,8 @@ def _is_one_column(y: YLike) -> bool:
     """Whether y holds one column."""
     if isinstance(y, dict):
         return len(y) == 1
-    shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
+    try:
+        shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
+    except ValueError:  # a list of arrays of several shapes
+        return False
     return len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)

@@ -38,4 +38,5 @@ def program_key(plan):
         sparse.issparse(plan.rows.table),
         plan.validation is not None,
         plan.balancing,
+        tuple(units.shape for units in plan.value_units),
     )

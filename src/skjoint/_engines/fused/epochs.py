@@ -111,5 +111,5 @@ class Epochs:
         balance = self.template.balance
         factors = balance.weights if balance else inputs["loss_weights"]
         total = tf.reduce_sum(factors * losses)
-        metrics = self.head_sums.metrics(inputs["scales"], targets, outputs, weights)
+        metrics = self.head_sums.metrics(inputs["units"], targets, outputs, weights)
         return tf.concat([[total], losses, *metrics], axis=0)

@@ -114,7 +114,7 @@ class Program:
             "validation": [] if validation is None else by_row(validation, n_validation),
             "n_validation": tf.constant(len(validation or ())),
             "loss_weights": tf.constant(plan.loss_weights, tf.float32),
-            "scales": [tf.constant(scale, tf.float32) for scale in plan.value_scales],
+            "units": [tf.constant(units, tf.float32) for units in plan.value_units],
             "alpha": tf.constant(plan.network.alpha, tf.float32),
             "embedding_alpha": tf.constant(plan.network.embedding_alpha, tf.float32),
             "rate": tf.constant(plan.optimizer.rate or 0.0, tf.float32),

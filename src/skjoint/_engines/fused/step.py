@@ -58,7 +58,7 @@ class Step:
             balance.update(losses, sums_of(weights), losses_after)
         if self.schedule == "cosine":
             self._anneal(inputs)
-        metrics = self.head_sums.metrics(inputs["scales"], targets, outputs, weights)
+        metrics = self.head_sums.metrics(inputs["units"], targets, outputs, weights)
         sums = [[total * n_rows], losses, *metrics]
         if balance:
             sums.append(factors * n_rows)

@@ -24,15 +24,15 @@ class HeadSums:
         heads = zip(self.row_losses, targets, outputs, weights, strict=True)
         return tf.stack([tf.reduce_sum(w * loss(y, output)) for loss, y, output, w in heads])
 
-    def metrics(self, scales, targets, outputs, weights):
+    def metrics(self, units, targets, outputs, weights):
         """Weighted sums of each head's metric, and the sums of the weights."""
         import tensorflow as tf
 
-        scales = iter(scales)
+        units = iter(units)
         found = []
         for head, target, output, w in zip(self.heads, targets, outputs, weights, strict=True):
-            scale = next(scales) if head.kind == "value" else None
-            metric = head.output.row_metric(target, output, scale)
+            own = next(units) if head.kind == "value" else None
+            metric = head.output.row_metric(target, output, own)
             found.append(tf.reduce_sum(w * metric))
         return tf.stack(found), sums_of(weights)
 

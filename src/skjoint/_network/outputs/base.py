@@ -16,6 +16,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from skjoint._network.graph import Dense, Scaled
+from skjoint._network.original import absolute_error
 from skjoint._network.start import constants_of, scaled_start
 
 LEAST_PROBA = 1e-30  # what float32 can take the logarithm of
@@ -135,8 +136,8 @@ class Output(ABC):
         """The Keras loss of rows, on training targets and all parts side by side."""
 
     @abstractmethod
-    def row_metric(self, targets, outputs, scale):
-        """The metric of each row, as Keras tensors; numbers in original units by ``scale``."""
+    def row_metric(self, targets, outputs, units):
+        """The metric of each row, as Keras tensors; numbers in original units by ``units``."""
 
     @abstractmethod
     def constants(self, targets, weights) -> Iterable[np.ndarray]:
@@ -238,12 +239,11 @@ class ValueOutput(Output):
         """The numbers among training targets or parts side by side: they come first."""
         return columns[:, : self.n_units]
 
-    def row_metric(self, targets, outputs, scale):
+    def row_metric(self, targets, outputs, units):
         from skjoint._support.keras_import import import_keras
 
-        ops = import_keras().ops
-        error = self.numbers(targets) - self.numbers(outputs)
-        return ops.mean(ops.abs(error) * scale, axis=-1)
+        error = absolute_error(self.numbers(targets), self.numbers(outputs), units)
+        return import_keras().ops.mean(error, axis=-1)
 
     def constants(self, targets, weights):
         numbers = self.numbers(targets)

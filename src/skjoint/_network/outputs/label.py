@@ -58,7 +58,7 @@ class Label(Output):
     def takes_means(self, loss):
         return True
 
-    def row_metric(self, targets, outputs, scale=None):
+    def row_metric(self, targets, outputs, units=None):
         ops = import_keras().ops
         codes = ops.cast(ops.reshape(targets, (-1,)), "int32")
         return ops.cast(ops.equal(ops.argmax(outputs, axis=-1), codes), "float32")
