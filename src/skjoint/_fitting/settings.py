@@ -73,7 +73,7 @@ class Settings:
     callback_arguments: dict
     verbose: int
     # held-out rows
-    held_out_share: float | None
+    validation: object  # a share of the rows, a splitter or None
     stopping: Stopping | None
     calibrates: bool
     value_from: str
@@ -172,7 +172,7 @@ def resolve(params, targets, features, mode, seed, previous=None):
         callbacks=callbacks,
         callback_arguments=callback_arguments,
         verbose=p.verbose,
-        held_out_share=None if chunk else resolve_held_out_share(p, targets),
+        validation=None if chunk else resolve_validation(p, targets),
         stopping=None if chunk else resolve_stopping(p),
         calibrates=not chunk and p.calibration is not None,
         value_from=p.value_from,
@@ -318,8 +318,8 @@ def resolve_schedule(p, mode, rate_set_elsewhere):
     return "constant" if rate_set_elsewhere or p.trunk is not None else "auto"
 
 
-def resolve_held_out_share(p, targets):
-    """Share of rows to hold out, or None."""
+def resolve_validation(p, targets):
+    """Share of rows to hold out, the splitter that chooses them, or None."""
     needs_rows = (
         p.early_stopping
         or len(p.companions) > 0

@@ -16,6 +16,7 @@ from skjoint._data.rows import Rows
 from skjoint._data.sample_weight import check_weights, drop_unweighted
 from skjoint._data.split import label_codes
 from skjoint._data.targets import Targets
+from skjoint._fitting.held_out_rows import HeldOutRows, hold_rows_out
 from skjoint._fitting.settings import uses_ranks
 from skjoint._fitting.value_units import value_units, with_loss_units
 from skjoint._network.outputs import value_output
@@ -38,10 +39,12 @@ class EncodedData:
     Numbers that their label alone decides have weight 0 in ``rows``. They count in
     ``held_out_weights`` where they are part of what the network predicts, and in
     ``interval_weights`` always. ``known`` are these numbers by name of the value target: marks
-    of their labels, (n_classes, 1), and scaled numbers.
+    of their labels, (n_classes, 1), and scaled numbers. ``held_out`` are the rows that members
+    hold out.
     """
 
     rows: Rows
+    held_out: HeldOutRows
     held_out_weights: list[np.ndarray]
     interval_weights: list[np.ndarray]
     known: dict[str, tuple[np.ndarray, np.ndarray]]
@@ -117,6 +120,7 @@ def encode_rows(data, targets, features, settings):
     )
     return EncodedData(
         rows,
+        hold_rows_out(rows.codes, len(rows), settings),
         every_weight if in_network else weights,
         every_weight,
         _known_numbers(targets) if in_network else {},
@@ -139,6 +143,6 @@ def _known_numbers(targets):
     return {target.name: (marks, target.encode(numbers)) for target in targets.values}
 
 
-def held_out_rows(data):
+def with_held_out_weights(data):
     """The rows with the weights that count where they are held out."""
     return replace(data.rows, weights=data.held_out_weights)
