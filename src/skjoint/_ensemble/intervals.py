@@ -7,7 +7,7 @@ import numpy as np
 from skjoint._ensemble.held_out import pairs_of_rows
 
 
-def learn_errors(held_out, decoding, truth, n_networks, optimism):
+def learn_errors(held_out, decoding, truth, n_networks, optimism, groups=None):
     r"""Ascending absolute errors of the numbers on held-out rows.
 
     Where the network gives a variance, errors are in its standard deviations (Lei et al.
@@ -19,6 +19,10 @@ def learn_errors(held_out, decoding, truth, n_networks, optimism):
       variance in which two networks differ (the ambiguity of Krogh & Vedelsby 1995);
     - by ``optimism``, since the epochs were chosen on these rows.
 
+    With groups a new row comes from a new one. All groups together have the weight of their
+    number, each the same, so that they are what is exchangeable and not the rows: hierarchical
+    conformal prediction (Dunn, Wasserman & Ramdas 2023 [1]_; Lee, Barber & Willett 2023 [2]_).
+
     Parameters
     ----------
     held_out : HeldOut
@@ -28,11 +32,20 @@ def learn_errors(held_out, decoding, truth, n_networks, optimism):
     n_networks : int
     optimism : list of float
         By value target, see :func:`skjoint._ensemble.optimism.selection_optimism`.
+    groups : ndarray of int, default=None
+        Code of the group of each entry.
 
     Returns
     -------
     list of (ndarray, ndarray, int)
-        By column of numbers: errors, their weights, and the number of rows.
+        By column of numbers: errors, their weights, and the number of rows, or of groups.
+
+    References
+    ----------
+    .. [1] R. Dunn, L. Wasserman and A. Ramdas, "Distribution-Free Prediction Sets for
+       Two-Layer Hierarchical Models", JASA 118 (2023).
+    .. [2] Y. Lee, R. F. Barber and R. Willett, "Distribution-Free Inference with Hierarchical
+       Data", arXiv:2306.06342 (2023).
     """
     numbers = decoding.decode(held_out.outputs, "value")
     deviations = decoding.deviations(held_out.outputs, known=False)
@@ -42,7 +55,10 @@ def learn_errors(held_out, decoding, truth, n_networks, optimism):
         errors = (true - numbers[i]) / deviations.get(i, 1)
         labelled = weights > 0
         weights, row_of = weights[labelled], row[labelled]
-        shared, n_rows = weights / times[row_of], len(np.unique(row_of))
+        shared, n = weights / times[row_of], len(np.unique(row_of))
+        counted = shared
+        if groups is not None:
+            counted, n = _of_equal_groups(shared, groups[labelled])
         for column in errors.reshape(len(errors), -1)[labelled].T:
             ambiguity = (1 - 1 / n_networks) * _own_share(column, weights, row_of)
             shrinkage = max(1 - ambiguity, 1 / n_networks)
@@ -51,8 +67,14 @@ def learn_errors(held_out, decoding, truth, n_networks, optimism):
                 shrinkage /= 1 + ambiguity * np.average(column**2, weights=shared)
             sizes = np.abs(column) * np.sqrt(shrinkage) * optimism[i]
             order = np.argsort(sizes)
-            by_column.append((sizes[order], shared[order], n_rows))
+            by_column.append((sizes[order], counted[order], n))
     return by_column
+
+
+def _of_equal_groups(weights, groups):
+    """Weights that sum to 1 in every group, and the number of groups."""
+    found, code = np.unique(groups, return_inverse=True)
+    return weights / np.bincount(code, weights)[code], len(found)
 
 
 def _own_share(errors, weights, row):

@@ -37,6 +37,7 @@ def fit_auxiliary_models(plans, data, features, settings):
         settings.seed,
         held_out,
         features.code_columns,
+        data.held_out.folds,
     )
 
 
@@ -129,6 +130,7 @@ class Assembler:
             "seed": settings.seed,
             "companions": tuple(settings.companions),
             "n_validation": len(self.plans[0].validation or ()),
+            "validation_groups": self.data.held_out.held_out_groups,
         }
         if not self._holds_out:
             blends = self.previous.blends if settings.mode == "chunk" and self.previous else {}
@@ -139,8 +141,8 @@ class Assembler:
         temperatures = calibrate(held_out, targets) if settings.calibrates else ()
         blends = self._blends(held_out)
         errors = None
-        # Training that goes on has seen rows of another split before.
-        if targets.values and self.plans[0].first_epoch == 0:
+        # Training that goes on has seen rows of another split before, but for the user's own.
+        if targets.values and (self.plans[0].first_epoch == 0 or self.data.n_own):
             optimism = self._optimism(network, chosen)
             errors = self._interval_errors(held_out, blends, n_networks, optimism)
         return {
@@ -154,7 +156,7 @@ class Assembler:
     def _held_out_rows(self, plan):
         """Rows that a member held out, with their targets as they are encoded."""
         where = plan.validation.positions
-        return replace(plan.validation, targets=[t[where] for t in self.data.rows.targets])
+        return replace(plan.validation, targets=[t[where] for t in self.data.every.targets])
 
     # ------------------------------------------------------------------ blends
     def _blends(self, held_out):
@@ -207,16 +209,19 @@ class Assembler:
         settings, targets = self.settings, self.targets
         where = held_out.positions
         truth = [
-            (target.decode(self.data.rows.targets[i][where]), self.data.interval_weights[i][where])
+            (target.decode(self.data.every.targets[i][where]), self.data.interval_weights[i][where])
             for i, target in enumerate(targets.values)
         ]
         value_from = without_auto(settings.value_from, blends)
         outputs = tuple(head.output for head in settings.heads)
         decoding = Decoding(targets, outputs, value_from, "head", blends)
+        groups = self.data.held_out.groups
+        of_entries = None if groups is None else groups.codes[where]
         return IntervalErrors(
             value_from,
             settings.non_negative,
-            partial(learn_errors, held_out, decoding, truth, n_networks, optimism),
+            partial(learn_errors, held_out, decoding, truth, n_networks, optimism, of_entries),
+            by_group=groups is not None,
         )
 
 

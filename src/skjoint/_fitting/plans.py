@@ -118,7 +118,7 @@ class _PlanWriter:
             embedding=embedding,
         )
         if trunk is not None and not network.n_codes:
-            trunk.check_codes(self.data.rows.X)
+            trunk.check_codes(self.data.rows.table)
         return network, trunk_weights
 
     def _new_trunk(self, seed):

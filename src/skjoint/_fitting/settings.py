@@ -27,6 +27,7 @@ AUTO_SIZES = (256, 64)
 AUTO_ALPHA = 5e-5  # for each column of encoded X but ranks
 MAX_AUTO_ALPHA = 0.01
 AUTO_HELD_OUT = 0.1  # share of the rows, where something needs some
+LEAST_GROUPS = 10  # with that share, up to a third of them: 90 % intervals need nine
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Settings:
     verbose: int
     # held-out rows
     validation: object  # a share of the rows, a splitter or None
+    least_groups: int  # to hold out, where groups are known
     stopping: Stopping | None
     calibrates: bool
     value_from: str
@@ -173,6 +175,7 @@ def resolve(params, targets, features, mode, seed, previous=None):
         callback_arguments=callback_arguments,
         verbose=p.verbose,
         validation=None if chunk else resolve_validation(p, targets),
+        least_groups=LEAST_GROUPS if p.validation is None else 0,
         stopping=None if chunk else resolve_stopping(p),
         calibrates=not chunk and p.calibration is not None,
         value_from=p.value_from,
