@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 from sklearn.utils import check_consistent_length
 
@@ -17,6 +18,7 @@ from skjoint._data.rows import Rows
 from skjoint._data.sample_weight import check_weights, drop_unweighted, weighted_rows
 from skjoint._data.split import label_codes
 from skjoint._data.targets import Targets
+from skjoint._fitting.dependence import warn_of_dependence
 from skjoint._fitting.held_out_rows import Groups, HeldOutRows, hold_rows_out
 from skjoint._fitting.own_rows import Given, check_unseen, encode_own_rows, joined, one_behind_other
 from skjoint._fitting.settings import uses_ranks
@@ -31,7 +33,7 @@ class TrainingData:
     """X, y and weights of a fit, checked; rows of weight 0 are left out.
 
     ``given`` says which rows are held out, as it came, and ``as_given`` is all that
-    a splitter reads, where there is one.
+    a splitter reads, where there is one; ``index`` is that of a table.
     """
 
     X: Features
@@ -40,6 +42,7 @@ class TrainingData:
     given: Given
     groups: Groups | None
     as_given: AsGiven | None
+    index: pd.Index | None
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,10 @@ def read_training_data(X, y, sample_weight, params, previous, given=None):
     if kept is not None and groups is not None:
         groups = groups.take(kept)
     weighted = drop_unweighted(features, table, sample_weight)
-    return TrainingData(*weighted, given, groups, as_given)
+    index = X.index if isinstance(X, pd.DataFrame) else None
+    if kept is not None and index is not None:
+        index = index[kept]
+    return TrainingData(*weighted, given, groups, as_given, index)
 
 
 def learn_encoders(data, params, classes, whole=True):
@@ -152,6 +158,9 @@ def encode_rows(data, targets, features, settings):
         rows = every.take(np.arange(len(rows)))
     n_own = len(every) - len(rows)
     held_out = hold_rows_out(rows, n_own, data.groups, data.as_given, settings)
+    if held_out.splits and held_out.singly:
+        dates = {position: encoder.zone for position, encoder in features.dates.items()}
+        warn_of_dependence(data.X, dates, data.index, held_out.splits[0])
     in_network = targets.known_in_network
     return EncodedData(
         rows,
