@@ -53,7 +53,7 @@ def plain():
 @pytest.fixture(scope="module")
 def full():
     """One that has every attribute."""
-    return small(**EVERYTHING).fit(FRAME, Y["value"])
+    return small(**EVERYTHING).fit(FRAME, Y["value"], groups=np.arange(150) // 5)
 
 
 def fresh():
@@ -142,6 +142,7 @@ def test_those_of_other_settings_are_absent(plain):
         "best_epoch_": "without early_stopping",
         "temperature_": "without calibration",
         "value_blend_": "value_from chose no blend",
+        "validation_groups_": "no groups were held out",
     }
     assert present | set(reasons) == set(ATTRIBUTES)
     for name, reason in reasons.items():
@@ -164,6 +165,7 @@ def test_they_are_those_of_the_model(full):
     assert full.n_iter_ == len(full.loss_weights_) == len(full.history_["loss"]) == 3
     assert full.best_epoch_.shape == (2, 2)
     assert full.n_validation_ == 45
+    assert [len(groups) for groups in full.validation_groups_] == [9, 9]
     assert full.temperature_ == model.temperatures[0]
     assert sum(full.value_blend_.values()) == pytest.approx(1)
     assert full.shares_.shape == (2, 1)

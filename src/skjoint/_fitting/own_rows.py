@@ -143,6 +143,8 @@ def check_unseen(rows, own):
     Where many training rows are alike, as in a table of a few categories, a new row may well be
     one of them.
     """
+    if not sparse.issparse(rows.table) and not _is_seen(rows.table, own.table[0]):
+        return  # in a moment: keys of millions of rows take seconds
     trained = row_keys(rows.table, rows.targets)
     if len(set(trained)) < MOSTLY_DISTINCT * len(trained):
         return
@@ -151,6 +153,16 @@ def check_unseen(rows, own):
             "X_val and y_val must hold rows that are not trained on. All of their "
             f"{len(own.targets[0])} rows are also rows of X and y."
         )
+
+
+def _is_seen(table, row):
+    """Whether a row stands in a table."""
+    table, candidates = table.reshape(len(table), -1), np.arange(len(table))
+    for column, entry in enumerate(row.ravel()):
+        candidates = candidates[table[candidates, column] == entry]
+        if not len(candidates):
+            return False
+    return True
 
 
 def joined(rows, own):

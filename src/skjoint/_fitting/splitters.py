@@ -84,7 +84,10 @@ def splits_of(splitter, given, codes, settings):
     if getattr(splitter, "random_state", 0) is None:
         splitter = copy.copy(splitter)
         splitter.random_state = settings.seed
-    found = list(splitter.split(given.X, given.y, given.groups))
+    try:
+        found = list(splitter.split(given.X, given.y, given.groups))
+    except ValueError as error:
+        raise ValueError(f"validation={splitter!r} cannot split the rows: {error}") from error
     if isinstance(splitter, TimeSeriesSplit):
         found.reverse()
     if not found:
