@@ -1048,10 +1048,9 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         small; with several members they grow by as much as the mean error of one
         is larger in the epochs that the others chose. Training that goes on
         (``warm_start``, ``partial_fit``) has seen those rows, unless they are ``X_val``: it drops
-        the errors. Where groups are known (``fit(groups=...)``) a row of a new group is
-        covered: each held-out group counts alike, and they take the place of rows in the
-        guarantee (hierarchical conformal prediction [3]_ [4]_). It needs nine of them for a
-        coverage of 0.9.
+        the errors. Where groups are known (``fit(groups=...)``) rows of new groups are
+        covered: groups take the place of rows in the guarantee (hierarchical conformal
+        prediction [3]_ [4]_). It needs nine of them for a coverage of 0.9.
         They are found when first needed, here or to be pickled or saved; until then
         the estimator keeps the rows. Of a Pipeline:
         ``pipe[-1].predict_interval(pipe[:-1].transform(X))``.

@@ -19,9 +19,12 @@ def learn_errors(held_out, decoding, truth, n_networks, optimism, groups=None):
       variance in which two networks differ (the ambiguity of Krogh & Vedelsby 1995);
     - by ``optimism``, since the epochs were chosen on these rows.
 
-    With groups a new row comes from a new one. All groups together have the weight of their
-    number, each the same, so that they are what is exchangeable and not the rows: hierarchical
-    conformal prediction (Dunn, Wasserman & Ramdas 2023 [1]_; Lee, Barber & Willett 2023 [2]_).
+    With groups a new row comes from a new one: groups are what is exchangeable, and their number
+    takes the place of that of rows (hierarchical conformal prediction: Dunn, Wasserman & Ramdas
+    2023 [1]_, Lee, Barber & Willett 2023 [2]_). Among G + 1 groups, with Q the quantile of all
+    their errors, the new group has on average a share of 1 / (G + 1) of the rows below Q. Rows
+    keep their weights, so that the coverage is one of rows; with groups of one size that is the
+    same as if each group counted alike.
 
     Parameters
     ----------
@@ -55,10 +58,8 @@ def learn_errors(held_out, decoding, truth, n_networks, optimism, groups=None):
         errors = (true - numbers[i]) / deviations.get(i, 1)
         labelled = weights > 0
         weights, row_of = weights[labelled], row[labelled]
-        shared, n = weights / times[row_of], len(np.unique(row_of))
-        counted = shared
-        if groups is not None:
-            counted, n = _of_equal_groups(shared, groups[labelled])
+        shared = weights / times[row_of]
+        n = len(np.unique(row_of if groups is None else groups[labelled]))
         for column in errors.reshape(len(errors), -1)[labelled].T:
             ambiguity = (1 - 1 / n_networks) * _own_share(column, weights, row_of)
             shrinkage = max(1 - ambiguity, 1 / n_networks)
@@ -67,14 +68,8 @@ def learn_errors(held_out, decoding, truth, n_networks, optimism, groups=None):
                 shrinkage /= 1 + ambiguity * np.average(column**2, weights=shared)
             sizes = np.abs(column) * np.sqrt(shrinkage) * optimism[i]
             order = np.argsort(sizes)
-            by_column.append((sizes[order], counted[order], n))
+            by_column.append((sizes[order], shared[order], n))
     return by_column
-
-
-def _of_equal_groups(weights, groups):
-    """Weights that sum to 1 in every group, and the number of groups."""
-    found, code = np.unique(groups, return_inverse=True)
-    return weights / np.bincount(code, weights)[code], len(found)
 
 
 def _own_share(errors, weights, row):

@@ -60,8 +60,8 @@ class IntervalErrors:
 def conformal_quantile(errors, weights, n, coverage, units="rows"):
     """The ``coverage * (1 + 1 / n)`` quantile of ascending errors of n rows or groups, weighted.
 
-    Split conformal prediction (Lei et al. 2018); with groups of equal weights hierarchical
-    conformal prediction (Lee, Barber & Willett 2023).
+    Split conformal prediction (Lei et al. 2018); of groups hierarchical conformal prediction
+    (Lee, Barber & Willett 2023).
     """
     total = weights.sum()
     # of n + 1 rows or groups: the new one has the mean weight of the others
@@ -70,6 +70,6 @@ def conformal_quantile(errors, weights, n, coverage, units="rows"):
     if not reached.any():
         raise ValueError(
             f"coverage={coverage} needs more than {n} held-out {units} with a number: at least "
-            f"{int(np.ceil(coverage / (1 - coverage)))}. Hold out more with validation."
+            f"{int(np.ceil(coverage / (1 - coverage) - 1e-9))}. Hold out more with validation."
         )
     return float(errors[np.argmax(reached)])
