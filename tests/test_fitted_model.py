@@ -54,7 +54,7 @@ def plain():
 @pytest.fixture(scope="module")
 def full():
     """One that has every attribute."""
-    return small(**EVERYTHING).fit(FRAME, Y["value"])
+    return small(**EVERYTHING).fit(FRAME, Y["value"], groups=np.arange(150) // 5)
 
 
 def fresh():
@@ -144,6 +144,7 @@ def test_those_of_other_settings_are_absent(plain):
         "temperature_": "without calibration",
         "threshold_": "without threshold",
         "value_blend_": "value_from chose no blend",
+        "validation_groups_": "no groups were held out",
     }
     assert present | set(reasons) == set(ATTRIBUTES)
     for name, reason in reasons.items():
@@ -166,6 +167,7 @@ def test_they_are_those_of_the_model(full):
     assert full.n_iter_ == len(full.loss_weights_) == len(full.history_["loss"]) == 3
     assert full.best_epoch_.shape == (2, 2)
     assert full.n_validation_ == 45
+    assert [len(groups) for groups in full.validation_groups_] == [9, 9]
     assert full.temperature_ == model.temperatures[0]
     assert full.threshold_ == model.thresholds[0]
     assert sum(full.value_blend_.values()) == pytest.approx(1)

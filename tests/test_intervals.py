@@ -75,6 +75,47 @@ def errors_of(numbers, true, positions, weights=None, n_networks=1, std=None, op
     return errors, shared
 
 
+def of_groups(true, sizes, groups_known=True):
+    """What is learned of a network that predicts 0 for rows of groups of these sizes."""
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    decoding = SimpleNamespace(
+        decode=lambda *_: [np.zeros(len(true))], deviations=lambda *_, known: {}
+    )
+    held_out = SimpleNamespace(outputs=None, row=np.arange(len(true)))
+    truth, known = [(true, np.ones(len(true)))], group if groups_known else None
+    (column,) = learn_errors(held_out, decoding, truth, 1, [1.0], known)
+    return column
+
+
+@pytest.mark.parametrize("unequal", [False, True])
+@pytest.mark.parametrize("n_groups", [10, 50])
+def test_rows_of_new_groups_are_covered_as_often_as_asked(n_groups, unequal):
+    """Groups differ more than their rows, and large ones most."""
+    rng = np.random.default_rng(0)
+    n_covered, n_rows, of_rows = 0, 0, 0
+    for _ in range(400):
+        sizes = rng.integers(2, 20, n_groups + 20) if unequal else np.full(n_groups + 20, 6)
+        effect = np.repeat(rng.normal(size=len(sizes)) * np.sqrt(sizes), sizes)
+        true = effect + rng.normal(size=len(effect))
+        first = sizes[:n_groups].sum()
+        new = np.abs(true[first:])
+        width = conformal_quantile(*of_groups(true[:first], sizes[:n_groups]), 0.9, "groups")
+        n_covered, n_rows = n_covered + np.sum(new <= width), n_rows + len(new)
+        columns = of_groups(true[:first], sizes[:n_groups], groups_known=False)
+        of_rows += np.sum(new <= conformal_quantile(*columns, 0.9))
+    assert 0.89 < n_covered / n_rows < (0.92 if n_groups == 50 else 0.99)
+    assert of_rows / n_rows < 0.9
+
+
+def test_a_coverage_needs_as_many_groups_as_it_would_need_rows():
+    X, y = make_data(160)
+    est = fit(X, y, epochs=1, validation=0.5).fit(X, y, groups=np.arange(160) // 10)
+    assert est.n_validation_ == 80
+    assert np.isfinite(est.predict_interval(X, 0.8)).all()
+    with pytest.raises(ValueError, match="needs more than 8 held-out groups .* at least 9"):
+        est.predict_interval(X, 0.9)
+
+
 @pytest.mark.parametrize("n_networks", [1, 4, 100])
 @pytest.mark.parametrize("noise", [0.5, 1, 10])
 def test_errors_are_made_as_small_as_those_of_the_mean(n_networks, noise):

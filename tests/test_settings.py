@@ -220,8 +220,8 @@ def test_the_auto_schedule(params, schedule, rate):
     ],
 )
 def test_rows_are_held_out_where_something_needs_them(params, share):
-    assert settings_of(**params).held_out_share == share
-    assert settings_of("chunk", **params).held_out_share is None
+    assert settings_of(**params).validation == share
+    assert settings_of("chunk", **params).validation is None
 
 
 def test_a_chunk_has_neither_held_out_rows_nor_what_needs_them():
@@ -253,7 +253,7 @@ def test_the_plain_network_is_what_its_docstring_lists():
     assert settings.alpha == settings.dropout == 0.0
     assert settings.optimizer.schedule == "constant"
     assert settings.optimizer.rate == pytest.approx(keras.optimizers.Adam().learning_rate)
-    assert settings.held_out_share is settings.stopping is None
+    assert settings.validation is settings.stopping is None
     assert not settings.calibrates
     assert (settings.n_members, settings.n_refits, settings.companions) == (1, 0, {})
 

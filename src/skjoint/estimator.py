@@ -20,6 +20,7 @@ from skjoint._data.sample_weight import total_weight
 from skjoint._fitting.assemble import Assembler, fit_auxiliary_models
 from skjoint._fitting.continuing import keep_fixed
 from skjoint._fitting.members import train_all
+from skjoint._fitting.own_rows import Given
 from skjoint._fitting.plans import write_plans
 from skjoint._fitting.settings import resolve
 from skjoint._fitting.training_data import encode_rows, learn_encoders, read_training_data
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
         Optimizer,
         OutputKind,
         RandomState,
+        Splitter,
         Trunk,
         ValueFrom,
         ValueTransform,
@@ -312,11 +314,23 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
     verbose : {0, 1, 2}, default=0
         0 silent, 1 a progress bar, 2 one line per epoch with the loss and
         metric of each head.
-    validation : float in (0, 1) or None, default=None
+    validation : float in (0, 1), splitter of scikit-learn or None, default=None
         Share of rows to hold out, shuffled and stratified on the label; a
         label's only row stays in training. Encodings of X and y are learned
         from all rows. None means 0.1 with ``early_stopping``, ``calibration``,
-        ``threshold``, ``companions`` or ``value_from="blend"``, and no held-out rows without.
+        ``threshold``, ``companions`` or ``value_from="blend"``, and no held-out rows
+        without.
+        With ``groups`` in ``fit`` it is a share of the groups, each held out as a whole; the
+        0.1 of None are ten groups then where there are thirty or more. With ``X_val`` these
+        rows take the place of a share.
+        A splitter, such as ``TimeSeriesSplit()``, ``GroupShuffleSplit()`` or
+        ``PredefinedSplit(fold)``, chooses the rows: a member takes the first split, the next
+        one the second, and round again where there are fewer; of ``TimeSeriesSplit``
+        from the last split on, which holds out the latest rows. It reads X, y and
+        groups as ``fit`` got them, ``StratifiedKFold`` and its like the labels of the first
+        class target, and draws by ``random_state`` of the fit where it has none of its own.
+        Companions answer held-out rows of groups, of a splitter and of ``X_val`` by fits to
+        exactly the rows that a member trains on.
     early_stopping : bool or "by_head", default=False
         Hold rows out, stop when the joint monitor has not improved for
         ``n_iter_no_change`` epochs and restore the best weights. The monitor
@@ -426,6 +440,9 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         ``early_stopping``.
     n_validation_ : int
         Rows that the first member held out; 0 without held-out rows.
+    validation_groups_ : ndarray, or list of these
+        Groups of the rows that were held out; a list, one for each member, of several. Only
+        where ``fit`` was given ``groups`` and held rows out.
     value_names_, class_names_ : list of str
         Names of the targets in ``history_``, ``evaluate`` and ``shares_``.
     n_features_in_ : int
@@ -573,7 +590,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         warm_start: bool = False,
         random_state: RandomState = None,
         verbose: int = 0,
-        validation: float | None = None,
+        validation: float | Splitter | None = None,
         early_stopping: bool | Literal["by_head"] = False,
         n_iter_no_change: int = 10,
         calibration: Literal["temperature"] | None = None,
@@ -798,7 +815,17 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
 
     # -------------------------------------------------------------- training
     @checks_parameters
-    def fit(self, X: XLike, y: YLike, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: XLike,
+        y: YLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: XLike | None = None,
+        y_val: YLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Train on X and y.
 
         Parameters
@@ -815,6 +842,19 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
             Weight of each row, or of each row and target: an array in the order of
             ``predict``'s columns, or a DataFrame whose columns have the names of the
             targets or of their columns of y, in any order. Rows of weight 0 count as absent.
+        X_val, y_val : default=None
+            Validation rows of your own, with the columns of X and y, in the place of a share
+            (``validation``). All members hold out these, and whatever is learned from
+            held-out rows is learned from them; nothing is trained on them, and all rows of X
+            are trained on. Of a ``Pipeline`` with metadata routing:
+            ``Pipeline(steps, transform_input=["X_val"])``, as for scikit-learn's
+            ``HistGradientBoostingRegressor``.
+        sample_weight_val : array-like, default=None
+            Weights of these rows, in the forms of ``sample_weight``.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each row of X, such as its patient. A share of the *groups* is held out
+            then, each as a whole, and intervals are for rows of new groups. A splitter in
+            ``validation`` is handed the groups.
 
         Returns
         -------
@@ -824,12 +864,13 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         Raises
         ------
         ValueError
-            If a parameter, X, y or the weights cannot be used, or if the loss
-            becomes NaN or infinite.
+            If a parameter, X, y, the weights, the validation rows or the groups cannot be used,
+            or if the loss becomes NaN or infinite.
         """
         goes_on = self.warm_start and self.__sklearn_is_fitted__()
         mode: Literal["fit", "continue"] = "continue" if goes_on else "fit"
-        return self._fit(X, y, sample_weight, self.classes, mode)
+        given = Given(X_val, y_val, sample_weight_val, groups)
+        return self._fit(X, y, sample_weight, self.classes, mode, given)
 
     @checks_parameters
     def partial_fit(
@@ -879,11 +920,12 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         sample_weight: ArrayLike | None,
         classes: Labels | None,
         mode: Literal["fit", "continue", "chunk"],
+        given: Given | None = None,
     ) -> Self:
         """The way of the data from X and y to the fitted model, which the last step keeps."""
         params = self.get_params(deep=False)
         previous = None if mode == "fit" else vars(self).get("_model")
-        data = read_training_data(X, y, sample_weight, params, previous)
+        data = read_training_data(X, y, sample_weight, params, previous, given)
         if previous is None:
             targets, features = learn_encoders(data, params, classes, mode != "chunk")
             seed = self._draw_seed()
@@ -1114,7 +1156,10 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         the epoch where training was stopped early, which makes errors a little
         small; with several members they grow by as much as the mean error of one
         is larger in the epochs that the others chose. Training that goes on
-        (``warm_start``, ``partial_fit``) has seen those rows: it drops the errors.
+        (``warm_start``, ``partial_fit``) has seen those rows, unless they are ``X_val``: it drops
+        the errors. Where groups are known (``fit(groups=...)``) rows of new groups are
+        covered: groups take the place of rows in the guarantee (hierarchical conformal
+        prediction [3]_ [4]_). It needs nine of them for a coverage of 0.9.
         They are found when first needed, here or to be pickled or saved; until then
         the estimator keeps the rows. Of a Pipeline:
         ``pipe.predict(X, output="interval", coverage=0.9)``.
@@ -1143,6 +1188,10 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
            "Distribution-Free Predictive Inference for Regression", JASA 113 (2018).
         .. [2] A. Krogh and J. Vedelsby, "Neural Network Ensembles, Cross Validation,
            and Active Learning", NIPS 1994.
+        .. [3] R. Dunn, L. Wasserman and A. Ramdas, "Distribution-Free Prediction Sets for
+           Two-Layer Hierarchical Models", JASA 118 (2023).
+        .. [4] Y. Lee, R. Barber and R. Willett, "Distribution-Free Inference with
+           Hierarchical Data", arXiv:2306.06342 (2023).
 
         Examples
         --------

@@ -19,43 +19,44 @@ from skjoint._support.nearest_name import nearest_name
 from skjoint._support.warn import warn
 
 
-def check_weights(sample_weight, n_samples):
+def check_weights(sample_weight, n_samples, argument="sample_weight"):
     """float64 weights of shape (n_samples,) or (n_samples, n_targets), or None.
 
-    A table keeps the names of its columns, by which targets find theirs.
+    A table keeps the names of its columns, by which targets find theirs. ``argument`` is the
+    name in messages.
     """
     if sample_weight is None:
         return None
-    sample_weight = as_pandas(sample_weight, "sample_weight")
+    sample_weight = as_pandas(sample_weight, argument)
     names = None
     if isinstance(sample_weight, pd.DataFrame):
         names = sample_weight.columns
-        check_names(names, "sample_weight")
+        check_names(names, argument)
     if isinstance(sample_weight, Real):
         sample_weight = np.full(n_samples, float(sample_weight))
     elif not sparse.issparse(sample_weight):
-        check_container(sample_weight, "sample_weight")
+        check_container(sample_weight, argument)
     try:
         weights = check_array(
             sample_weight,
             ensure_2d=False,
             dtype=np.float64,
             ensure_all_finite=True,
-            input_name="sample_weight",
+            input_name=argument,
         )
     except ValueError as error:
-        if "sample_weight" in str(error):
+        if argument in str(error):
             raise
-        raise ValueError(f"sample_weight must hold numbers. {error}") from error
+        raise ValueError(f"{argument} must hold numbers. {error}") from error
     if weights.ndim > 2 or len(weights) != n_samples:
         raise ValueError(
-            f"sample_weight must have shape ({n_samples},) or ({n_samples}, n_targets). "
+            f"{argument} must have shape ({n_samples},) or ({n_samples}, n_targets). "
             f"Got {weights.shape} instead."
         )
     if (weights < 0).any():
-        raise ValueError("Negative values in data passed to `sample_weight`.")
+        raise ValueError(f"Negative values in data passed to `{argument}`.")
     if not weights.any():
-        raise ValueError("sample_weight must hold at least one positive weight: all are zero.")
+        raise ValueError(f"{argument} must hold at least one positive weight: all are zero.")
     largest = weights.max(axis=0)
     extreme = (largest > 1e100) | ((largest < 1e-100) & (largest > 0))
     # Only ratios count, and sums of these would be infinite or 0.
@@ -74,12 +75,26 @@ def total_weight(n_samples, sample_weight):
     return float(max(n_samples, np.max(np.sum(sample_weight, axis=0))))
 
 
+def label_weights(targets, masks, sample_weight):
+    """``sample_weight`` of class targets by output index; 0 where there is no label."""
+    weights = targets.split_weights(sample_weight, len(masks[0]))
+    of_classes = range(len(targets.values), len(targets.outputs))
+    return {i: np.where(masks[i], weights[i], 0.0) for i in of_classes}
+
+
+def weighted_rows(sample_weight):
+    """Places of the rows of a weight above 0; None where that is all of them."""
+    if sample_weight is None:
+        return None
+    weights = np.asarray(sample_weight)
+    kept = np.flatnonzero(weights if weights.ndim == 1 else weights.any(axis=1))
+    return None if len(kept) == len(weights) else kept
+
+
 def drop_unweighted(features, table, sample_weight):
     """Leave out rows of weight 0, so that they equal rows that are not there."""
-    if sample_weight is None:
-        return features, table, None
-    kept = np.flatnonzero(sample_weight if sample_weight.ndim == 1 else sample_weight.any(axis=1))
-    if len(kept) == len(table):
+    kept = weighted_rows(sample_weight)
+    if kept is None:
         return features, table, sample_weight
     return features.take(kept), table.take(kept), _safe_indexing(sample_weight, kept)
 

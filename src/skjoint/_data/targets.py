@@ -408,13 +408,29 @@ class Targets:
         labelled rows, however few they are. Without ``strict`` a head may be
         unlabelled as a whole, as in a chunk of ``partial_fit``.
         """
-        weights = self.split_weights(sample_weight, len(masks[0]))
+        factors = self.label_factors(arrays, masks, sample_weight, class_weight)
+        return self.weights_by(factors, arrays, masks, sample_weight, strict)
+
+    def label_factors(self, arrays, masks, sample_weight=None, class_weight=None):
+        """By class target the factor of each label's weight, learned from rows to train on."""
         check_class_weight(self.classes, class_weight)
-        per_class = iter(by_target(class_weight, len(self.classes), "class_weight"))
+        weights = self.split_weights(sample_weight, len(masks[0]))
+        entries = by_target(class_weight, len(self.classes), "class_weight")
+        return [
+            class_weights(target, arrays[i], np.where(masks[i], weights[i], 0.0), entry)
+            for i, (target, entry) in enumerate(
+                zip(self.classes, entries, strict=True), len(self.values)
+            )
+        ]
+
+    def weights_by(self, factors, arrays, masks, sample_weight=None, strict=True):
+        """As :meth:`row_weights`, with factors of labels that are known."""
+        weights = self.split_weights(sample_weight, len(masks[0]))
+        n_values = len(self.values)
         for i, target in enumerate(self.outputs):
             w = np.where(masks[i], weights[i], 0.0)
             if target.kind == "class":
-                w = w * class_weights(target, arrays[i], w, next(per_class))[arrays[i]]
+                w = w * factors[i - n_values][arrays[i]]
             weights[i] = normalise(w, target.name, strict)
         if not any(w.any() for w in weights):
             raise ValueError("No row of y is labelled for any target: there is nothing to learn.")

@@ -7,7 +7,7 @@ import numpy as np
 from skjoint._ensemble.held_out import pairs_of_rows
 
 
-def learn_errors(held_out, decoding, truth, n_networks, optimism):
+def learn_errors(held_out, decoding, truth, n_networks, optimism, groups=None):
     r"""Ascending absolute errors of the numbers on held-out rows.
 
     They are those of transformed numbers where there is a transform. Where the network gives a
@@ -20,6 +20,13 @@ def learn_errors(held_out, decoding, truth, n_networks, optimism):
       variance in which two networks differ (the ambiguity of Krogh & Vedelsby 1995);
     - by ``optimism``, since the epochs were chosen on these rows.
 
+    With groups a new row comes from a new one: groups are what is exchangeable, and their number
+    takes the place of that of rows (hierarchical conformal prediction: Dunn, Wasserman & Ramdas
+    2023 [1]_, Lee, Barber & Willett 2023 [2]_). Among G + 1 groups, with Q the quantile of all
+    their errors, the new group has on average a share of 1 / (G + 1) of the rows below Q. Rows
+    keep their weights, so that the coverage is one of rows; with groups of one size that is the
+    same as if each group counted alike.
+
     Parameters
     ----------
     held_out : HeldOut
@@ -29,11 +36,20 @@ def learn_errors(held_out, decoding, truth, n_networks, optimism):
     n_networks : int
     optimism : list of float
         By value target, see :func:`skjoint._ensemble.optimism.selection_optimism`.
+    groups : ndarray of int, default=None
+        Code of the group of each entry.
 
     Returns
     -------
     list of (ndarray, ndarray, int)
-        By column of numbers: errors, their weights, and the number of rows.
+        By column of numbers: errors, their weights, and the number of rows, or of groups.
+
+    References
+    ----------
+    .. [1] R. Dunn, L. Wasserman and A. Ramdas, "Distribution-Free Prediction Sets for
+       Two-Layer Hierarchical Models", JASA 118 (2023).
+    .. [2] Y. Lee, R. F. Barber and R. Willett, "Distribution-Free Inference with Hierarchical
+       Data", arXiv:2306.06342 (2023).
     """
     numbers = decoding.decode(held_out.outputs, "value")
     deviations = decoding.transformed_deviations(held_out.outputs)
@@ -44,7 +60,8 @@ def learn_errors(held_out, decoding, truth, n_networks, optimism):
         errors = (target.forward(true) - target.forward(numbers[i])) / deviations.get(i, 1)
         labelled = weights > 0
         weights, row_of = weights[labelled], row[labelled]
-        shared, n_rows = weights / times[row_of], len(np.unique(row_of))
+        shared = weights / times[row_of]
+        n = len(np.unique(row_of if groups is None else groups[labelled]))
         for column in errors.reshape(len(errors), -1)[labelled].T:
             ambiguity = (1 - 1 / n_networks) * _own_share(column, weights, row_of)
             shrinkage = max(1 - ambiguity, 1 / n_networks)
@@ -53,7 +70,7 @@ def learn_errors(held_out, decoding, truth, n_networks, optimism):
                 shrinkage /= 1 + ambiguity * np.average(column**2, weights=shared)
             sizes = np.abs(column) * np.sqrt(shrinkage) * optimism[i]
             order = np.argsort(sizes)
-            by_column.append((sizes[order], shared[order], n_rows))
+            by_column.append((sizes[order], shared[order], n))
     return by_column
 
 

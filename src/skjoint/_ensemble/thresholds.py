@@ -35,7 +35,7 @@ def check_held_out_labels(plans, data, targets, name):
     """
     rows = np.unique(np.concatenate([plan.validation.positions for plan in plans]))
     for i, target in _of_two_labels(targets):
-        seen = np.unique(data.rows.targets[i][rows][data.label_weights[i][rows] > 0])
+        seen = np.unique(data.every.targets[i][rows][data.label_weights[i][rows] > 0])
         if len(seen) < 2:
             which = f"only label {target.classes.tolist()[seen[0]]!r}" if len(seen) else "no label"
             raise ValueError(

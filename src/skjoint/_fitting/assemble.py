@@ -39,6 +39,7 @@ def fit_auxiliary_models(plans, data, features, settings):
         settings.seed,
         held_out,
         features.code_columns,
+        data.held_out.folds,
     )
 
 
@@ -131,6 +132,7 @@ class Assembler:
             "seed": settings.seed,
             "companions": tuple(settings.companions),
             "n_validation": len(self.plans[0].validation or ()),
+            "validation_groups": self.data.held_out.held_out_groups,
         }
         if not self._holds_out:
             goes_on = settings.mode == "chunk" and self.previous is not None
@@ -148,8 +150,8 @@ class Assembler:
             thresholds = tuple(learn_thresholds(held_out, targets, weights, settings.threshold))
         blends = self._blends(held_out)
         errors = None
-        # Training that goes on has seen rows of another split before.
-        if targets.values and self.plans[0].first_epoch == 0:
+        # Training that goes on has seen rows of another split before, but for the user's own.
+        if targets.values and (self.plans[0].first_epoch == 0 or self.data.n_own):
             optimism = self._optimism(network, chosen)
             errors = self._interval_errors(held_out, blends, thresholds, n_networks, optimism)
         return {
@@ -165,7 +167,7 @@ class Assembler:
     def _held_out_rows(self, plan):
         """Rows that a member held out, with their targets as they are encoded."""
         where = plan.validation.positions
-        return replace(plan.validation, targets=[t[where] for t in self.data.rows.targets])
+        return replace(plan.validation, targets=[t[where] for t in self.data.every.targets])
 
     # ------------------------------------------------------------------ blends
     def _blends(self, held_out):
@@ -218,16 +220,19 @@ class Assembler:
         settings, targets = self.settings, self.targets
         where = held_out.positions
         truth = [
-            (target.decode(self.data.rows.targets[i][where]), self.data.interval_weights[i][where])
+            (target.decode(self.data.every.targets[i][where]), self.data.interval_weights[i][where])
             for i, target in enumerate(targets.values)
         ]
         value_from = without_auto(settings.value_from, blends)
         outputs = tuple(head.output for head in settings.heads)
         decoding = Decoding(targets, outputs, value_from, "head", blends, thresholds).of_intervals()
+        groups = self.data.held_out.groups
+        of_entries = None if groups is None else groups.codes[where]
         return IntervalErrors(
             decoding.value_from,
             settings.non_negative,
-            partial(learn_errors, held_out, decoding, truth, n_networks, optimism),
+            partial(learn_errors, held_out, decoding, truth, n_networks, optimism, of_entries),
+            by_group=groups is not None,
         )
 
 

@@ -7,20 +7,15 @@ from dataclasses import replace
 import numpy as np
 
 from skjoint._data.sample_weight import normalised
-from skjoint._data.split import split_validation
 from skjoint._engines.plan import Plan
 from skjoint._engines.routing import make_trunk
 from skjoint._ensemble.thresholds import check_held_out_labels
-from skjoint._fitting.training_data import held_out_rows
+from skjoint._fitting.held_out_rows import seed_of
+from skjoint._fitting.training_data import with_held_out_weights
 from skjoint._network.original import original_table
 from skjoint._network.spec import TRUNK, NetworkSpec
 from skjoint._network.weights import initial_weights, weights_of, with_idle_embedding
 from skjoint._support.warn import warn
-
-
-def seed_of(member, seed):
-    """Seed of a member; the first one has the seed of a fit without others."""
-    return seed if member == 0 else int(np.random.SeedSequence([seed, member]).generate_state(1)[0])
 
 
 def write_plans(data, targets, features, settings, previous=None):
@@ -40,7 +35,8 @@ def write_plans(data, targets, features, settings, previous=None):
     members, refits : list of Plan
     """
     writer = _PlanWriter(data, targets, features, settings, previous)
-    members = [writer.plan(i, writer.split(i)) for i in range(settings.n_members)]
+    splits = data.held_out.splits or [None] * settings.n_members
+    members = [writer.plan(i, split) for i, split in enumerate(splits)]
     if settings.threshold is not None:
         check_held_out_labels(members, data, targets, settings.threshold)
     refits = []
@@ -60,14 +56,6 @@ class _PlanWriter:
         self.features = features
         self.settings = settings
         self.previous = previous
-
-    def split(self, member):
-        """Places of the rows to train a member on, and of those to hold out; None if none are."""
-        settings, rows = self.settings, self.data.rows
-        if settings.held_out_share is None:
-            return None
-        seed = seed_of(member, settings.seed)
-        return split_validation(rows.codes, len(rows), settings.held_out_share, seed)
 
     def plan(self, member, split):
         settings, seed = self.settings, seed_of(member, self.settings.seed)
@@ -135,7 +123,7 @@ class _PlanWriter:
             embedding=embedding,
         )
         if trunk is not None and not network.n_codes:
-            trunk.check_codes(self.data.rows.X)
+            trunk.check_codes(self.data.rows.table)
         return network, trunk_weights
 
     def _new_trunk(self, seed):
@@ -164,7 +152,7 @@ class _PlanWriter:
             return rows, None
         train, held_out = split
         names = [target.name for target in self.targets.outputs]
-        validation = held_out_rows(self.data).take(held_out)
+        validation = with_held_out_weights(self.data).take(held_out)
         return normalised(rows.take(train), names), normalised(validation, names, strict=False)
 
     def _value_units(self, rows):

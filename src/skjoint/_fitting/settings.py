@@ -29,6 +29,7 @@ AUTO_ALPHA = 5e-5  # for each column of encoded X but ranks
 LEVEL_ROWS = 5.0  # of a prior on the embedding of each level
 MAX_AUTO_ALPHA = 0.01
 AUTO_HELD_OUT = 0.1  # share of the rows, where something needs some
+LEAST_GROUPS = 10  # with that share, up to a third of them: 90 % intervals need nine
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,8 @@ class Settings:
     callback_arguments: dict
     verbose: int
     # held-out rows
-    held_out_share: float | None
+    validation: object  # a share of the rows, a splitter or None
+    least_groups: int  # to hold out, where groups are known
     stopping: Stopping | None
     calibrates: bool
     threshold: str | None  # name of the score that chooses it
@@ -179,7 +181,8 @@ def resolve(params, targets, features, mode, seed, n_rows, previous=None):
         callbacks=callbacks,
         callback_arguments=callback_arguments,
         verbose=p.verbose,
-        held_out_share=None if chunk else resolve_held_out_share(p, targets),
+        validation=None if chunk else resolve_validation(p, targets),
+        least_groups=LEAST_GROUPS if p.validation is None else 0,
         stopping=None if chunk else resolve_stopping(p),
         calibrates=not chunk and p.calibration is not None,
         threshold=None if chunk else p.threshold,
@@ -334,8 +337,8 @@ def resolve_schedule(p, mode, rate_set_elsewhere):
     return "constant" if rate_set_elsewhere or p.trunk is not None else "auto"
 
 
-def resolve_held_out_share(p, targets):
-    """Share of rows to hold out, or None."""
+def resolve_validation(p, targets):
+    """Share of rows to hold out, the splitter that chooses them, or None."""
     needs_rows = (
         p.early_stopping
         or len(p.companions) > 0

@@ -7,12 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import (
-    HasMethods,
-    Interval,
-    InvalidParameterError,
-    StrOptions,
-)
+from sklearn.utils._param_validation import HasMethods, Interval, InvalidParameterError, StrOptions
 
 from skjoint._data.value_transform import NAMED
 from skjoint._engines.balancing import METHODS
@@ -72,7 +67,11 @@ CONSTRAINTS: dict[str, Any] = {
     "random_state": ["random_state"],
     "verbose": [Interval(Integral, 0, 2, closed="both"), "boolean"],
     # held-out rows
-    "validation": [Interval(Real, 0, 1, closed="neither"), None],
+    "validation": [
+        Interval(Real, 0, 1, closed="neither"),
+        HasMethods(["get_n_splits", "split"]),
+        None,
+    ],
     "early_stopping": ["boolean", StrOptions({"by_head"})],
     "n_iter_no_change": _COUNT,
     "calibration": [StrOptions({"temperature"}), None],

@@ -128,6 +128,14 @@ class FittedAttributes:
         """Rows that the first member held out."""
         return self._fitted().n_validation
 
+    @property
+    def validation_groups_(self) -> NDArray[Any] | list[NDArray[Any]]:
+        """Groups of the rows that were held out; a list of several members'."""
+        groups = self._fitted().validation_groups
+        if not groups:
+            raise self._absent("validation_groups_", "no groups were held out")
+        return one_or_list([of_member.copy() for of_member in groups])
+
     # -------------------------------------------------------------- prediction
     @property
     def temperature_(self) -> float | Any:

@@ -62,6 +62,8 @@ class FittedModel:
     best_epoch : ndarray of shape (n_members, n_outputs) or None
     n_validation : int
         Rows that the first member held out.
+    validation_groups : tuple of ndarray
+        Groups of the rows that each member held out; none without groups.
     companions : tuple of str
         Names of the companions that were asked for.
     temperatures : tuple of float
@@ -93,6 +95,7 @@ class FittedModel:
     blends: dict = field(default_factory=dict)
     interval_errors: IntervalErrors | None = None
     residuals: dict = field(default_factory=dict)
+    validation_groups: tuple[np.ndarray, ...] = ()
 
     def __getstate__(self):
         return {f.name: getattr(self, f.name) for f in fields(self)}

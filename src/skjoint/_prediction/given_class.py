@@ -1,4 +1,4 @@
-"""What ``predict_value(given_class=...)`` asks about."""
+"""The labels that ``predict_value(given_class=...)`` asks about."""
 
 from __future__ import annotations
 

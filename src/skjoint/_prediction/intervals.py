@@ -21,12 +21,15 @@ class IntervalErrors:
         Whether the numbers, and so the ends of intervals, are never negative.
     columns : list of (errors, weights, n_rows), or a function that gives it
         By column of the numbers: ascending errors, in standard deviations where the output has
-        one; their weights; the number of different rows.
+        one; their weights; the number of different rows, or groups.
+    by_group : bool
+        Whether new rows come from new groups.
     """
 
-    def __init__(self, value_from, non_negative, columns):
+    def __init__(self, value_from, non_negative, columns, by_group=False):
         self.value_from = value_from
         self.non_negative = non_negative
+        self.by_group = by_group
         self._columns = columns
         self._lock = threading.Lock()
 
@@ -42,6 +45,7 @@ class IntervalErrors:
             "value_from": self.value_from,
             "non_negative": self.non_negative,
             "columns": self.columns,
+            "by_group": self.by_group,
         }
 
     def __setstate__(self, state):
@@ -49,21 +53,23 @@ class IntervalErrors:
 
     def widths(self, coverage):
         """Half-widths of intervals that hold the number in this share of cases, by column."""
-        return [conformal_quantile(*column, coverage) for column in self.columns]
+        units = "groups" if self.by_group else "rows"
+        return [conformal_quantile(*column, coverage, units) for column in self.columns]
 
 
-def conformal_quantile(errors, weights, n_rows, coverage):
-    """The ``coverage * (1 + 1 / n)`` quantile of n rows' ascending errors, weighted.
+def conformal_quantile(errors, weights, n, coverage, units="rows"):
+    """The ``coverage * (1 + 1 / n)`` quantile of ascending errors of n rows or groups, weighted.
 
-    Split conformal prediction (Lei et al. 2018).
+    Split conformal prediction (Lei et al. 2018); of groups hierarchical conformal prediction
+    (Lee, Barber & Willett 2023).
     """
     total = weights.sum()
-    # of n + 1 rows: the new one has the mean weight of the others
-    needed = coverage * total * (1 + 1 / n_rows) * (1 - 1e-12) if n_rows else np.inf
+    # of n + 1 rows or groups: the new one has the mean weight of the others
+    needed = coverage * total * (1 + 1 / n) * (1 - 1e-12) if n else np.inf
     reached = np.cumsum(weights) >= needed
     if not reached.any():
         raise ValueError(
-            f"coverage={coverage} needs more than {n_rows} held-out rows with a number: at least "
-            f"{int(np.ceil(coverage / (1 - coverage)))}. Hold out more with validation."
+            f"coverage={coverage} needs more than {n} held-out {units} with a number: at least "
+            f"{int(np.ceil(coverage / (1 - coverage) - 1e-9))}. Hold out more with validation."
         )
     return float(errors[np.argmax(reached)])

@@ -239,6 +239,7 @@ def is_name(value):
 def check_interval_errors(errors):
     require(errors.value_from in VALUE_FROM, "errors are those of an answer")
     require(isinstance(errors.non_negative, (bool, np.bool_)), "intervals are bounded or not")
+    require(isinstance(errors.by_group, (bool, np.bool_)), "errors are of rows or of groups")
     require(isinstance(errors.columns, list), "errors are a list")
     for column in errors.columns:
         require(isinstance(column, tuple) and len(column) == 3, "errors have weights")
@@ -282,6 +283,8 @@ def check_model(model):
     for target, threshold in zip(targets.classes, thresholds, strict=False):
         of_two = target.n_units == 2 and is_share(threshold)
         require(threshold is None or of_two, "a threshold is a share, and of two labels")
+    groups = model.validation_groups
+    require(all(group.ndim == 1 for group in groups), "groups that were held out are a list")
     kinds = [companion.name for companion in COMPANIONS.values()]
     require(all(name in kinds for name in model.companions), "companions are known")
     sources = {target.source for target in targets.classes}

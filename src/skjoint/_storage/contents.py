@@ -35,6 +35,7 @@ from skjoint._prediction.stacked import Stacked
 from skjoint._storage import checks, encoder_checks
 from skjoint._storage.checks import require
 from skjoint._storage.fields import check_fields
+from skjoint._storage.splitters import SPLITTERS, arguments, made
 
 
 class Kind(NamedTuple):
@@ -137,6 +138,8 @@ def kind_of(value):
         return kind_named(f"output {cls.name}")
     if cls in {companion.model for companion in COMPANIONS.values()}:
         return kind_named(f"companion {value.kind}")
+    if SPLITTERS.get(name) is cls:
+        return kind_named(f"splitter {name}")
     return (name, KINDS[name]) if name in KINDS and KINDS[name].cls is cls else None
 
 
@@ -150,4 +153,7 @@ def kind_named(name):
         return name, Kind(
             cls, lambda model: model.arrays(), lambda fields: cls(**fields), _no_check
         )
+    if prefix == "splitter" and rest in SPLITTERS:
+        cls = SPLITTERS[rest]
+        return name, Kind(cls, arguments, lambda fields: made(cls, fields), _no_check)
     return (name, KINDS[name]) if name in KINDS else None

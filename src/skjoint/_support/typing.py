@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -40,6 +40,13 @@ ValueTransform: TypeAlias = Literal["log", "log1p", "yeo-johnson", "quantile"] |
 ClassFrom: TypeAlias = Literal["head", "value"]
 OutputKind: TypeAlias = Literal["value", "class", "proba", "interval", "frame"]
 HeadLink: TypeAlias = Literal["class_to_value", "value_to_class", "mixture"] | None
+
+
+class Splitter(Protocol):
+    """A splitter of scikit-learn's kind."""
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Any, Any]]: ...
+
 
 # An array, or a list of arrays where there are several class targets. "| Any" spares callers who
 # have one class target a cast.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -30,6 +30,9 @@ class Task:
     n_codes : dict of {int: int}, default={}
         Those of ``columns`` that hold categories, and the number of codes of each. Code 0 stands
         for all levels that are not told apart; the others are 1, 2, ...
+    folds : sequence of (ndarray, ndarray), default=()
+        Places of rows to train on and, in the table, of rows to answer then. Without any a
+        companion leaves rows out as it likes, one by one.
     """
 
     rows: Rows
@@ -38,6 +41,7 @@ class Task:
     where: np.ndarray
     seed: int
     n_codes: dict[int, int] = field(default_factory=dict)
+    folds: Sequence[tuple[np.ndarray, np.ndarray]] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +105,37 @@ class Companion:
         heads = {i: head for i, head in task.heads.items() if self.serves(head)}
         if not heads:
             return []
-        return self.fitter(replace(task, heads=heads), **{**self.arguments, **arguments})
+        task, arguments = replace(task, heads=heads), {**self.arguments, **arguments}
+        if not task.folds:
+            return self.fitter(task, **arguments)
+        found = self._fit_to(task, slice(None), arguments)
+        return self._with_answers_of_folds(found, task, arguments)
+
+    def _fit_to(self, task, places, arguments):
+        """Models of some of the rows, without held-out answers."""
+        rows = task.rows.take(places).alone()
+        alone = replace(task, rows=rows, where=np.arange(0), folds=())
+        return self.fitter(alone, **arguments)
+
+    def _with_answers_of_folds(self, found, task, arguments):
+        """Models of all rows, with the answers of models that were trained on folds.
+
+        A row in several folds has the mean of their answers.
+        """
+        total = {model.head: np.zeros((len(task.where), model.model.n_units)) for model in found}
+        times = {head: np.zeros((len(task.where), 1)) for head in total}
+        for inside, outside in task.folds:
+            is_whole = len(inside) == len(task.rows)
+            of_fold = found if is_whole else self._fit_to(task, inside, arguments)
+            here, X = np.searchsorted(task.where, outside), task.rows.table[outside]
+            for one in of_fold:
+                if one.head in total:
+                    total[one.head][here] += one.model.predict(X)
+                    times[one.head][here] += 1
+        with np.errstate(invalid="ignore"):
+            answers = [total[one.head] / times[one.head] for one in found]
+        where = task.where
+        return [replace(m, where=where, answers=a) for m, a in zip(found, answers, strict=True)]
 
 
 def is_unbounded(head):

@@ -92,7 +92,7 @@ def _unknown(key):
     return f"No companion has an argument for companions__{key}.{nearest}"
 
 
-def fit_companions(arguments, rows, heads, losses, columns, seed, where, n_codes=None):
+def fit_companions(arguments, rows, heads, losses, columns, seed, where, n_codes=None, folds=()):
     """Models of companions for the heads that they may have a share in.
 
     Parameters
@@ -110,6 +110,8 @@ def fit_companions(arguments, rows, heads, losses, columns, seed, where, n_codes
         Places of the rows that need held-out predictions, ascending.
     n_codes : dict of {int: int}, default=None
         Those of ``columns`` that hold codes of categories, and the number of codes of each.
+    folds : sequence of (ndarray, ndarray), default=()
+        See :class:`Task`.
 
     Returns
     -------
@@ -118,5 +120,5 @@ def fit_companions(arguments, rows, heads, losses, columns, seed, where, n_codes
     # A weighted mean of outputs suits means: not medians, numbers with a deviation or mixtures.
     pairs = enumerate(zip(heads, losses, strict=True))
     of_means = {i: head for i, (head, loss) in pairs if head.output.takes_means(loss)}
-    task = Task(rows, of_means, columns, where, seed, n_codes or {})
+    task = Task(rows, of_means, columns, where, seed, n_codes or {}, folds)
     return [one for name, own in arguments.items() for one in COMPANIONS[name].fit(task, **own)]
