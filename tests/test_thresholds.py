@@ -67,7 +67,7 @@ def test_no_threshold_has_a_better_score(seed, name, n, decimals):
         return {"zero_division": 0} if quiet else {}
 
     found = best_threshold(proba, codes, weights, name)
-    rest = [score(t) for t in np.append(proba, 2.0)]
+    rest = [score(t) for t in np.append(proba, 1.0)]
     assert score(found) >= max(rest) - 1e-12
     if score(0.5) >= max(rest) - 1e-12:
         assert found == 0.5  # of equal ones

@@ -28,7 +28,7 @@ from skjoint._parameters import presets
 from skjoint._parameters.constraints import CONSTRAINTS, check_numbers
 from skjoint._parameters.copies import check_copies
 from skjoint._parameters.names import hint, is_routed
-from skjoint._prediction.answers import as_frame, side_by_side
+from skjoint._prediction.answers import as_frame, check_std, side_by_side, split
 from skjoint._prediction.attributes import FittedAttributes, one_or_list, report_html
 from skjoint._prediction.decoding import Decoding
 from skjoint._prediction.fitted_model import FittedModel
@@ -1116,30 +1116,13 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         """
         model = self._fitted()
         if return_std:
-            return self._values_and_stds(model, X, given_class)
+            check_std(model, given_class, self.value_from)
+            found = model.values_and_deviations(X, self._decoding(model))
+            return side_by_side(found[0]), side_by_side(found[1])
         if given_class is not None:
             codes = codes_given(model, given_class, _num_samples(X))
             return side_by_side(model.values_given(X, codes))
         return side_by_side(model.answers(X, self._decoding(model), "value"))
-
-    def _values_and_stds(
-        self, model: FittedModel, X: XLike, given_class: ArrayLike | None
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        if given_class is not None:
-            raise ValueError("return_std must be False beside given_class. Got True instead.")
-        if model.targets.values and not model.decoding("head", "head").deviation_parts:
-            raise ValueError(
-                "return_std needs a network that has learned how far off its numbers are: call "
-                "fit with value_loss='gaussian_nll'. Got True instead. Intervals without it: "
-                "predict_interval."
-            )
-        if model.value_source(self.value_from) != "head":
-            raise ValueError(
-                "return_std needs numbers of the value head, whose standard deviation it is: "
-                f"set value_from='head'. Got value_from={self.value_from!r} instead."
-            )
-        values, deviations = model.values_and_deviations(X, self._decoding(model))
-        return side_by_side(values), side_by_side(deviations)
 
     def predict_interval(self, X: XLike, coverage: float = 0.9) -> NDArray[np.float64]:
         """Intervals that hold the true number in a given share of cases.
@@ -1280,16 +1263,7 @@ class JointRegressorClassifier(FittedAttributes, CallbackSupportMixin, BaseEstim
         labels : ndarray of shape (n_samples,) or (n_samples, n_class_targets), or None
             Comparable with ``predict_class``; NaN or None where missing.
         """
-        targets = self._fitted().targets
-        columns = targets.read(y)
-        n_values = len(targets.values)
-        values = {
-            i: c.data[:, 0] if c.data.shape[1] == 1 else c.data
-            for i, c in enumerate(columns[:n_values])
-        }
-        labels = {i: c.labels() for i, c in enumerate(columns[n_values:])}
-        known = [target.classes for target in targets.classes]
-        return side_by_side(values), side_by_side(labels, [*known, *labels.values()])
+        return split(self._fitted().targets, y)
 
     def score(self, X: XLike, y: YLike, sample_weight: ArrayLike | None = None) -> float:
         """Mean over targets of R² (value) and accuracy (class); higher is better.

@@ -30,6 +30,35 @@ def side_by_side(
     return columns_of(arrays, common_dtype(known))
 
 
+def split(targets, y):
+    """The numbers and the labels inside a y of the form that was fitted."""
+    columns, n_values = targets.read(y), len(targets.values)
+    values = {
+        i: c.data[:, 0] if c.data.shape[1] == 1 else c.data
+        for i, c in enumerate(columns[:n_values])
+    }
+    labels = {i: c.labels() for i, c in enumerate(columns[n_values:])}
+    known = [target.classes for target in targets.classes]
+    return side_by_side(values), side_by_side(labels, [*known, *labels.values()])
+
+
+def check_std(model, given_class, value_from):
+    """Raise where a FittedModel has no standard deviations of what is asked for."""
+    if given_class is not None:
+        raise ValueError("return_std must be False beside given_class. Got True instead.")
+    if model.targets.values and not model.decoding("head", "head").deviation_parts:
+        raise ValueError(
+            "return_std needs a network that has learned how far off its numbers are: call "
+            "fit with value_loss='gaussian_nll'. Got True instead. Intervals without it: "
+            "predict_interval."
+        )
+    if model.value_source(value_from) != "head":
+        raise ValueError(
+            "return_std needs numbers of the value head, whose standard deviation it is: "
+            f"set value_from='head'. Got value_from={value_from!r} instead."
+        )
+
+
 def column_names(targets):
     """Names of the columns of each output, by its index: those of y's columns where they have some.
 
