@@ -101,6 +101,7 @@ DONE = {
         y,
     ),
     "a loss without": lambda X, y: ({"value_loss": lambda true, pred: (pred - true)[0, 0]}, X, y),
+    '`threshold="f1"` with': lambda X, y: ({"threshold": "f1"}, X, y),
     "numbers beyond": lambda X, y: ({}, X, y.assign(progression=1e31)),
 }
 

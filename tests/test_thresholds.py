@@ -53,7 +53,7 @@ def several():
 def test_no_threshold_has_a_better_score(seed, name, n, decimals):
     rng = np.random.default_rng(seed)
     codes = np.append([0, 1], rng.integers(2, size=n - 2))
-    proba = rng.random(n).round(decimals)
+    proba = rng.random(n).round(decimals).clip(max=0.9)
     weights = rng.integers(1, 4, n).astype(float)
     scorer = get_scorer(name)
 
@@ -84,10 +84,15 @@ def test_rows_without_weight_are_not_there():
 
 def test_many_rows_are_quick_and_right():
     rng = np.random.default_rng(0)
-    proba = rng.random(50 * MAX_TRIED)
+    proba = rng.random(10 * MAX_TRIED)
     codes = (rng.random(len(proba)) < proba**2).astype(int)  # 1/2 is at sqrt(1/2)
     found = best_threshold(proba, codes, np.ones(len(proba)), "accuracy")
     assert_allclose(found, np.sqrt(0.5), atol=0.03)
+    # of few rows of one label each is tried
+    rare = np.arange(len(proba)) % 100 == 0
+    proba = np.where(rare, 0.9 + proba / 20, proba * 0.9)
+    found = best_threshold(proba, rare.astype(int), np.ones(len(proba)), "f1")
+    assert_array_equal(proba >= found, rare)
 
 
 # ---------------------------------------------------------------- the estimator

@@ -13,8 +13,9 @@ from sklearn.preprocessing import StandardScaler, TargetEncoder
 import skjoint
 from skjoint import JointRegressorClassifier
 from skjoint.datasets import load_diabetes_bands, make_joint
-from skjoint.metrics import agreement_score, expected_calibration_error, joint_score
+from skjoint.metrics import agreement_score, expected_calibration_error, joint_metrics, joint_score
 from skjoint.model_selection import (
+    JointStratifiedGroupKFold,
     JointStratifiedKFold,
     class_scorer,
     joint_cross_val_predict,
@@ -38,7 +39,9 @@ def fit_and_predict(X: pd.DataFrame, y: pd.DataFrame) -> NDArray[np.float64]:
     report: dict[str, float] = est.evaluate(X, y)
     print(losses[-1], report["value_mae"], est.score(X, y), est.classes_[0], est.n_iter_)
     intervals: NDArray[np.float64] = est.predict_interval(X, coverage=0.8)
-    print(intervals.shape)
+    frame: pd.DataFrame = est.predict(X, output="frame")
+    narrow: NDArray[Any] = est.predict(X, output="interval", coverage=0.5)
+    print(intervals.shape, frame.columns, narrow.shape, est.predict(X, output="proba").shape)
     return est.predict_value(X)
 
 
@@ -76,6 +79,11 @@ def arrays_and_lists() -> float:
 
 def inside_scikit_learn(X: pd.DataFrame, y: pd.DataFrame) -> None:
     pipe = make_pipeline(StandardScaler(), JointRegressorClassifier())
+    groups = np.arange(len(X)) // 2
+    by_group = JointStratifiedGroupKFold(3, class_columns=["band"])
+    joint_cross_val_predict(pipe, X, y, groups=groups, cv=by_group)
+    found: dict[str, float] = joint_metrics(pipe.fit(X, y), X, y)
+    print(found["class_f1"])
     folds = JointStratifiedKFold(3, shuffle=True, random_state=0, class_columns=["band"])
     search = GridSearchCV(
         pipe,

@@ -18,7 +18,7 @@ SCORERS = (
         for average in ("", "_macro", "_micro", "_weighted")
     ),
 )
-MAX_TRIED = 500  # thresholds; of more, some at equal shares of the rows
+MAX_TRIED = 500  # thresholds
 
 
 def check_held_out_labels(plans, data, targets, name):
@@ -94,7 +94,7 @@ def best_threshold(proba, codes, weights, name):
     proba, codes, weights = proba[labelled], codes[labelled], weights[labelled]
     if len(np.unique(codes)) < 2:
         return None
-    tried = _thresholds(proba)
+    tried = _thresholds(proba, codes)
     scores = _scores(proba, codes, weights, tried, name)
     best = tried[scores >= scores.max() - 1e-12]  # sums of weights differ in their last digits
     return float(best[np.abs(best - 0.5).argmin()])
@@ -118,13 +118,16 @@ def _scores(proba, codes, weights, thresholds, name):
     return np.nan_to_num(scores, nan=-np.inf)
 
 
-def _thresholds(proba):
-    """1/2, and one between every two neighbours, 0 and 1 among them; of many some."""
+def _thresholds(proba, codes):
+    """0 and 1/2, and one between every two neighbours, 0 and 1 among them.
+
+    If they are many, those just below some rows of either label, so that a rare one has its own.
+    """
     points = np.unique(np.concatenate([[0.0, 1.0], proba]))
     between = (points[1:] + points[:-1]) / 2
     if len(between) > MAX_TRIED:
-        sorted_proba = np.sort(proba)
-        shares = np.linspace(0, len(proba) - 1, MAX_TRIED).astype(int)
-        places = np.searchsorted(points, sorted_proba[shares])
-        between = between[np.unique(np.minimum(places, len(between) - 1))]
-    return np.append(between, 0.5)
+        of_labels = [np.sort(proba[codes == code]) for code in (0, 1)]
+        n_rows = [np.linspace(0, len(p) - 1, MAX_TRIED // 2).astype(int) for p in of_labels]
+        rows = np.concatenate([p[n] for p, n in zip(of_labels, n_rows, strict=True)])
+        between = between[np.maximum(np.searchsorted(points, np.unique(rows)) - 1, 0)]
+    return np.append(between, [0.0, 0.5])
