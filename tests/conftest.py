@@ -1,6 +1,7 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +10,9 @@ from skjoint import JointRegressorClassifier
 from skjoint._data.rows import Rows
 from skjoint._network.outputs import Label, Point
 from skjoint._network.spec import Head
+
+hypothesis.settings.register_profile("skjoint", deadline=None)  # a busy machine is slow
+hypothesis.settings.load_profile("skjoint")
 
 
 def pytest_report_header():

@@ -117,6 +117,12 @@ def test_independent_rows_raise_no_alarm(seed):
     assert message(X.sort_values("x0")) == ""
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_columns_that_say_the_same_count_once(seed):
+    X = np.random.default_rng(seed).normal(size=(200, 4))
+    assert message(np.hstack([np.tile(X, (1, 10)), 5 + 9 * X, -X, np.exp(X)])) == ""
+
+
 @pytest.mark.parametrize("n_rows", [10, 49])
 def test_few_rows_tell_nothing(n_rows):
     assert message(visits().iloc[:n_rows]) == ""

@@ -37,6 +37,8 @@ CODE = re.compile(r"(\D+)\d+")  # such as P017
 N_COMPARED = 200  # held-out rows
 MAX_PARTNERS = 2**14  # rows that each is compared with
 BEYOND_CHANCE = 10.0  # natural logarithm of how much rarer a match is than one in all the rows
+N_RANKED = 1000  # rows by whose ranks columns are compared
+SAME = 0.99  # correlation of ranks
 DUPLICATES = 0.2  # share of the held-out rows that have a match
 WIDTH = 0.02  # of what counts as one number, in standard deviations, of a measure
 GIVE_WAY = (
@@ -199,7 +201,7 @@ def _near_duplicates(columns, train, held_out):
     if not len(some) or not len(partners):
         return None
     agreement = np.zeros((len(some), len(partners)), np.float32)
-    for column in columns:
+    for column in _different(columns):
         codes, rarity = _rarity(column, n_rows)
         order = np.argsort(codes[partners], kind="stable")
         among = codes[partners][order]
@@ -216,6 +218,19 @@ def _near_duplicates(columns, train, held_out):
         "If such rows have one origin, as visits of one patient have, name it for each row: "
         "fit(X, y, groups=...), or a splitter in validation.",
     )
+
+
+def _different(columns):
+    """Columns without those that order the rows as another does: a match would count twice."""
+    codes = [column.codes[:N_RANKED] for column in columns]
+    numbers = [
+        np.where(c < 0, -np.inf, column.entries[c]) if column.entries.dtype.kind in "iuf" else c
+        for column, c in zip(columns, codes, strict=True)
+    ]
+    ranks = pd.DataFrame(dict(enumerate(numbers))).rank()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        alike = np.abs(np.corrcoef(ranks.to_numpy(), rowvar=False).reshape(len(columns), -1)) > SAME
+    return [column for i, column in enumerate(columns) if not alike[i, :i].any()]
 
 
 def _rarity(column, n_rows):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -81,28 +82,31 @@ def splits_of(splitter, given, codes, settings):
             "validation must be a PredefinedSplit with an entry for each row of X. Got "
             f"{len(splitter.test_fold)} entries for {n_rows} rows."
         )
+    drawing = splitter
     if getattr(splitter, "random_state", 0) is None:
-        splitter = copy.copy(splitter)
-        splitter.random_state = settings.seed
+        drawing = copy.copy(splitter)
+        drawing.random_state = settings.seed
+    in_time = isinstance(splitter, TimeSeriesSplit)
     try:
-        found = list(splitter.split(given.X, given.y, given.groups))
+        splits = drawing.split(given.X, given.y, given.groups)
+        found = list(islice(splits, None if in_time else settings.n_members))
     except ValueError as error:
         raise ValueError(f"validation={splitter!r} cannot split the rows: {error}") from error
-    if isinstance(splitter, TimeSeriesSplit):
+    if in_time:
         found.reverse()
     if not found:
         raise ValueError(
             f"validation must be a splitter that holds rows out. {splitter!r} gives no split."
         )
-    splits = [_checked(splitter, *split, n_rows, given.kept) for split in found]
-    return tuple(splits[i % len(splits)] for i in range(settings.n_members))
+    checked = [_checked(splitter, split, n_rows, given.kept) for split in found]
+    return tuple(checked[i % len(checked)] for i in range(settings.n_members))
 
 
-def _checked(splitter, train, held_out, n_rows, kept):
+def _checked(splitter, split, n_rows, kept):
     """A split as ascending places among the rows that are kept."""
     every = np.arange(n_rows)
     try:
-        train, held_out = (np.unique(every[np.asarray(part)]) for part in (train, held_out))
+        train, held_out = (np.unique(every[np.asarray(part)]) for part in split)
     except IndexError as error:
         raise ValueError(
             f"validation must be a splitter of the {n_rows} rows of X. {splitter!r} names others: "

@@ -101,11 +101,11 @@ def read_training_data(X, y, sample_weight, params, previous, given=None):
         as_given = AsGiven(X, y, groups and groups.labels, kept)
     if kept is not None and groups is not None:
         groups = groups.take(kept)
-    weighted = drop_unweighted(features, table, sample_weight)
+    features, table, sample_weight = drop_unweighted(features, table, sample_weight)
     index = X.index if isinstance(X, pd.DataFrame) else None
     if kept is not None and index is not None:
         index = index[kept]
-    data = TrainingData(*weighted, given, groups, as_given, index)
+    data = TrainingData(features, table, sample_weight, given, groups, as_given, index)
     if previous is None:
         warn_of_targets_in(data.X, data.y, params["preprocess"])
     return data
