@@ -57,6 +57,12 @@ def test_fit_partial_fit_score_and_views_read_them(fitted):
     assert fitted.as_regressor().score(X, FORMS["mixed"]) == fitted.as_regressor().score(X, y)
 
 
+def test_series_in_another_order_get_a_warning():
+    turned = pd.Series(NUMBER[::-1], index=range(59, -1, -1))
+    with pytest.warns(UserWarning, match=r"X and y\[0\] carry the same index labels in another"):
+        small(epochs=1, hidden_layer_sizes=(4,)).fit(pd.DataFrame(X), [turned, pd.Series(LABEL)])
+
+
 def test_as_many_as_rows_are_rows(fitted):
     rows = [[NUMBER[0], LABEL[0]], [NUMBER[1], LABEL[1]]]
     assert_array_equal(read_table(rows, n_samples=2).numbers(0), NUMBER[:2])
