@@ -293,6 +293,15 @@ def test_splitters_of_labels_read_the_first_label_and_others_y():
     assert Y["value"].iloc[held_out].mean() == pytest.approx(Y["value"].mean(), abs=2)
 
 
+@pytest.mark.parametrize("form", [dict, list])
+def test_a_splitter_and_own_rows_beside_y_by_columns(form, plans):
+    y, y_val = ({"a": v["value"], "b": v["label"]} for v in (Y, Y_VAL))
+    y, y_val = (v if form is dict else list(v.values()) for v in (y, y_val))
+    small(epochs=1, validation=JointStratifiedKFold(4)).fit(X, y)
+    small(epochs=1).fit(X, y, X_val=X_VAL, y_val=y_val)
+    assert [len(rows_of(fit.members[0])[1]) for fit in plans] == [30, 40]
+
+
 class Overlapping(KFold):
     def split(self, X, y=None, groups=None):
         return ((np.arange(len(X)), test) for _, test in super().split(X, y, groups))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import _num_samples
 
 from skjoint._data.containers import warn_of_other_order
 from skjoint._data.encoding import FeatureEncoder
@@ -96,8 +97,9 @@ def read_training_data(X, y, sample_weight, params, previous, given=None):
     groups = None if given.groups is None else Groups.read(given.groups, len(table))
     kept, as_given = weighted_rows(sample_weight), None
     if is_splitter(params["validation"]):
-        # A dict has no rows that could be counted.
-        y = table.frame if isinstance(y, Mapping) else y
+        # Neither a dict nor a list of columns has rows that could be counted.
+        has_rows = not isinstance(y, Mapping) and _num_samples(y) == len(table)
+        y = y if has_rows else table.frame
         as_given = AsGiven(X, y, groups and groups.labels, kept)
     if kept is not None and groups is not None:
         groups = groups.take(kept)
