@@ -1,6 +1,9 @@
 import os
 from pathlib import Path
 
+# Before anything loads OpenMP: threads that spin while they wait take the cores of other workers.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import hypothesis
 import numpy as np
 import pandas as pd

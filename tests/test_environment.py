@@ -1,6 +1,7 @@
 """Settings of the user's process, of Keras and of TensorFlow, around a fit: right, or one line."""
 
 import contextlib
+import functools
 
 import keras
 import pytest
@@ -45,6 +46,27 @@ def eager_functions():
         tf.config.run_functions_eagerly(False)
 
 
+SETTINGS = {
+    "members": {
+        "n_members": 2,
+        "dropout": 0.1,
+        "value_loss": "gaussian_nll",
+        "class_loss": "categorical_focal_crossentropy",
+        "early_stopping": True,
+    },
+    "mixture": {
+        "head_link": "mixture",
+        "kernel_initializer": "he_normal",
+        "loss_weights": "uncertainty",
+    },
+}
+
+
+@functools.cache
+def fitted_alone(engine, name):
+    return plain(engine=engine, **SETTINGS[name]).fit(X, Y)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
     "surroundings",
@@ -59,18 +81,10 @@ def eager_functions():
     ],
     ids=["float64", "mixed", "float64 policy", "device", "keras", "tf", "control"],
 )
-@pytest.mark.parametrize(
-    "params",
-    [
-        {},
-        {"n_members": 2, "dropout": 0.1, "value_loss": "gaussian_nll", "early_stopping": True},
-        {"class_loss": "categorical_focal_crossentropy", "value_loss": "histogram"},
-        {"head_link": "mixture", "kernel_initializer": "he_normal", "loss_weights": "uncertainty"},
-    ],
-    ids=["plain", "members", "histogram", "mixture"],
-)
-def test_settings_of_the_process_change_nothing(engine, surroundings, params):
-    alone = plain(engine=engine, **params).fit(X, Y)
+@pytest.mark.parametrize("name", SETTINGS)
+def test_settings_of_the_process_change_nothing(engine, surroundings, name):
+    params = SETTINGS[name]
+    alone = fitted_alone(engine, name)
     with surroundings():
         inside = plain(engine=engine, **params).fit(X, Y)
         model = inside.model_

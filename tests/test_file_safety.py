@@ -314,7 +314,7 @@ def test_large_models_are_within_the_bounds(tmp_path):
 @pytest.mark.slow
 def test_damaged_files_raise_value_errors_alone():
     """``SKJOINT_FUZZ=20000`` for many; CI takes some."""
-    n = os.environ.get("SKJOINT_FUZZ", "900")
+    n = os.environ.get("SKJOINT_FUZZ", "400")
     done = subprocess.run(
         [sys.executable, HERE / "fuzz_files.py", n],
         capture_output=True,

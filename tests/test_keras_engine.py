@@ -186,26 +186,6 @@ def test_the_plain_network_is_named_settings_and_no_more(data):
     assert_array_equal(named.fit(X, y).predict(X), plain.predict(X))
 
 
-def test_the_auto_penalty_grows_with_the_columns_of_x():
-    rng = np.random.default_rng(0)
-    numbers = pd.DataFrame(rng.normal(size=(60, 4))).add_prefix("x")
-    numbers["few"] = np.arange(60) % 3  # has a column for each value; ranks do not count
-    text = numbers.assign(letter=np.array(list("abcde"))[np.arange(60) % 5])
-    y = np.column_stack([2 * numbers["x0"], np.arange(60) % 2])
-
-    def alpha(X, **params):
-        est = JointRegressorClassifier(epochs=1, random_state=0, **params)
-        return est.fit(X, y).network_.alpha
-
-    assert alpha(numbers) == pytest.approx(8 * 5e-5)
-    assert alpha(text) == pytest.approx(13 * 5e-5)
-    assert alpha(text, numeric_embedding=None) == pytest.approx(10 * 5e-5)
-    assert alpha(numbers.to_numpy(), preprocess=None) == pytest.approx(5 * 5e-5)
-    assert alpha(rng.normal(size=(60, 300))) == 0.01
-    assert alpha(numbers, hidden_layer_sizes=(8,)) == pytest.approx(8 * 5e-5)
-    assert alpha(numbers, alpha=0.2) == 0.2
-
-
 @pytest.mark.parametrize(
     ("params", "rate"),
     [

@@ -145,15 +145,23 @@ def test_numbers_without_ranks_change_no_setting():
 
 
 def test_the_auto_penalty_counts_encoded_columns_and_is_bounded():
-    def alpha(n_columns, **params):
-        wide = np.random.default_rng(0).normal(size=(60, n_columns))
-        return parts_of(JointRegressorClassifier(**params), wide)[-1].alpha
+    wide = np.random.default_rng(0).normal(size=(60, 300))
+    numbers = pd.DataFrame(wide[:, :4]).add_prefix("x")
+    numbers["few"] = np.arange(60) % 3  # has a column for each value; ranks do not count
+    text = numbers.assign(letter=np.array(list("abcde"))[np.arange(60) % 5])
 
-    assert alpha(4) == pytest.approx(4 * 5e-5)
-    assert alpha(4, numeric_embedding=None) == alpha(4)  # ranks are not counted
-    assert alpha(300) == 0.01
-    assert alpha(4, loss_weights="famo") == 0.0
-    assert alpha(4, loss_weights="famo", alpha=0.1) == 0.1
+    def alpha(X, **params):
+        return parts_of(JointRegressorClassifier(**params), X)[-1].alpha
+
+    assert alpha(wide[:, :4]) == pytest.approx(4 * 5e-5)
+    assert alpha(numbers) == pytest.approx(8 * 5e-5)
+    assert alpha(text) == pytest.approx(13 * 5e-5)
+    assert alpha(text, numeric_embedding=None) == pytest.approx(10 * 5e-5)
+    assert alpha(numbers.to_numpy(), preprocess=None) == pytest.approx(5 * 5e-5)
+    assert alpha(wide) == 0.01
+    assert alpha(numbers, hidden_layer_sizes=(8,)) == pytest.approx(8 * 5e-5)
+    assert alpha(numbers, alpha=0.2) == alpha(numbers, alpha=0.2, loss_weights="famo") == 0.2
+    assert alpha(numbers, loss_weights="famo") == 0.0
 
 
 def test_embeddings_are_drawn_to_zero_as_by_rows_of_each_level():
