@@ -215,6 +215,16 @@ class TestGroups:
             with pytest.raises(ValueError, match=message):
                 next(splitter.split(X, y, groups))
 
+    @pytest.mark.parametrize("kind", [JointStratifiedKFold, JointStratifiedGroupKFold])
+    def test_a_seed_set_later_counts_with_shuffle_only(self, kind):
+        X, y = make_data(60)
+        plain, seeded = kind(3), kind(3)
+        seeded.random_state = 0  # where a seed is given to any splitter
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # groups that are ignored
+            pairs = zip(*(s.split(X, y, np.arange(60) // 4) for s in (plain, seeded)), strict=True)
+        assert all(np.array_equal(a[1], b[1]) for a, b in pairs)
+
     def test_searches_and_routing_give_it_the_groups(self):
         X, y = make_data(60)
         groups = np.arange(60) // 4

@@ -186,9 +186,8 @@ class JointStratifiedGroupKFold(Stratified, GroupsConsumerMixin, _BaseKFold):
         order, codes = self._alike(y, None)
         groups = _codes_of_groups(groups)
         _warn_of_rare_labels(codes, self.n_splits)
-        folds = StratifiedGroupKFold(
-            self.n_splits, shuffle=self.shuffle, random_state=self.random_state
-        )
+        seed = self.random_state if self.shuffle else None  # as in the other splitters
+        folds = StratifiedGroupKFold(self.n_splits, shuffle=self.shuffle, random_state=seed)
         strata = _strata(order, codes, self.n_splits)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # rare labels, once more
