@@ -123,6 +123,19 @@ def test_columns_that_say_the_same_count_once(seed):
     assert message(np.hstack([np.tile(X, (1, 10)), 5 + 9 * X, -X, np.exp(X)])) == ""
 
 
+def test_many_independent_columns_agree_in_some_by_chance():
+    rng = np.random.default_rng(0)
+    assert message(rng.normal(size=(1000, 100))) == ""
+    assert message(rng.normal(size=(1000, 1)) + rng.normal(size=(1000, 60)) / 5) == ""
+    assert message(rng.poisson(1, size=(1000, 100)).astype(float)) == ""
+
+
+def test_columns_without_entries_are_nothing_to_compare():
+    assert message(np.full((60, 3), np.nan)) == ""
+    days = pd.date_range("2024-01-01", periods=60, tz="Europe/Rome")[::-1]
+    assert message(pd.DataFrame({"day": days, "x": np.full(60, np.nan), "c": "a"})) == ""
+
+
 @pytest.mark.parametrize("n_rows", [10, 49])
 def test_few_rows_tell_nothing(n_rows):
     assert message(visits().iloc[:n_rows]) == ""

@@ -36,7 +36,9 @@ CAMEL_ID = re.compile(r"[a-z](Id|ID)$")
 CODE = re.compile(r"(\D+)\d+")  # such as P017
 N_COMPARED = 200  # held-out rows
 MAX_PARTNERS = 2**14  # rows that each is compared with
-BEYOND_CHANCE = 10.0  # natural logarithm of how much rarer a match is than one in all the rows
+BEYOND_CHANCE = 5.0  # natural logarithm of how much rarer a match is than one in all the rows
+TEMPERS = np.array([0.5, 0.75, 1.0])
+AGREED = 0.4  # share of what is rare in a row
 N_RANKED = 1000  # rows by whose ranks columns are compared
 SAME = 0.99  # correlation of ranks
 DUPLICATES = 0.2  # share of the held-out rows that have a match
@@ -76,12 +78,12 @@ def warn_of_dependence(X, dates, index, split):
     """
     if len(X) < LEAST_ROWS or sparse.issparse(X.numbers) or X.numbers.ndim > 2:
         return
-    signs = [_sorted_dates(X, dates, index)]
-    if not signs[0]:
-        columns = _columns_of(X)
-        signs = [_repeating_id(columns) or _near_duplicates(columns, *split)]
-    if signs[0]:
-        sign, remedy = signs[0]
+    found = _sorted_dates(X, dates, index)
+    columns = [] if found else _columns_of(X)
+    if columns:
+        found = _repeating_id(columns) or _near_duplicates(columns, *split)
+    if found:
+        sign, remedy = found
         warn(
             f"Rows are held out at random, as if they were independent, but {sign}. Early "
             "stopping, calibration, intervals and whatever else is learned from held-out rows may "
@@ -120,7 +122,7 @@ def _columns_of(X):
         codes, entries = pd.factorize(column)
         whole = column.dtype.kind in "iuf" and bool((entries % 1 == 0).all())
         columns.append(_Column(X.name(position), codes, np.asarray(entries), whole))
-    return columns
+    return [column for column in columns if len(column.entries) > 1]
 
 
 def _repeating_id(columns):
@@ -189,9 +191,11 @@ def _are_sorted(entries):
 def _near_duplicates(columns, train, held_out):
     """A row to train on that a held-out row agrees with in more than chance would have it.
 
-    Entries that are rare by themselves say something: were columns independent, a row would agree
-    with a given one in some of them with the product of their shares. Common entries do not
-    count, since columns that depend on each other agree in many of them.
+    Were columns independent, a row would agree with a given one in column j with the share p_j of
+    its entry. The sum S of -log p_j over the columns in which two rows agree exceeds s by chance
+    with a probability of at most exp(-t s) prod_j (1 + p_j^(1 - t)), for any t up to 1 (Chernoff).
+    Columns may depend on each other: common entries do not count, and rows must agree in much of
+    what is rare in one.
     """
     n_rows = len(columns[0].codes)
     rng = np.random.default_rng(0)
@@ -201,15 +205,19 @@ def _near_duplicates(columns, train, held_out):
     if not len(some) or not len(partners):
         return None
     agreement = np.zeros((len(some), len(partners)), np.float32)
+    whole, by_chance = np.zeros(len(some)), np.zeros((len(TEMPERS), len(some)))
     for column in _different(columns):
         codes, rarity = _rarity(column, n_rows)
-        order = np.argsort(codes[partners], kind="stable")
-        among = codes[partners][order]
-        bounds = np.searchsorted(among, [codes[some], codes[some] + 1]).T
+        codes, among, rarity = codes[some], codes[partners], rarity[some]
+        whole += rarity
+        by_chance += np.where(rarity > 0, np.log1p(np.exp(-np.outer(1 - TEMPERS, rarity))), 0)
+        order = np.argsort(among, kind="stable")
+        bounds = np.searchsorted(among[order], [codes, codes + 1]).T
         for i, (start, end) in enumerate(bounds):
-            if rarity[some[i]]:
-                agreement[i, order[start:end]] += rarity[some[i]]
-    matched = agreement.max(axis=1) > np.log(n_rows) + BEYOND_CHANCE
+            if rarity[i]:
+                agreement[i, order[start:end]] += rarity[i]
+    beyond = (np.log(n_rows) + BEYOND_CHANCE + by_chance) / TEMPERS[:, None]
+    matched = agreement.max(axis=1) > np.maximum(beyond.min(axis=0), AGREED * whole)
     if np.mean(matched) < DUPLICATES:
         return None
     return (
