@@ -48,6 +48,10 @@ def test_a_column_that_is_named_like_an_id_and_repeats(name, shuffled):
     assert f"fit(X, y, groups=X[{name!r}])" in found
 
 
+def test_a_column_of_an_array_is_named_by_its_place():
+    assert "fit(X, y, groups=X[:, 10])" in message(visits().to_numpy())
+
+
 def test_codes_of_one_form_that_repeat():
     X = visits(shuffled=True).round(0)
     X["who"] = "P-" + X.pop("patient").astype(str).str.zfill(3)

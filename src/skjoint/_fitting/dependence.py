@@ -43,10 +43,6 @@ N_RANKED = 1000  # rows by whose ranks columns are compared
 SAME = 0.99  # correlation of ranks
 DUPLICATES = 0.2  # share of the held-out rows that have a match
 WIDTH = 0.02  # of what counts as one number, in standard deviations, of a measure
-GIVE_WAY = (
-    "If rows are independent all the same, validation=ShuffleSplit(1, test_size=0.1) holds out as "
-    "many without this warning."
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,11 +79,13 @@ def warn_of_dependence(X, dates, index, split):
     if columns:
         found = _repeating_id(columns) or _near_duplicates(columns, *split)
     if found:
-        sign, remedy = found
+        (sign, remedy), share = found, len(split[1]) / len(X)
         warn(
             f"Rows are held out at random, as if they were independent, but {sign}. Early "
             "stopping, calibration, intervals and whatever else is learned from held-out rows may "
-            f"then promise too much for new rows. {remedy} {GIVE_WAY}"
+            f"then promise too much for new rows. {remedy} If rows are independent all the same, "
+            f"validation=ShuffleSplit(1, test_size={share:.2g}) holds out as many without this "
+            "warning."
         )
 
 
@@ -138,10 +136,11 @@ def _repeating_id(columns):
             continue
         if _is_named_so(column) or _is_coded(column) or _is_adjacent(column, columns):
             name = column.name
+            entries = f"X[{name!r}]" if isinstance(name, str) else f"X[:, {name}]"
             return (
                 f"column {name!r} of X looks like an id that repeats ({len(counts)} entries in "
                 f"{n_rows} rows)",
-                f"To predict for new ones, hold out whole ones: fit(X, y, groups=X[{name!r}]), or "
+                f"To predict for new ones, hold out whole ones: fit(X, y, groups={entries}), or "
                 "a splitter that reads groups in validation.",
             )
     return None
