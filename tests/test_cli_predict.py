@@ -221,7 +221,7 @@ def test_targets_of_every_form(folder):
         {
             "p": Y["price"],
             "q": -Y["price"],
-            "n": X["rooms"],
+            "n": 5 - X["rooms"],
             "k": Y["grade"],
             "a": (X["rooms"] > 2) * 1.0,
             "b": (X["rooms"] <= 2) * 1.0,

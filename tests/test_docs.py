@@ -102,6 +102,12 @@ DONE = {
     ),
     "a loss without": lambda X, y: ({"value_loss": lambda true, pred: (pred - true)[0, 0]}, X, y),
     '`threshold="f1"` with': lambda X, y: ({"threshold": "f1"}, X, y),
+    '`value_transform="log"`': lambda X, y: (
+        {"value_transform": "log"},
+        X,
+        y.assign(progression=y["progression"].where(y.index > 0, 0.0)),
+    ),
+    "`fit(X, [price, grade])`": lambda X, y: ({}, X, [y["progression"], y["band"][1:]]),
     "numbers beyond": lambda X, y: ({}, X, y.assign(progression=1e31)),
 }
 

@@ -115,7 +115,7 @@ def test_few_negative_numbers_are_a_warning_and_many_an_error():
     with pytest.raises(
         ValueError, match=r"of 0 and more with value_activation='relu'. Got -1 inst"
     ):
-        fitted(x[:, 0], value_activation="relu")
+        fitted(x[:, 0] ** 3, value_activation="relu")
     with pytest.raises(
         ValueError, match="from 0 to 1 with value_activation='sigmoid'. Got 295 inst"
     ):
