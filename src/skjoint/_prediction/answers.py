@@ -30,7 +30,7 @@ def side_by_side(
     return columns_of(arrays, common_dtype(known))
 
 
-def split(targets, y):
+def split(targets: Any, y: Any) -> tuple[NDArray[Any] | None, NDArray[Any] | None]:
     """The numbers and the labels inside a y of the form that was fitted."""
     columns, n_values = targets.read(y), len(targets.values)
     values = {
