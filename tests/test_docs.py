@@ -267,7 +267,7 @@ def test_guide_lists_every_default():
 def test_contributing_names_files_and_tests_that_are_there():
     text = CONTRIBUTING.read_text()
     table = text.split("| to add |")[1].split("\n\n")[0]
-    assert len(re.findall("^\\| an? ", table, re.M)) == 8
+    assert len(re.findall("^\\| an? ", table, re.M)) == 9
     named = re.findall(r"`((?:src|tests)/[^` ]*)`", text)
     assert len(named) > 20
     for path, _, test in (name.partition("::") for name in named):

@@ -58,9 +58,9 @@ def warn_of_other_order(**data):
     """Warn where tables carry the same labels of rows in another order: rows go by position."""
     indexes = {}
     for name, table in data.items():
-        columns = table.items() if isinstance(table, Mapping) else []
+        columns = list(table.items()) if isinstance(table, Mapping) else []
         if isinstance(table, (list, tuple)) and len(table) and isinstance(table[0], pd.Series):
-            columns = enumerate(table)
+            columns = list(enumerate(table))
         parts = {f"{name}[{key!r}]": column for key, column in columns} or {name: table}
         indexes |= {
             n: t.index for n, t in parts.items() if isinstance(t, (pd.DataFrame, pd.Series))
