@@ -121,6 +121,12 @@ def test_independent_rows_raise_no_alarm(seed):
     assert message(X.sort_values("x0")) == ""
 
 
+@pytest.mark.parametrize("name", ["user_rating", "site_area", "paid", "valid", "grid"])
+def test_a_number_that_is_named_after_a_person_or_place_is_no_id(name):
+    numbers = np.random.default_rng(0).integers(0, 40, 400)
+    assert message(pd.DataFrame({name: numbers, "x": numbers[::-1]})) == ""
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_columns_that_say_the_same_count_once(seed):
     X = np.random.default_rng(seed).normal(size=(200, 4))

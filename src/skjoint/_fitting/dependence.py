@@ -27,9 +27,10 @@ REPEATED = 0.9  # share of the rows whose id comes again
 ADJACENT = 1.05  # runs of equal entries, for each entry
 SORTED = 0.25  # share of steps the other way, up to which entries are sorted
 NAMES_OF_IDS = re.compile(
-    r"(^|[^a-z])(id|ids|uid|uuid|patient|subject|person|participant|respondent|individual|user"
+    r"(.*[^a-z])?((id|uid|uuid)s?|(patient|subject|person|participant|respondent|individual|user"
     r"|customer|client|household|family|account|animal|store|shop|hospital|clinic|school|site"
-    r"|station|sensor|device|machine|vehicle|driver|player|session)s?([^a-z]|$)",
+    r"|station|sensor|device|machine|vehicle|driver|player|session)s?"
+    r"([^a-z]*(id|nr|no|num|number|code|name|key))?)",
     re.IGNORECASE,
 )
 CAMEL_ID = re.compile(r"[a-z](Id|ID)$")
@@ -147,10 +148,8 @@ def _repeating_id(columns):
 
 
 def _is_named_so(column):
-    name = str(column.name)
-    return isinstance(column.name, str) and bool(
-        NAMES_OF_IDS.search(name.replace("_", " ")) or CAMEL_ID.search(name)
-    )
+    name = column.name
+    return isinstance(name, str) and bool(NAMES_OF_IDS.fullmatch(name) or CAMEL_ID.search(name))
 
 
 def _is_coded(column):
