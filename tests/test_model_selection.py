@@ -232,7 +232,8 @@ class TestGroups:
         grid = {"alpha": [0.0]}
         plain = GridSearchCV(QUICK, grid, cv=cv, refit=False).fit(X, y, groups=groups)
         with config_context(enable_metadata_routing=True):
-            routed = GridSearchCV(QUICK, grid, cv=cv, refit=False).fit(X, y, groups=groups)
+            est = clone(QUICK).set_fit_request(groups=False)  # of splits alone, as without routing
+            routed = GridSearchCV(est, grid, cv=cv, refit=False).fit(X, y, groups=groups)
         assert plain.best_score_ == routed.best_score_
 
 
