@@ -60,13 +60,18 @@ def test_width_is_the_order_statistic_of_the_theory(errors, coverage):
         assert conformal_quantile(again, np.full(3 * n, 1 / 3), n, coverage) == errors[rank - 1]
 
 
-def errors_of(numbers, true, positions, weights=None, n_networks=1, std=None, optimism=1.0):
-    """What is learned from the numbers of held-out rows, here of any origin."""
-    decoding = SimpleNamespace(
+def decoding_of(numbers, std=None):
+    """What makes numbers of held-out outputs, and standard deviations where there are some."""
+    return SimpleNamespace(
         decode=lambda outputs, kind: [numbers],
         transformed_deviations=lambda outputs: {} if std is None else {0: std},
         targets=SimpleNamespace(values=[SimpleNamespace(forward=lambda numbers: numbers)]),
     )
+
+
+def errors_of(numbers, true, positions, weights=None, n_networks=1, std=None, optimism=1.0):
+    """What is learned from the numbers of held-out rows, here of any origin."""
+    decoding = decoding_of(numbers, std)
     weights = np.ones(len(true)) if weights is None else weights
     row = np.unique(positions, return_inverse=True)[1]
     held_out = SimpleNamespace(outputs=None, row=row)
@@ -78,9 +83,7 @@ def errors_of(numbers, true, positions, weights=None, n_networks=1, std=None, op
 def of_groups(true, sizes, groups_known=True):
     """What is learned of a network that predicts 0 for rows of groups of these sizes."""
     group = np.repeat(np.arange(len(sizes)), sizes)
-    decoding = SimpleNamespace(
-        decode=lambda *_: [np.zeros(len(true))], deviations=lambda *_, known: {}
-    )
+    decoding = decoding_of(np.zeros(len(true)))
     held_out = SimpleNamespace(outputs=None, row=np.arange(len(true)))
     truth, known = [(true, np.ones(len(true)))], group if groups_known else None
     (column,) = learn_errors(held_out, decoding, truth, 1, [1.0], known)
