@@ -87,7 +87,7 @@ def test_memory_stays_flat(monkeypatch):
     def train(n_chunks):
         for i in range(n_chunks):
             X = rng.normal(size=(6000 if i % 5 else 4000, 40))
-            est.partial_fit(X, np.column_stack([X[:, 0], X[:, 1] > 0]))
+            est.partial_fit(X, np.column_stack([2 * X[:, 0], X[:, 1] > 0]))
         return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
 
     before = train(10)
